@@ -1,6 +1,5 @@
 import Checkpoints
 import Fabric
-import Foundation
 import Gradients
 import Kernels
 import ModelRuntime
@@ -14,8 +13,6 @@ import Training
 /// A golden's model that learns for a few steps from another's what follows made-up tokens, on ranks that are threads
 /// of this process.
 struct TinyDistillation: Sendable {
-  private static let fixtures = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    .appending(path: "Fixtures/goldens")
   static let length = 20
   static let sequences = 5
 
@@ -49,7 +46,7 @@ struct TinyDistillation: Sendable {
   private func train(
     _ communicator: any Communicator
   ) throws -> (outcome: Outcome, numbers: [(String, Range<Int>, [Float])]) {
-    let path = Self.fixtures.appending(path: student).path
+    let path = FamilyFixtures.folder(student)
     let source = try CheckpointFormat.open(path)
     let description = try ModelConfiguration.read(source)
     let runtime = try ClusterRuntime(communicator, threadsPerRank: threads, instructionSet: isa)
@@ -72,7 +69,8 @@ struct TinyDistillation: Sendable {
       outcome.results.append(
         try trainer.step(number, sequenceCount: Self.sequences, settings: settings, loss: loss) { leaf, buffer in
           var random = SeededGenerator(UInt64(number * 100 + leaf))
-          for i in buffer.indices { buffer[i] = Int32.random(in: 0..<300, using: &random) }
+          let vocabulary = Int32(min(300, description.vocabularySize))
+          for i in buffer.indices { buffer[i] = Int32.random(in: 0..<vocabulary, using: &random) }
           return leaf % 3 == 1 ? Self.length / 2 : Self.length
         })
       var report = DistillationReport()
@@ -87,8 +85,7 @@ struct TinyDistillation: Sendable {
   }
 
   private func taught(_ runtime: ClusterRuntime, _ description: DecoderDescription) throws -> DivergenceLoss {
-    let opened = try OpenedModel(
-      Self.fixtures.appending(path: teacher).path, holding: .auto, on: runtime.communicator)
+    let opened = try OpenedModel(FamilyFixtures.folder(teacher), holding: .auto, on: runtime.communicator)
     let model = try LoadedModel(opened, runtime: runtime, options: LoadOptions(), onEvent: { _ in })
     let frozen = try FrozenModel(
       model, runtime: runtime, rows: Self.sequences * Self.length, sequences: Self.sequences)

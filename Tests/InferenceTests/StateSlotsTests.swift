@@ -90,6 +90,33 @@ struct StateSlotsTests {
     #expect(scheduler.pools[0].states.availableCount == 10)
   }
 
+  /// Sequences of one prompt wait for the first of them to pass its last whole block.
+  @Test func sequencesOfOnePromptGoOnFromOneSnapshot() {
+    var limits = SchedulerLimits()
+    (limits.batchTokens, limits.blocksPerRank, limits.statesPerRank) = (40, 40, 8)
+    var scheduler = Scheduler(limits: limits, rankCount: 1)
+    let prompt = (0..<75).map { Int32($0 % 50) }
+    for id in 0..<3 { scheduler.submit(generate(prompt, 3), id: SequenceID(Int32(id))) }
+    // Less than a block is nobody's to share.
+    scheduler.submit(generate(Array(prompt.prefix(20)), 3), id: SequenceID(3))
+    scheduler.submit(generate(Array(prompt.prefix(20)), 3), id: SequenceID(4))
+    let first = scheduler.plan()
+    #expect(first.admissions.map(\.id.value) == [0, 3, 4] && first.snapshots.isEmpty)
+    var snapshots: [Int] = []
+    while snapshots.isEmpty {
+      let plan = scheduler.plan()
+      snapshots += plan.snapshots.map(\.position)
+      #expect(plan.admissions.isEmpty)
+      for item in plan.items where item.outputs == .last { _ = scheduler.drew(5, for: item.id) }
+    }
+    #expect(snapshots == [64])
+    let following = scheduler.plan().admissions
+    #expect(following.map(\.id.value) == [1, 2] && following.map(\.cachedCount) == [64, 64])
+    // Who ends with its first token leaves nothing behind.
+    for id in 5..<7 { scheduler.submit(generate(Array(prompt.reversed()), 1), id: SequenceID(Int32(id))) }
+    #expect(scheduler.plan().admissions.map(\.id.value) == [5, 6])
+  }
+
   /// With fewer states than sequences the rest wait, and with one there are no snapshots.
   @Test func sequencesWaitForAState() {
     var limits = SchedulerLimits()

@@ -19,11 +19,11 @@ import TreeReduction
 
   private func layout(
     _ golden: String, ranks: Int = 1, sequences: Int = 8, length: Int = 64, optimizer: OptimizerKind = .adamW,
-    recomputes: Bool = false
+    recomputes: Bool = false, leaves: Int? = nil
   ) throws -> TrainingLayout {
     var terms = TrainingLayout.Terms(
       sequenceLength: length, sequences: sequences, rankCount: ranks, ranksPerHost: ranks, workerCount: 1)
-    (terms.optimizer, terms.recomputes) = (optimizer, recomputes)
+    (terms.optimizer, terms.recomputes, terms.leaves) = (optimizer, recomputes, leaves)
     return TrainingLayout(try description(golden), terms)
   }
 
@@ -42,6 +42,25 @@ import TreeReduction
     let lean = TrainingMemory(try layout(golden, recomputes: true), rank: 0)
     #expect(lean.byteCount(.activations) < alone.byteCount(.activations) * 2 / 3)
     #expect(lean.byteCount(.experts) <= alone.byteCount(.experts))
+  }
+
+  /// Completions share leaves: sums of gradients are of leaves, all else is of sequences.
+  @Test func leavesOfSeveralSequencesTakeFewerSums() throws {
+    let apart = try layout("deepseek_v3", sequences: 64, length: 8)
+    let joined = TrainingMemory(try layout("deepseek_v3", sequences: 64, length: 8, leaves: 4), rank: 0)
+    let memory = TrainingMemory(apart, rank: 0)
+    // Open subtrees of 64 and of 4 leaves: 7 and 3, of products 6 and 2.
+    let elements = apart.shared.reduce(0) { $0 + ($1.rule.learns ? $1.spec.elementCount : 0) }
+    #expect(memory.byteCount(.gradients) - joined.byteCount(.gradients) == 4 * 4 * elements)
+    for part in TrainingMemory.Part.allCases where part != .gradients && part != .logits {
+      #expect(memory.byteCount(part) == joined.byteCount(part), "\(part)")
+    }
+    // A leaf's rows of logits are there at once.
+    #expect(joined.byteCount(.logits) == 16 * memory.byteCount(.logits))
+    let shares = try (0..<3).map {
+      TrainingMemory(try layout("deepseek_v3", ranks: 3, sequences: 64, length: 8, leaves: 4), rank: $0)
+    }
+    #expect(shares.map { $0.byteCount(.cache) } == [1, 1, 2].map { $0 * memory.byteCount(.cache) / 4 })
   }
 
   /// Numbers that no machine can hold are told as such.

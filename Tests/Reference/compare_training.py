@@ -4,8 +4,8 @@
     python3 -m venv venv && venv/bin/pip install torch transformers==5.23.0 safetensors numpy
     venv/bin/python Tests/Reference/compare_training.py .build/release/martinet [CASE…]
 
-A case is a golden's shape (`Tests/Fixtures/goldens`) or a path of a config.json, with `:muon` behind it for that optimiser. For
-each, `martinet train pretrain` takes 50 steps and saves what it begins with and each step. The twin (`training_twin.py`, fp32)
+A case is the shape of a golden (`Tests/Fixtures/goldens`, or `delta` of models with gated DeltaNet) or a path of a config.json,
+with `:muon` behind it for that optimiser. For each, `martinet train pretrain` takes 50 steps and saves what it begins with and each step. The twin (`training_twin.py`, fp32)
 
 - takes every step from the state that was saved before it: losses must agree within 1e-4, and it is printed how far the weights
   after a step are from each other, as a part of how far the step went;
@@ -29,8 +29,10 @@ import torch
 
 import training_twin as twins
 
-GOLDENS = twins.pathlib.Path(__file__).resolve().parent.parent / "Fixtures" / "goldens"
+FIXTURES = twins.pathlib.Path(__file__).resolve().parent.parent / "Fixtures"
+DELTA = "qwen3_next qwen3_5_moe qwen3_5".split()
 CASES = "deepseek_v3 deepseek_v3:muon deepseek_v3_noqlora glm4_moe qwen3_moe qwen3_moe:muon olmoe mixtral gpt_oss qwen3 llama llama:muon".split()
+CASES += DELTA + ["qwen3_next:muon", "qwen3_5:muon"]
 
 
 def make_tokens(path, count, vocabulary, seed):
@@ -47,11 +49,12 @@ def make_tokens(path, count, vocabulary, seed):
 
 def shape(case, folder):
     """A config.json of a case, in `folder`: a golden's settings, as bf16 weights have them."""
-    path = pathlib.Path(case) if case.endswith(".json") else GOLDENS / case / "config.json"
+    kind = "delta" if case in DELTA else "goldens"
+    path = pathlib.Path(case) if case.endswith(".json") else FIXTURES / kind / case / "config.json"
     config = json.loads(path.read_text())
     config.pop("quantization_config", None)
     (folder / "config.json").write_text(json.dumps(config))
-    return config
+    return config.get("text_config", config)
 
 
 def train(program, folder, settings, threads):

@@ -100,6 +100,10 @@ def own_name(name):
     return name.replace(".mlp.", ".block_sparse_moe.")
 
 
+# What is kept, and computed with, in fp32: by which states of gated DeltaNet fade.
+FULL = (".A_log", ".dt_bias")
+
+
 class Twin:
     """fp32 masters; the forward pass sees them rounded to bf16, and gradients go straight through the rounding."""
 
@@ -112,6 +116,9 @@ class Twin:
         # PyTorch gives the row of a configuration's padding token no gradient. In packed text it is a token as others are.
         self.model.get_input_embeddings().padding_idx = None
         self.masters = saved(state, "master")
+        # Of a model of text and images the text model is trained, under the names of the whole.
+        whole = "model.language_model."
+        is_part = any(name.startswith(whole) for name in self.masters)
         self.parameters = []
         with torch.no_grad():
             for name, parameter in self.model.named_parameters():
@@ -120,6 +127,7 @@ class Twin:
                 gradients = separate(name, parameter.grad, self.config)
                 for (own, view), (_, gradient) in zip(views, gradients):
                     own = own_name(own) if self.config.model_type in ("mixtral", "minimax_m2") else own
+                    own = whole + own.removeprefix("model.") if is_part and own.startswith("model.") else own
                     self.parameters.append((own, view, gradient))
         self.state = {}
         self.routers, self.routed = {}, []
@@ -152,7 +160,9 @@ class Twin:
     @torch.no_grad()
     def refresh(self):
         for name, view, _ in self.parameters:
-            view.copy_(self.masters[name].bfloat16().float())
+            master = self.masters[name]
+            # A convolution's numbers are a vector there.
+            view.copy_((master if name.endswith(FULL) else master.bfloat16().float()).view(view.shape))
 
     @torch.enable_grad()
     def backward(self, sequences):
@@ -185,7 +195,7 @@ class Twin:
         factor = settings["clip"] / norm if settings["clip"] and norm > settings["clip"] else 1.0
         rate = learning_rate(number, settings["steps"], settings["learning_rate"], settings["warmup_steps"])
         for name, _, gradient in self.parameters:
-            self.update(name, gradient * factor, number, rate)
+            self.update(name, (gradient * factor).reshape(self.masters[name].shape), number, rate)
         speed = balance_speed(number, settings["steps"], settings["balance_speed"], settings["balance_rest"])
         for (name, router), load in zip(self.routers.items(), loads):
             if hasattr(router, "e_score_correction_bias"):
@@ -199,7 +209,9 @@ class Twin:
     def update(self, name, gradient, number, rate):
         settings, master = self.settings, self.masters[name]
         decay = settings["weight_decay"] if master.dim() == 2 else 0.0
-        apart = ("embed_tokens.weight", "lm_head.weight", ".gate.weight", ".router.weight", "shared_expert_gate.weight")
+        apart = (
+            "embed_tokens.weight", "lm_head.weight", ".gate.weight", ".router.weight", "shared_expert_gate.weight",
+            "in_proj_ba.weight", "in_proj_b.weight", "in_proj_a.weight")
         if settings["optimizer"] == "muon" and master.dim() == 2 and not name.endswith(apart):
             momentum = self.state.setdefault(name, torch.zeros_like(master))
             momentum.mul_(0.95).add_(gradient)

@@ -29,8 +29,6 @@ struct TinyPolicy: Sendable {
     var weights: [String: [UInt32]] = [:]
   }
 
-  static let fixtures = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    .appending(path: "Fixtures")
   var golden = "deepseek_v3"
   var out: String
   var steps = 3
@@ -49,7 +47,7 @@ struct TinyPolicy: Sendable {
     (settings.promptsPerStep, settings.groupSize, settings.maxNewTokens) = (4, 4, 9)
   }
 
-  private var folder: String { Self.fixtures.appending(path: "goldens/\(golden)").path }
+  private var folder: String { FamilyFixtures.folder(golden) }
 
   func prompts(_ codec: TextCodec, _ description: DecoderDescription) throws -> PolicyPrompts {
     let lines = ["the quick brown fox", "a", "to be or not to be, that is the question", "one two", "12+34="]

@@ -39,7 +39,7 @@ package struct DistillationSettings: Sendable {
     }
 
     /// Leaves of a step: parts of about as many rows, of a number that never changes.
-    var leafCount: Int { min(promptsPerStep, 64) }
+    package var leafCount: Int { min(promptsPerStep, 64) }
 
     var json: JSONValue {
       [

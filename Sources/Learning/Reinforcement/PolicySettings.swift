@@ -17,6 +17,8 @@ package struct PolicySettings: Sendable {
 
   /// Completions of one draw.
   package var completionCount: Int { promptsPerStep * groupSize }
+  /// Leaves of an update: parts of about as many rows, of a number that never changes.
+  package var leafCount: Int { max(1, promptsPerStep / objective.updates) }
 
   /// Throws for numbers that no training can have.
   package func check() throws(ReinforcementError) {

@@ -196,7 +196,7 @@ package final class PolicySource: TrainingSource {
     _ accepted: (StepResult) -> Bool, _ step: inout PolicyReport
   ) throws -> StepResult {
     let (objective, updates) = (settings.objective, settings.objective.updates)
-    let leafCount = max(1, settings.promptsPerStep / updates)
+    let leafCount = settings.leafCount
     var findings = PolicyFindings()
     var result: StepResult?
     var traced: PolicyUpdate?

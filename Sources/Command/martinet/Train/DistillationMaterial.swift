@@ -37,6 +37,11 @@ final class DistillationMaterial: TrainingMaterial {
 
   var isDistillation: Bool { true }
 
+  var leafCount: Int? {
+    guard case .samples(let samples) = settings.material else { return nil }
+    return samples.leafCount
+  }
+
   var files: [(String, JSONValue)] {
     let own: [(String, JSONValue)] = [("teacher", .string(options.teacher)), ("divergence", .double(settings.beta))]
     return own + (text?.files ?? [("prompts", .string(options.prompts ?? ""))])

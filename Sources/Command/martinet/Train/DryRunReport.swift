@@ -27,8 +27,7 @@ struct DryRunReport {
       \(terms.sequenceLength) tokens, \(Quantities.count(forecast.tokens)) tokens in all
       """,
       """
-      memory of rank \(rank), which holds \
-      most\(costs.layout.description.mixture == nil ? "" : ", with even routing"): \(Figures.size(memory.total))
+      memory of rank \(rank), which holds most\(assumptions): \(Figures.size(memory.total))
       """
         + (resident.map { ", beside \(Figures.size($0)) that the program holds already" } ?? ""),
     ]
@@ -52,6 +51,15 @@ struct DryRunReport {
       """,
     ]
     return lines + CostTable([("this training", forecast.cost(costs.rates))]).lines
+  }
+
+  /// What the account of memory takes to be so.
+  private var assumptions: String {
+    let all = [
+      costs.layout.description.mixture == nil ? nil : "even routing",
+      costs.layout.terms.leaves == nil ? nil : "completions of full length",
+    ].compactMap(\.self)
+    return all.isEmpty ? "" : ", with \(all.joined(separator: " and "))"
   }
 
   var json: JSONValue {

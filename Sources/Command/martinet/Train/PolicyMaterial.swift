@@ -32,6 +32,7 @@ final class PolicyMaterial: TrainingMaterial {
   }
 
   let isPolicy = true
+  var leafCount: Int? { policy.leafCount }
 
   var files: [(String, JSONValue)] {
     [

@@ -26,6 +26,7 @@ struct TrainingCosts {
       ranksPerHost: Int(try communicator.allReduceMax(Int64(communicator.localSize))),
       workerCount: runtime.compute.workerCount)
     (terms.optimizer, terms.recomputes, terms.products) = (settings.optimizer, settings.recomputes, settings.products)
+    terms.leaves = material.leafCount
     // The last checkpoint is waited for.
     terms.checkpoints = settings.saveEvery < settings.steps ? settings.checkpoints ?? .background : .waiting
     var layout = TrainingLayout(description, terms)

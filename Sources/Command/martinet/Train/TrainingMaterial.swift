@@ -21,6 +21,8 @@ protocol TrainingMaterial: AnyObject {
   func prepare(_ description: DecoderDescription, _ start: TrainingStart, _ settings: inout PretrainingSettings) throws
   /// Reads the rest.
   func open(pool: WorkerPool) throws
+  /// Leaves of a step, where they are not one sequence each.
+  var leafCount: Int? { get }
   /// Bytes that data take on each rank.
   var memoryBytes: Int { get }
   /// Bytes that a teacher takes, by rank; asked after `prepare`.
@@ -39,6 +41,7 @@ protocol TrainingMaterial: AnyObject {
 extension TrainingMaterial {
   var isPolicy: Bool { false }
   var isDistillation: Bool { false }
+  var leafCount: Int? { nil }
   func teacherBytes(_ terms: TrainingLayout.Terms) throws -> @Sendable (_ rank: Int) -> Int { { _ in 0 } }
   func rollouts(_ terms: TrainingLayout.Terms) -> [RolloutMemory] { [] }
 }

@@ -94,15 +94,13 @@ extension Scheduler {
   /// Whole blocks are found in the cache. What is left of the prompt, but for its last token, which each sequence feeds
   /// itself to draw from, is copied from the other's block.
   private func share(_ sequence: ScheduledSequence, _ place: inout Place) -> Bool {
-    guard limits.keepsPrefixes, !keepsStates, case .generate = sequence.request.task else { return false }
+    guard limits.keepsPrefixes, case .generate = sequence.request.task else { return false }
+    guard !keepsStates else { return shareStates(sequence, &place) }
     let shared = sequence.promptCount - 1
     guard shared >= Self.leastShared else { return false }
     var isShared = false
-    for i in running.indices
-    where running[i].promptDigest == sequence.promptDigest && running[i].home.index == place.home {
-      guard case .generate(let count, _, _) = running[i].request.task,
-        running[i].request.prompt == sequence.request.prompt
-      else { continue }
+    for i in running.indices where running[i].home.index == place.home {
+      guard let count = running[i].count(ofSamePromptAs: sequence) else { continue }
       if !running[i].isNew, running[i].fed >= shared {
         if shared > place.cachedTokens, shared / KeyValueCache.blockTokens == place.cached.count {
           (place.cachedTokens, place.copied) = (shared, running[i].blocks[place.cached.count])
@@ -114,6 +112,24 @@ extension Scheduler {
       guard count > running[i].generated + 1 else { continue }
       isShared = true
       if shared - place.cachedTokens >= Self.leastShared { place.waits = true }
+    }
+    if place.waits { place.cachedTokens = shared }
+    return isShared
+  }
+
+  /// The same where layers keep states: a sequence goes on from the snapshot that another takes at the prompt's last
+  /// whole block, and reads the rest itself.
+  private func shareStates(_ sequence: ScheduledSequence, _ place: inout Place) -> Bool {
+    let shared = (sequence.promptCount - 1) / KeyValueCache.blockTokens * KeyValueCache.blockTokens
+    guard shared > 0 else { return false }
+    var isShared = false
+    for i in running.indices where running[i].home.index == place.home {
+      // One that ends with its first token takes its snapshot along.
+      guard let count = running[i].count(ofSamePromptAs: sequence), count > running[i].generated + 1 else { continue }
+      isShared = true
+      // One that has passed the place and left none there had no slot for it.
+      guard place.cachedTokens < shared, running[i].fed < shared else { continue }
+      if running[i].states.wantsSnapshot(at: shared) { place.waits = true }
     }
     if place.waits { place.cachedTokens = shared }
     return isShared
@@ -138,5 +154,15 @@ extension Scheduler {
     count(sequence, cachedTokens: sequence.fed)
     plan.admissions.append(sequence.admission(cachedCount: sequence.fed, copied: place.copied))
     running.append(sequence)
+  }
+}
+
+extension ScheduledSequence {
+  /// How many tokens it may have at most, where it generates after the same prompt as another; nil where it does not.
+  fileprivate func count(ofSamePromptAs other: ScheduledSequence) -> Int? {
+    guard promptDigest == other.promptDigest, case .generate(let count, _, _) = request.task,
+      request.prompt == other.request.prompt
+    else { return nil }
+    return count
   }
 }

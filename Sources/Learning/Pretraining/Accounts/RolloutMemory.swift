@@ -30,7 +30,7 @@ package struct RolloutMemory: Sendable, Equatable {
     blockByteCount = max(1, KeyValueCache.blockByteCount(description, type: .f32))
     var terms = terms
     (terms.recomputes, terms.products, terms.checkpoints) = (true, .float32, nil)
-    (terms.sequenceLength, terms.sequences) = (Self.batchTokens(sequences: sequences), ranks)
+    (terms.sequenceLength, terms.sequences, terms.leaves) = (Self.batchTokens(sequences: sequences), ranks, nil)
     let pass = TrainingMemory(TrainingLayout(description, terms), rank: 0)
     let rows = Double(min(each, terms.sequenceLength))
     let logits = Int(min(4 * rows * Double(description.vocabularySize), Double(Int.max / 16)))

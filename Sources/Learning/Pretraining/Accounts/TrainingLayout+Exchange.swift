@@ -18,12 +18,12 @@ extension TrainingLayout {
     var messages = 2 * shared.count
     if let mixture = description.mixture {
       let (hidden, topK) = (Double(description.hiddenSize), Double(mixture.topK))
-      let (length, returned) = (Double(terms.sequenceLength), returnedRows(by: 0))
+      let returned = returnedRows(by: 0)
       var rows = 0.0
       for peer in peers {
         // A token's row there, twice; outputs from here, with gradients by weights on the way back.
-        rows += Double(leafCount(of: 0)) * length * chance(ofSome: ownsExperts(peer)) * 2 * 4 * hidden
-        rows += Double(leafCount(of: peer)) * length * returned * 4 * (2 * hidden + topK)
+        rows += self.rows(of: 0) * chance(ofSome: ownsExperts(peer)) * 2 * 4 * hidden
+        rows += self.rows(of: peer) * returned * 4 * (2 * hidden + topK)
       }
       bytes += rows * Double(description.mixtureLayers.count)
       messages += 4 * description.mixtureLayers.count

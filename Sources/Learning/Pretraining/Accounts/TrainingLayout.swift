@@ -14,6 +14,8 @@ package struct TrainingLayout: Sendable {
     package var sequenceLength: Int
     /// Of the largest step, over all ranks.
     package var sequences: Int
+    /// What they make up, where each is not a leaf of its own.
+    package var leaves: Int?
     package var rankCount: Int
     package var ranksPerHost: Int
     /// Worker threads of a rank.
@@ -73,12 +75,24 @@ package struct TrainingLayout: Sendable {
     tree = LeafTree(counts: counts)
   }
 
-  /// The sequences of the largest step that a rank has.
+  /// The leaves of the largest step that a rank has.
   private static func leaves(of rank: Int, _ terms: Terms) -> Range<Int> {
-    Trainer.leaves(of: rank, count: terms.sequences, rankCount: terms.rankCount)
+    Trainer.leaves(of: rank, count: terms.leaves ?? terms.sequences, rankCount: terms.rankCount)
   }
 
   func leafCount(of rank: Int) -> Int { Self.leaves(of: rank, terms).count }
+
+  /// Sequences of a leaf, on average.
+  private var sequencesOfLeaf: Double { terms.leaves.map { Double(terms.sequences) / Double(max(1, $0)) } ?? 1 }
+
+  /// The sequences of the largest step that a rank has, where leaves are alike.
+  func sequences(of rank: Int) -> Double { Double(leafCount(of: rank)) * sequencesOfLeaf }
+
+  /// The rows of them.
+  func rows(of rank: Int) -> Double { sequences(of: rank) * Double(terms.sequenceLength) }
+
+  /// The rows of a leaf.
+  var leafRows: Double { sequencesOfLeaf * Double(terms.sequenceLength) }
 
   func ownsExperts(_ rank: Int) -> Int { placement.expertCount(of: Rank(rank)) }
 

@@ -21,7 +21,7 @@ extension TrainingMemory {
     add(.experts, floats: rows * (3 * hidden + Double(mixture.topK) + 2 * width))
     // Lists of visits, there and back.
     add(.experts, 2 * rows * 48)
-    let own = Self.reserved(Double(layout.leafCount(of: rank)) * Double(layout.terms.sequenceLength))
+    let own = Self.reserved(layout.rows(of: rank))
     add(.experts, 2 * own * (8 + 28 * Double(mixture.topK)))
     guard owned > 0 else { return }
     // Gate and up of a run of visits, of which nothing is kept there.
@@ -30,10 +30,8 @@ extension TrainingMemory {
 
   mutating func addMessages(_ layout: TrainingLayout, _ rank: Int) {
     guard let mixture = layout.description.mixture, layout.terms.rankCount > 1 else { return }
-    let (length, hidden) = (Double(layout.terms.sequenceLength), Double(layout.description.hiddenSize))
-    let topK = Double(mixture.topK)
-    func rows(_ rank: Int) -> Double { Double(layout.leafCount(of: rank)) * length }
-    let own = (rows(rank), layout.chance(ofSome: layout.ownsExperts(rank)), layout.returnedRows(by: rank))
+    let (hidden, topK) = (Double(layout.description.hiddenSize), Double(mixture.topK))
+    let own = (layout.rows(of: rank), layout.chance(ofSome: layout.ownsExperts(rank)), layout.returnedRows(by: rank))
     // Peers that own as many experts in as many subtrees are alike.
     var known: [Int: (chance: Double, returned: Double)] = [:]
     for peer in 0..<layout.terms.rankCount where peer != rank {
@@ -41,7 +39,7 @@ extension TrainingMemory {
       let theirs = known[experts] ?? (layout.chance(ofSome: experts), layout.returnedRows(by: peer))
       known[experts] = theirs
       let (out, back) = (own.0 * theirs.chance, own.0 * theirs.returned)
-      let (arriving, returned) = (rows(peer) * own.1, rows(peer) * own.2)
+      let (arriving, returned) = (layout.rows(of: peer) * own.1, layout.rows(of: peer) * own.2)
       // Forward and backward, each with channels of its own.
       let forwardBytes: Double = layout.terms.products == .bfloat16 ? 2 : 4
       for (output, bytesOfNumber) in [(hidden, forwardBytes), (hidden + topK, 4)] {
@@ -54,7 +52,7 @@ extension TrainingMemory {
             for bytes in [sent, received] { add(.messages, bytes <= room ? bytes : 1.5 * bytes) }
           } else {
             // Room for what arrives is made for the most that could.
-            add(.messages, 1.5 * (sent + (received == dispatch(arriving) ? dispatch(rows(peer)) : received)))
+            add(.messages, 1.5 * (sent + (received == dispatch(arriving) ? dispatch(layout.rows(of: peer)) : received)))
           }
         }
       }

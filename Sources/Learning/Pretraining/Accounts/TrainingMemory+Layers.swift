@@ -8,8 +8,8 @@ extension TrainingMemory {
     let (description, terms) = (layout.description, layout.terms)
     let (hidden, layers) = (Double(description.hiddenSize), description.runLayers)
     let length = Double(terms.sequenceLength)
-    let leaves = Double(layout.leafCount(of: rank))
-    let (rows, longest) = (Self.reserved(leaves * length), Self.reserved(length))
+    let sequences = layout.sequences(of: rank)
+    let (rows, longest) = (Self.reserved(sequences * length), Self.reserved(length))
     addTape(layout, rows: rows)
     let workers = Double(terms.workerCount)
     var widest = hidden
@@ -23,16 +23,16 @@ extension TrainingMemory {
       }
       widest = max(widest, stages.widestNorm)
     }
-    add(.backward, floats: rows * 4 * hidden + leaves * length * widest)
+    add(.backward, floats: rows * 4 * hidden + sequences * length * widest)
     // Gradients around a prediction module, and by the last norm's output.
     if description.predicts { add(.backward, floats: rows * 5 * hidden) }
-    let block = Self.reserved(Double(min(terms.sequenceLength, 256))) * (description.predicts ? 2 : 1)
+    let block = Self.reserved(min(layout.leafRows.rounded(.up), 256)) * (description.predicts ? 2 : 1)
     add(.logits, floats: block * (Double(description.vocabularySize) + hidden))
     add(
       .cache,
-      leaves * Double(KeyValueCache.blockCount(tokens: terms.sequenceLength))
+      sequences * Double(KeyValueCache.blockCount(tokens: terms.sequenceLength))
         * Double(KeyValueCache.blockByteCount(description, type: .f32)))
-    add(.cache, leaves * Double(StateCache.slotByteCount(description)))
+    add(.cache, sequences * Double(StateCache.slotByteCount(description)))
     let keyDims = layers.reduce(0) { most, layer in
       guard case .delta(let delta) = layer.attention else { return most }
       return max(most, delta.keyDims)

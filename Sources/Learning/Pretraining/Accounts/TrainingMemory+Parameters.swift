@@ -43,8 +43,13 @@ extension TrainingMemory {
     guard let mode = layout.terms.checkpoints else { return }
     if mode == .background { add(.checkpoints, Double(byteCount(.masters)) + Double(byteCount(.optimizer))) }
     guard rank == 0 else { return }
-    let all = (layout.shared.map(\.spec) + layout.expert).reduce(0) { $0 + 4 * Double($1.elementCount) }
-    add(.checkpoints, min(4 * Double(PieceQueue.capacity), all))
+    func numbers(_ spec: ParameterSpec, _ rule: UpdateRule) -> Double {
+      Double(spec.elementCount) * Double(rule.parts.count)
+    }
+    let shared = layout.shared.reduce(0) { $0 + numbers($1.spec, $1.rule) }
+    let expert = layout.expert.reduce(0) { $0 + numbers($1, layout.terms.optimizer.rule(of: $1)) }
+    let all = shared + expert * Double(layout.placement.owners.count)
+    add(.checkpoints, floats: min(Double(PieceQueue.capacity), all))
   }
 
   /// Whether a leaf's gradient is added to another's as it is computed: that of a matrix which is one product. Those of
@@ -52,7 +57,7 @@ extension TrainingMemory {
   private static func accumulates(_ spec: ParameterSpec, _ layout: TrainingLayout) -> Bool {
     switch spec.role {
     case .embedding: false
-    case .head: layout.terms.sequenceLength <= 256 && !layout.description.predicts
+    case .head: layout.leafRows <= 256 && !layout.description.predicts
     default: spec.isMatrix
     }
   }

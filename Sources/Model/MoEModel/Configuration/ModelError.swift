@@ -17,6 +17,7 @@ package enum ModelError: Error, Equatable, CustomStringConvertible {
   case invalidTokenExperts(tensor: String, token: Int, String)
   case insufficientMemory(needed: Int, available: Int)
   case noBackwardPass(family: String, role: String)
+  case lacksDecayLogarithms(family: String)
 
   package var description: String {
     switch self {
@@ -73,6 +74,11 @@ package enum ModelError: Error, Equatable, CustomStringConvertible {
       """
       models of the family \(family) cannot be \(role): they have layers of compressed attention, which can be run \
       but not trained; take a model of another family
+      """
+    case .lacksDecayLogarithms(let family):
+      """
+      a GGUF file of the family \(family) can be run but not trained: it has rates of decay in the place of their \
+      logarithms (A_log), which are what is learnt; give the folder that the file was made of
       """
     }
   }

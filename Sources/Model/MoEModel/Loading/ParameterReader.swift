@@ -12,11 +12,7 @@ package struct ParameterReader {
       throw .unsupported(
         key: "quantization_config", value: weights.rawValue, remedy: "give the model that it was quantised from")
     }
-    guard !description.storesDecayRates else {
-      throw .unsupported(
-        key: "model_type", value: "\(description.family) in a GGUF file",
-        remedy: "give the folder that the file was made of: the file holds what follows from learnt numbers")
-    }
+    guard !description.storesDecayRates else { throw .lacksDecayLogarithms(family: description.family) }
     parameters = StoredParameters(description, checkpoint: checkpoint, workerCount: 1)
     rows = StoredRows(checkpoint: checkpoint, sums: nil)
   }
