@@ -159,7 +159,8 @@ extension CommandTests {
         change(&config)
         folder.write(JSONValue.object(config).text(), as: "config.json")
         let plan = try json([
-          "plan", "--model", folder.file("config.json"), "--weights", "mixed", "--nodes", "1", "--memory", "8", "--cores",
+          "plan", "--model", folder.file("config.json"), "--weights", "mixed", "--nodes", "1", "--memory", "8",
+          "--cores",
           "4",
         ])
         return try #require(plan["layouts"]?.array?.first?["weight_bytes"]?.exactInt)

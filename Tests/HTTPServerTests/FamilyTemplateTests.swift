@@ -59,7 +59,7 @@ struct FamilyTemplateTests {
 
   /// Programs that lie beside the weights: of the first kind, and of that with three levels.
   private static let programs = [
-    #"""
+    ###"""
     import json
     # REASONING_EFFORT_MAX = ("a comment",)
     REASONING_EFFORT_MAX = (
@@ -73,7 +73,7 @@ struct FamilyTemplateTests {
     That is all.
     """
     def render(): return REASONING_EFFORT_MAX.format(x=1)
-    """#,
+    """###,
     #"""
     REASONING_EFFORT_PROMPTS: Dict[str, str] = {
         "low": "",
@@ -89,7 +89,8 @@ struct FamilyTemplateTests {
 
   /// What stands between the beginning and the first message, for a level of effort.
   private func prefix(_ codec: TextCodec, _ extra: [(String, JSONValue)]) throws -> String {
-    let text = try codec.render([["role": "user", "content": "1+1=?"]], addGenerationPrompt: true, extra: JSONObject(extra))
+    let text = try codec.render(
+      [["role": "user", "content": "1+1=?"]], addGenerationPrompt: true, extra: JSONObject(extra))
     let end = try #require(text.range(of: "<｜User｜>1+1=?<｜Assistant｜>"))
     return String(text[..<end.lowerBound].dropFirst(begin.count)) + "|" + text[end.upperBound...]
   }
@@ -97,7 +98,13 @@ struct FamilyTemplateTests {
   @Test func levelsOfEffortAreThoseOfTheMakersProgram() throws {
     let first = "Think {{% long %}}, it's \"hard\".\nNot \\ short… #1\n\n|<think>"
     let levels: [(Int, [String: String])] = [
-      (0, ["minimal": "|<think>", "low": "|<think>", "medium": "|<think>", "high": "|<think>", "xhigh": first, "max": first]),
+      (
+        0,
+        [
+          "minimal": "|<think>", "low": "|<think>", "medium": "|<think>", "high": "|<think>", "xhigh": first,
+          "max": first,
+        ]
+      ),
       (
         1,
         [
@@ -114,7 +121,9 @@ struct FamilyTemplateTests {
         // Naming one is asking for it, unless a switch says otherwise.
         #expect(try prefix(codec, [level]) == text && prefix(codec, [level, ("thinking", false)]) == "|</think>")
       }
-      for extra in [[], [("reasoning_effort", .null)], [("reasoning_effort", "none"), ("thinking", true)]] as [[(String, JSONValue)]] {
+      for extra in [[], [("reasoning_effort", .null)], [("reasoning_effort", "none"), ("thinking", true)]]
+        as [[(String, JSONValue)]]
+      {
         #expect(try prefix(codec, extra) == "|</think>")
       }
       #expect(try prefix(codec, [("thinking", true)]) == "|<think>")
@@ -140,7 +149,8 @@ struct FamilyTemplateTests {
       That is all.
 
       """
-    let text = try codec.render(messages, tools: tools, addGenerationPrompt: true, extra: JSONObject([("thinking", true)]))
+    let text = try codec.render(
+      messages, tools: tools, addGenerationPrompt: true, extra: JSONObject([("thinking", true)]))
     // With tools all reasoning is kept.
     #expect(
       text == begin + "Be kind." + told + "<｜User｜>hello<｜Assistant｜><think>thinking...</think>Hello! I am DeepSeek."
@@ -157,9 +167,12 @@ struct FamilyTemplateTests {
   @Test(arguments: [
     "", "TOOLS_TEMPLATE", "TOOLS_TEMPLATE =", "TOOLS_TEMPLATE = (", "TOOLS_TEMPLATE = \"{tool_schemas", "\u{0}=\"\"\"",
     "TOOLS_TEMPLATE = f\"{tool_schemas}\"", "TOOLS_TEMPLATE = \"{tool_schemas}{other}\"", "TOOLS_TEMPLATE = \"{\"",
-    "TOOLS_TEMPLATE = \"{tool_schemas}{tool_schemas}\"", "TOOLS_TEMPLATE = \"\"\"{tool_schemas}", "TOOLS_TEMPLATE = \"\\",
-    "REASONING_EFFORT_PROMPTS = {\"max\": 3}", "REASONING_EFFORT_PROMPTS = {\"max\"", "REASONING_EFFORT_MAX = \"\\u12\"",
-    "REASONING_EFFORT_PROMPTS: str\n= {\"max\": \"a\"}", "  REASONING_EFFORT_MAX = \"a\"", "REASONING_EFFORT_MAXIMUM = \"a\"",
+    "TOOLS_TEMPLATE = \"{tool_schemas}{tool_schemas}\"", "TOOLS_TEMPLATE = \"\"\"{tool_schemas}",
+    "TOOLS_TEMPLATE = \"\\",
+    "REASONING_EFFORT_PROMPTS = {\"max\": 3}", "REASONING_EFFORT_PROMPTS = {\"max\"",
+    "REASONING_EFFORT_MAX = \"\\u12\"",
+    "REASONING_EFFORT_PROMPTS: str\n= {\"max\": \"a\"}", "  REASONING_EFFORT_MAX = \"a\"",
+    "REASONING_EFFORT_MAXIMUM = \"a\"",
     "REASONING_EFFORT_MAX = (\"a\"", "REASONING_EFFORT_MAX = \"\\UFFFFFFFF\"", "REASONING_EFFORT_MAX = #",
   ])
   func anOddProgramIsNone(program: String) throws {

@@ -157,7 +157,8 @@ struct CompressedGoldenTests {
         for folder in ["encoding", "additional_chat_templates"] {
           let names = try FileManager.default.contentsOfDirectory(atPath: output.path + "/" + folder)
           #expect(names == [folder == "encoding" ? "encoding_dsv4.py" : "tool_use.jinja"])
-          #expect(try Data(contentsOf: URL(filePath: "\(output.path)/\(folder)/\(names[0])")) == Data("in \(folder)".utf8))
+          #expect(
+            try Data(contentsOf: URL(filePath: "\(output.path)/\(folder)/\(names[0])")) == Data("in \(folder)".utf8))
         }
         output.discard()
         #expect(!FileManager.default.fileExists(atPath: output.path))

@@ -93,39 +93,39 @@ extension FamilyTemplate {
       {%- endif -%}
       """
     return """
-    {%- set place = namespace(question=-1, open=false, called=(tools is defined and tools)) -%}
-    {%- for message in messages -%}
-      {%- if message.role == 'user' or message.role == 'tool' -%}{%- set place.question = loop.index0 -%}{%- endif -%}
-      {%- if message.role == 'tool' -%}{%- set place.called = true -%}{%- endif -%}
-    {%- endfor -%}
-    \(effort)
-    {{- '<｜begin▁of▁sentence｜>' + (levels[effort] if reasons and effort in levels else '') -}}
-    \(tools.atBegin)
-    {%- for message in messages -%}
-      {%- if message.role == 'system' -%}
-        {{- message.content -}}
-        \(tools.afterSystem)
-      {%- elif message.role == 'user' or message.role == 'tool' -%}
-        {{- '\\n\\n' if place.open else '<｜User｜>' -}}
-        {{- message.content if message.role == 'user' else '<tool_result>' + message.content + '</tool_result>' -}}
-        {%- set place.open = true -%}
-      {%- elif message.role == 'assistant' -%}
-        {{- '<｜Assistant｜>' -}}
-        {%- if reasons and (place.called or loop.index0 > place.question) -%}
-          {{- '<think>' + (message.reasoning_content or '') -}}
+      {%- set place = namespace(question=-1, open=false, called=(tools is defined and tools)) -%}
+      {%- for message in messages -%}
+        {%- if message.role == 'user' or message.role == 'tool' -%}{%- set place.question = loop.index0 -%}{%- endif -%}
+        {%- if message.role == 'tool' -%}{%- set place.called = true -%}{%- endif -%}
+      {%- endfor -%}
+      \(effort)
+      {{- '<｜begin▁of▁sentence｜>' + (levels[effort] if reasons and effort in levels else '') -}}
+      \(tools.atBegin)
+      {%- for message in messages -%}
+        {%- if message.role == 'system' -%}
+          {{- message.content -}}
+          \(tools.afterSystem)
+        {%- elif message.role == 'user' or message.role == 'tool' -%}
+          {{- '\\n\\n' if place.open else '<｜User｜>' -}}
+          {{- message.content if message.role == 'user' else '<tool_result>' + message.content + '</tool_result>' -}}
+          {%- set place.open = true -%}
+        {%- elif message.role == 'assistant' -%}
+          {{- '<｜Assistant｜>' -}}
+          {%- if reasons and (place.called or loop.index0 > place.question) -%}
+            {{- '<think>' + (message.reasoning_content or '') -}}
+          {%- endif -%}
+          {{- '</think>' + (message.content or '') -}}
+          \(calls(section: "tool_calls"))
+          {{- '<｜end▁of▁sentence｜>' -}}
+          {%- set place.open = false -%}
+        {%- else -%}
+          \(otherRoles)
         {%- endif -%}
-        {{- '</think>' + (message.content or '') -}}
-        \(calls(section: "tool_calls"))
-        {{- '<｜end▁of▁sentence｜>' -}}
-        {%- set place.open = false -%}
-      {%- else -%}
-        \(otherRoles)
+      {%- endfor -%}
+      {%- if add_generation_prompt and place.open -%}
+        {{- '<｜Assistant｜>' + ('<think>' if reasons else '</think>') -}}
       {%- endif -%}
-    {%- endfor -%}
-    {%- if add_generation_prompt and place.open -%}
-      {{- '<｜Assistant｜>' + ('<think>' if reasons else '</think>') -}}
-    {%- endif -%}
-    """
+      """
   }
 
   /// DeepSeek-V3.2: what `encoding/encoding_dsv32.py`, beside its weights, makes of messages. It does not reason unless
@@ -133,44 +133,44 @@ extension FamilyTemplate {
   static func deepSeekV32(_ program: PythonTexts) -> String {
     let tools = tools(program.text("TOOLS_SYSTEM_TEMPLATE"))
     return """
-    {%- set place = namespace(question=-1, results=false) -%}
-    {%- for message in messages -%}
-      {%- if message.role == 'user' -%}{%- set place.question = loop.index0 -%}{%- endif -%}
-    {%- endfor -%}
-    \(reasons)
-    {{- '<｜begin▁of▁sentence｜>' -}}
-    \(tools.atBegin)
-    {%- for message in messages -%}
-      {%- if message.role == 'system' -%}
-        {{- message.content -}}
-        \(tools.afterSystem)
-      {%- elif message.role == 'user' -%}
-        {{- '<｜User｜>' + message.content -}}
-        {%- if add_generation_prompt or not loop.last -%}
-          {{- '<｜Assistant｜>' + ('<think>' if reasons and loop.index0 == place.question else '</think>') -}}
-        {%- endif -%}
-      {%- elif message.role == 'tool' -%}
-        {%- if not place.results -%}{{- '\\n\\n<function_results>' -}}{%- endif -%}
-        {%- set place.results = true -%}
-        {{- '\\n<result>' + message.content + '</result>' -}}
-        {%- if loop.last or messages[loop.index].role != 'tool' -%}
-          {{- '\\n</function_results>' -}}
-          {%- set place.results = false -%}
+      {%- set place = namespace(question=-1, results=false) -%}
+      {%- for message in messages -%}
+        {%- if message.role == 'user' -%}{%- set place.question = loop.index0 -%}{%- endif -%}
+      {%- endfor -%}
+      \(reasons)
+      {{- '<｜begin▁of▁sentence｜>' -}}
+      \(tools.atBegin)
+      {%- for message in messages -%}
+        {%- if message.role == 'system' -%}
+          {{- message.content -}}
+          \(tools.afterSystem)
+        {%- elif message.role == 'user' -%}
+          {{- '<｜User｜>' + message.content -}}
           {%- if add_generation_prompt or not loop.last -%}
-            {{- '\\n\\n' + ('<think>' if reasons and loop.index0 > place.question else '</think>') -}}
+            {{- '<｜Assistant｜>' + ('<think>' if reasons and loop.index0 == place.question else '</think>') -}}
           {%- endif -%}
+        {%- elif message.role == 'tool' -%}
+          {%- if not place.results -%}{{- '\\n\\n<function_results>' -}}{%- endif -%}
+          {%- set place.results = true -%}
+          {{- '\\n<result>' + message.content + '</result>' -}}
+          {%- if loop.last or messages[loop.index].role != 'tool' -%}
+            {{- '\\n</function_results>' -}}
+            {%- set place.results = false -%}
+            {%- if add_generation_prompt or not loop.last -%}
+              {{- '\\n\\n' + ('<think>' if reasons and loop.index0 > place.question else '</think>') -}}
+            {%- endif -%}
+          {%- endif -%}
+        {%- elif message.role == 'assistant' -%}
+          {%- if reasons and loop.index0 > place.question -%}
+            {{- (message.reasoning_content or '') + '</think>' -}}
+          {%- endif -%}
+          {{- message.content or '' -}}
+          \(calls(section: "function_calls"))
+          {{- '<｜end▁of▁sentence｜>' -}}
+        {%- else -%}
+          \(otherRoles)
         {%- endif -%}
-      {%- elif message.role == 'assistant' -%}
-        {%- if reasons and loop.index0 > place.question -%}
-          {{- (message.reasoning_content or '') + '</think>' -}}
-        {%- endif -%}
-        {{- message.content or '' -}}
-        \(calls(section: "function_calls"))
-        {{- '<｜end▁of▁sentence｜>' -}}
-      {%- else -%}
-        \(otherRoles)
-      {%- endif -%}
-    {%- endfor -%}
-    """
+      {%- endfor -%}
+      """
   }
 }

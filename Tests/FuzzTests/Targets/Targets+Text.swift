@@ -60,8 +60,10 @@ extension FuzzTarget {
   private static let program = FuzzTarget(
     "program", inputs: 3000,
     pieces: [
-      "REASONING_EFFORT_PROMPTS", "REASONING_EFFORT_MAX", "TOOLS_TEMPLATE", "TOOLS_SYSTEM_TEMPLATE", " = ", ": str = ", "{",
-      "}", "(", ")", "\"", "'", "\"\"\"", "\\", "\\n", "\\u12", "\n", "#", ",", "{tool_schemas}", "{dsml_token}", "{{", "{%", "%}",
+      "REASONING_EFFORT_PROMPTS", "REASONING_EFFORT_MAX", "TOOLS_TEMPLATE", "TOOLS_SYSTEM_TEMPLATE", " = ", ": str = ",
+      "{",
+      "}", "(", ")", "\"", "'", "\"\"\"", "\\", "\\n", "\\u12", "\n", "#", ",", "{tool_schemas}", "{dsml_token}", "{{",
+      "{%", "%}",
       "'}}", "\"max\": ",
     ],
     seeds: {

@@ -35,7 +35,8 @@ extension ToolCallFormat {
     }
     switch syntax {
     case .deepSeekFenced, .deepSeekPlain, .kimi, .solar: return false
-    case .none, .markup, .olderMarkup, .miniMax, .hermes, .glm, .hunyuan, .qwenCoder, .mistral, .harmony, .llama: return true
+    case .none, .markup, .olderMarkup, .miniMax, .hermes, .glm, .hunyuan, .qwenCoder, .mistral, .harmony, .llama:
+      return true
     }
   }
 }
