@@ -14,19 +14,25 @@ import Testing
 struct CompressedPredictionTests {
   private static let module = Golden.fixtures.appending(path: "prediction/deepseek_v4.safetensors").path
 
-  /// Calls `body` with a folder of the published form that has the module, and with the module's file; `change`: of what
-  /// is in the folder.
-  private func withModule<Result>(
-    _ change: (inout RewrittenCheckpoint) throws -> Void = { _ in },
-    _ body: (_ folder: String, _ module: SafetensorsFile) throws -> Result
-  ) throws -> Result {
+  /// Calls `body` with a folder of the published form that has the module.
+  private func withModule(
+    changing change: (inout RewrittenCheckpoint) throws -> Void = { _ in }, _ body: (_ folder: String) throws -> Void
+  ) throws {
     let file = try SafetensorsFile(path: Self.module)
     var whole = try RewrittenCheckpoint(try Golden("deepseek_v4"))
     for entry in file.entries where entry.name.hasPrefix("mtp.") {
       whole.tensors[entry.name] = .init(entry.type, entry.shape, try file.readAll(entry))
     }
     try change(&whole)
-    return try whole.written { try body($0, file) }
+    try whole.written { try body($0) }
+  }
+
+  /// The twin's text, and what it makes of it.
+  private func expected() throws -> (ids: [Int32], logits: [Float]) {
+    let file = try SafetensorsFile(path: Self.module)
+    return (
+      try file.int32s(try #require(file.tensor("ids"))), try file.float32s(try #require(file.tensor("logits")))
+    )
   }
 
   /// The module's logits after each token of a text that it reads whole but for the last.
@@ -72,9 +78,8 @@ struct CompressedPredictionTests {
   }
 
   @Test func guessesAgreeWithTheTwin() throws {
-    try withModule { folder, file in
-      let ids = try file.int32s(try #require(file.tensor("ids")))
-      let expected = try file.float32s(try #require(file.tensor("logits")))
+    let (ids, expected) = try expected()
+    try withModule { folder in
       let found = try logits(folder, ids)
       #expect(found.count == expected.count && expected.count == (ids.count - 1) * 64)
       let scale = expected.map(abs).max() ?? 0
@@ -89,37 +94,39 @@ struct CompressedPredictionTests {
   private let requests: RequestMaker = {
     var sampling = SamplingParameters()
     (sampling.temperature, sampling.seed) = (0.9, 3)
-    return (0..<3).map { i in
-      GenerationRequest(
-        prompt: (0..<(i == 0 ? 45 : 9)).map { Int32(($0 * 31 + i) % 60) },
-        task: .generate(maxNewTokens: 50, sampling: sampling, stopTokens: []))
+    return [45, 9, 9].enumerated().map { (i: Int, count: Int) -> GenerationRequest in
+      let prompt = (0..<count).map { (place: Int) -> Int32 in Int32((place * 31 + i) % 60) }
+      return GenerationRequest(
+        prompt: prompt, task: .generate(maxNewTokens: 50, sampling: sampling, stopTokens: []))
     }
   }
 
   /// Wrong drafts leave states behind that the module's layer, too, must go back from.
   @Test(arguments: 1...3) func draftsAreWhatTheModuleGuessesOfTheWholeText(ranks: Int) throws {
-    try withModule { folder, _ in
-      let plain = try speculate(model: folder, SpeculatedLayout(), requests)
-      for (mode, batchTokens) in [(SpeculationMode.mtp, 512), (.mtp, 16), (.auto, 512)] {
-        let layout = SpeculatedLayout(mode: mode, draftTokens: 4, ranks: ranks, batchTokens: batchTokens)
-        let run = try speculate(model: folder, layout, requests)
-        #expect(run.drawn == plain.drawn && run.speculation.draftedCount > 0, "\(layout)")
-        let text = requests()[0].prompt + run.tokens[0]
-        let expected = greatest(try logits(folder, text))
-        #expect(run.guesses.count > 10)
-        for (count, guess) in run.guesses {
-          #expect(guess == expected[count - 2], "\(mode), after \(count) tokens")
-        }
+    try withModule { folder in try holdDrafts(of: folder, ranks: ranks) }
+  }
+
+  private func holdDrafts(of folder: String, ranks: Int) throws {
+    let plain = try speculate(model: folder, SpeculatedLayout(), requests)
+    let settings: [(SpeculationMode, Int)] = [(.mtp, 512), (.mtp, 16), (.auto, 512)]
+    for (mode, batchTokens) in settings {
+      let layout = SpeculatedLayout(mode: mode, draftTokens: 4, ranks: ranks, batchTokens: batchTokens)
+      let run = try speculate(model: folder, layout, requests)
+      #expect(run.drawn == plain.drawn && run.speculation.draftedCount > 0, "\(layout)")
+      let expected = greatest(try logits(folder, requests()[0].prompt + run.tokens[0]))
+      #expect(run.guesses.count > 10)
+      for (count, guess) in run.guesses {
+        #expect(guess == expected[count - 2], "\(mode), after \(count) tokens")
       }
     }
   }
 
   /// With a head of zeros model and module say the lowest id for ever: each draft is right.
   @Test func rightDraftsTakeHalfTheSteps() throws {
-    try withModule { whole in
+    try withModule(changing: { whole in
       let head = try #require(whole.tensors["head.weight"])
       whole.tensors["head.weight"] = .init(head.type, head.shape, [UInt8](repeating: 0, count: head.bytes.count))
-    } _: { folder, _ in
+    }) { folder in
       let make: RequestMaker = {
         [GenerationRequest(prompt: [1, 2, 3], task: .generate(maxNewTokens: 41, sampling: .init(), stopTokens: []))]
       }
@@ -143,10 +150,10 @@ struct CompressedPredictionTests {
   func whatTheModuleLacksIsNamed(tensor: String) throws {
     let name = "mtp.0.\(tensor)"
     for isReshaped in [false, true] {
-      try withModule { whole in
+      try withModule(changing: { whole in
         _ = try #require(whole.tensors[name])
         whole.tensors[name] = isReshaped ? .init([1, 2, 3], [3], as: .float32) : nil
-      } _: { folder, _ in
+      }) { folder in
         #expect(failure(folder, .mtp).contains(name.dropLast(isReshaped ? 0 : 6)), "\(failure(folder, .mtp))")
         #expect(failure(folder, .off) == "" && failure(folder, .lookup) == "")
         let run = try speculate(model: folder, SpeculatedLayout(mode: .auto)) { [] }
@@ -162,11 +169,11 @@ struct CompressedPredictionTests {
       #expect(run.failures == [])
     }
     #expect(failure(try Golden("deepseek_v4").folder, .mtp).contains("has no multi-token prediction layer"))
-    try withModule { whole in
+    try withModule(changing: { whole in
       whole.tensors["mtp.0.h_proj.weight"] = nil
       whole.tensors["mtp.\(Int.max).h_proj.weight"] = .init([1], [1], as: .float32)
       whole.tensors["mtp.1.main_proj.weight"] = .init([1], [1], as: .float32)
-    } _: { folder, _ in
+    }) { folder in
       let read = try ModelConfiguration.read(try CheckpointFormat.open(folder))
       #expect(read.predictionLayerCount == 0 && read.outerPredictionLayerCount == 3 && read.unreadTensors == [])
       #expect(failure(folder, .off) == "")
@@ -175,9 +182,9 @@ struct CompressedPredictionTests {
 
   /// Quantised on load, the module is held as the model is.
   @Test(arguments: [WeightPrecision.q8, .q4]) func aRoundedModuleIsNearly(weights: WeightPrecision) throws {
-    try withModule { folder, file in
-      let ids = try file.int32s(try #require(file.tensor("ids")))
-      let expected = greatest(try file.float32s(try #require(file.tensor("logits"))))
+    let twin = try expected()
+    try withModule { folder in
+      let (ids, expected) = (twin.ids, greatest(twin.logits))
       let found = greatest(try logits(folder, ids, weights: weights))
       let same = zip(found, expected).count { $0 == $1 }
       #expect(same > expected.count / (weights == .q8 ? 2 : 6), "\(same) of \(expected.count)")
