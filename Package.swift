@@ -285,10 +285,10 @@ let package = Package(
     tests(
       "FuzzTests",
       [
-        "TestSupport", "Bytes", "JSON", "Telemetry", "Tokenization", "ChatTemplates", "StructuredOutput", "Checkpoints",
-        "MoEModel", "Fabric", "ExpertParallelism", "ClusterCheck", "EngineAPI", "ModelRuntime", "Inference",
-        "OpenAIProtocol", "Supervision", "LoadGenerator", "Reports", "Projection", "Training", "Evaluation",
-        "Rewards",
+        "TestSupport", "Bytes", "JSON", "Telemetry", "Tokenization", "ChatTemplates", "StructuredOutput", "ModelText",
+        "Checkpoints", "MoEModel", "Fabric", "ExpertParallelism", "ClusterCheck", "EngineAPI", "ModelRuntime",
+        "Inference", "OpenAIProtocol", "Supervision", "LoadGenerator", "Reports", "Projection", "Training",
+        "Evaluation", "Rewards",
       ], exclude: ["fuzz.sh"]),
   ]
 )

@@ -81,6 +81,9 @@ extension CommandTests {
     @Test func theLayersLeftOutAreSaid() throws {
       let run = try Program.run(["inspect", try Golden("deepseek_v3_fp8").folder])
       #expect(run.output.contains("left out") && run.output.contains("1 multi-token prediction"), "\(run.output)")
+      // Those beside the model's layers, too, that do not draft.
+      let beside = try inspect([Golden.fixtures.appending(path: "delta/qwen3_next").path])
+      #expect(beside["prediction_layers_left_out"]?.exactInt == 1)
     }
 
     @Test func aLayerThatDraftsIsCounted() throws {

@@ -6,7 +6,7 @@ import Testing
 
 /// Templates of families that publish none.
 struct FamilyTemplateTests {
-  private func codec(_ modelType: String, template: String? = nil) throws -> TextCodec {
+  private func codec(_ modelType: String, template: String? = nil, program: String? = nil) throws -> TextCodec {
     let path = Page.root.appending(path: "Tests/Fixtures/goldens/deepseek_v3/tokenizer.json")
     let tokenizer = [UInt8](try Data(contentsOf: path))
     return TextCodec(path: "a model") { (name, _) in
@@ -14,6 +14,7 @@ struct FamilyTemplateTests {
       case "tokenizer.json": tokenizer
       case "config.json": Array("{\"model_type\": \"\(modelType)\"}".utf8)
       case "chat_template.jinja": template.map { Array($0.utf8) }
+      case "encoding/encoding_\(modelType.replacing("deepseek_", with: "ds")).py": program.map { Array($0.utf8) }
       default: nil
       }
     }
@@ -54,6 +55,134 @@ struct FamilyTemplateTests {
     #expect(try render("high").hasSuffix("<｜User｜>1+1=?<｜Assistant｜><think>"))
     let shown = #expect(throws: (any Error).self) { try render("max") }
     #expect("\(try #require(shown))".contains("--chat-template"))
+  }
+
+  /// Programs that lie beside the weights: of the first kind, and of that with three levels.
+  private static let programs = [
+    ###"""
+    import json
+    # REASONING_EFFORT_MAX = ("a comment",)
+    REASONING_EFFORT_MAX = (
+        "Think {{% long %}}, it's \"hard\".\n"  # and more
+        'Not \\ short\u2026 #1\n\n'
+    )
+    TOOLS_TEMPLATE = """## Calls
+
+    Write "<{dsml_token}tool_calls>" after {thinking_end_token}, as in {{"a": 1}}:
+    {tool_schemas}
+    That is all.
+    """
+    def render(): return REASONING_EFFORT_MAX.format(x=1)
+    """###,
+    #"""
+    REASONING_EFFORT_PROMPTS: Dict[str, str] = {
+        "low": "",
+        "high": (
+            "Think.\n"
+            "Hard.\n\n"
+        ),
+        'max': "Think on.\n\n",  # the most
+    }
+    DEFAULT_REASONING_EFFORT = "low"
+    """#,
+  ]
+
+  /// What stands between the beginning and the first message, for a level of effort.
+  private func prefix(_ codec: TextCodec, _ extra: [(String, JSONValue)]) throws -> String {
+    let text = try codec.render(
+      [["role": "user", "content": "1+1=?"]], addGenerationPrompt: true, extra: JSONObject(extra))
+    let end = try #require(text.range(of: "<｜User｜>1+1=?<｜Assistant｜>"))
+    return String(text[..<end.lowerBound].dropFirst(begin.count)) + "|" + text[end.upperBound...]
+  }
+
+  @Test func levelsOfEffortAreThoseOfTheMakersProgram() throws {
+    let first = "Think {{% long %}}, it's \"hard\".\nNot \\ short… #1\n\n|<think>"
+    let levels: [(Int, [String: String])] = [
+      (
+        0,
+        [
+          "minimal": "|<think>", "low": "|<think>", "medium": "|<think>", "high": "|<think>", "xhigh": first,
+          "max": first,
+        ]
+      ),
+      (
+        1,
+        [
+          "minimal": "|<think>", "low": "|<think>", "medium": "|<think>", "high": "Think.\nHard.\n\n|<think>",
+          "xhigh": "Think on.\n\n|<think>", "max": "Think on.\n\n|<think>",
+        ]
+      ),
+    ]
+    for (place, expected) in levels {
+      let codec = try codec("deepseek_v4", program: Self.programs[place])
+      for (effort, text) in expected {
+        let level = ("reasoning_effort", JSONValue.string(effort))
+        #expect(try prefix(codec, [level, ("thinking", true)]) == text, "\(effort) of \(place)")
+        // Naming one is asking for it, unless a switch says otherwise.
+        #expect(try prefix(codec, [level]) == text && prefix(codec, [level, ("thinking", false)]) == "|</think>")
+      }
+      for extra in [[], [("reasoning_effort", .null)], [("reasoning_effort", "none"), ("thinking", true)]]
+        as [[(String, JSONValue)]]
+      {
+        #expect(try prefix(codec, extra) == "|</think>")
+      }
+      #expect(try prefix(codec, [("thinking", true)]) == "|<think>")
+      for value in ["huge", .int(3), .bool(true)] as [JSONValue] {
+        let shown = #expect(throws: (any Error).self) { try prefix(codec, [("reasoning_effort", value)]) }
+        #expect("\(try #require(shown))".contains("none, minimal, low, medium, high, xhigh, max"), "\(value)")
+      }
+    }
+  }
+
+  @Test func toolsAreToldOfInTheMakersWords() throws {
+    let codec = try codec("deepseek_v4", program: Self.programs[0])
+    let tools: JSONValue = [
+      ["type": "function", "function": ["name": "add", "parameters": [:]]],
+      ["type": "function", "function": ["name": "now", "description": "ü"]],
+    ]
+    let told = """
+      \n\n## Calls
+
+      Write "<｜DSML｜tool_calls>" after </think>, as in {"a": 1}:
+      {"name": "add", "parameters": {}}
+      {"name": "now", "description": "ü"}
+      That is all.
+
+      """
+    let text = try codec.render(
+      messages, tools: tools, addGenerationPrompt: true, extra: JSONObject([("thinking", true)]))
+    // With tools all reasoning is kept.
+    #expect(
+      text == begin + "Be kind." + told + "<｜User｜>hello<｜Assistant｜><think>thinking...</think>Hello! I am DeepSeek."
+        + "<｜end▁of▁sentence｜><｜User｜>1+1=?<｜Assistant｜><think>")
+    let alone = try codec.render([["role": "user", "content": "hi"]], tools: tools, addGenerationPrompt: true)
+    #expect(alone == begin + told + "<｜User｜>hi<｜Assistant｜></think>")
+    let older = try self.codec(
+      "deepseek_v32", program: "TOOLS_SYSTEM_TEMPLATE = \"Tools: {tool_schemas}; {dsml_token}\"")
+    let shown = try older.render(messages, tools: [["function": ["name": "add"]]], addGenerationPrompt: true)
+    #expect(shown.hasPrefix(begin + "Be kind.\n\nTools: {\"name\": \"add\"}; ｜DSML｜<｜User｜>hello"))
+  }
+
+  /// A program that says nothing, or nothing that is understood, is none.
+  @Test(arguments: [
+    "", "TOOLS_TEMPLATE", "TOOLS_TEMPLATE =", "TOOLS_TEMPLATE = (", "TOOLS_TEMPLATE = \"{tool_schemas", "\u{0}=\"\"\"",
+    "TOOLS_TEMPLATE = f\"{tool_schemas}\"", "TOOLS_TEMPLATE = \"{tool_schemas}{other}\"", "TOOLS_TEMPLATE = \"{\"",
+    "TOOLS_TEMPLATE = \"{tool_schemas}{tool_schemas}\"", "TOOLS_TEMPLATE = \"\"\"{tool_schemas}",
+    "TOOLS_TEMPLATE = \"\\",
+    "REASONING_EFFORT_PROMPTS = {\"max\": 3}", "REASONING_EFFORT_PROMPTS = {\"max\"",
+    "REASONING_EFFORT_MAX = \"\\u12\"",
+    "REASONING_EFFORT_PROMPTS: str\n= {\"max\": \"a\"}", "  REASONING_EFFORT_MAX = \"a\"",
+    "REASONING_EFFORT_MAXIMUM = \"a\"",
+    "REASONING_EFFORT_MAX = (\"a\"", "REASONING_EFFORT_MAX = \"\\UFFFFFFFF\"", "REASONING_EFFORT_MAX = #",
+  ])
+  func anOddProgramIsNone(program: String) throws {
+    let codec = try codec("deepseek_v4", program: program)
+    #expect(try prefix(codec, [("thinking", true)]) == "|<think>")
+    let shown = #expect(throws: (any Error).self) { try prefix(codec, [("reasoning_effort", "max")]) }
+    #expect("\(try #require(shown))".contains("encoding/encoding_dsv4.py"))
+    #expect(throws: TextCodecError.toolsNotShown) {
+      try codec.render(messages, tools: [["function": ["name": "add"]]], addGenerationPrompt: true)
+    }
   }
 
   @Test(arguments: ["deepseek_v32", "deepseek_v4"]) func toolsAreRefusedInWords(model: String) throws {

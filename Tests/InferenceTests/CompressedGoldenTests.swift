@@ -1,5 +1,6 @@
 import Checkpoints
 import EngineAPI
+import Foundation
 import Inference
 import Kernels
 import Machine
@@ -140,6 +141,29 @@ struct CompressedGoldenTests {
       broken.tensors[name] = table
     }
     #expect(message.contains(name) && message.contains("token 9") && message.contains("twice"), "\(message)")
+  }
+
+  /// The makers' program, which templates are made with, and a template for tools, go with a quantised folder.
+  @Test func whatIsReadOfFoldersIsCopied() throws {
+    try RewrittenCheckpoint(try Golden("deepseek_v4")).written { path in
+      for (folder, name) in [("encoding", "encoding_dsv4.py"), ("additional_chat_templates", "tool_use.jinja")] {
+        try FileManager.default.createDirectory(atPath: "\(path)/\(folder)", withIntermediateDirectories: false)
+        try Data("in \(folder)".utf8).write(to: URL(filePath: "\(path)/\(folder)/\(name)"))
+        try Data("not read".utf8).write(to: URL(filePath: "\(path)/\(folder)/other"))
+      }
+      try withTemporaryFolder { temporary in
+        let output = try OutputFolder(path: temporary.file("copy"), byteCount: 0)
+        try HuggingFaceFolder(path: path).copyCompanions(to: output)
+        for folder in ["encoding", "additional_chat_templates"] {
+          let names = try FileManager.default.contentsOfDirectory(atPath: output.path + "/" + folder)
+          #expect(names == [folder == "encoding" ? "encoding_dsv4.py" : "tool_use.jinja"])
+          #expect(
+            try Data(contentsOf: URL(filePath: "\(output.path)/\(folder)/\(names[0])")) == Data("in \(folder)".utf8))
+        }
+        output.discard()
+        #expect(!FileManager.default.fileExists(atPath: output.path))
+      }
+    }
   }
 
   @Test func slicesAreRefused() throws {

@@ -34,7 +34,7 @@ struct CompressedConfigurationTests {
   @Test func flashIsReadAsPublished() throws {
     let model = try published().read()
     #expect(model.unreadSettings == [], "\(model.unreadSettings)")
-    #expect(model.layerCount == 43 && model.maximumPositions == 1_048_576 && model.predictionLayerCount == 0)
+    #expect(model.layerCount == 43 && model.maximumPositions == 1_048_576 && model.predictionLayerCount == 1)
     guard case .hyper(let hyper) = model.residual else { return #expect(Bool(false)) }
     #expect(model.quantization == .float8 && hyper.streams == 4 && hyper.iterations == 20 && hyper.epsilon == 1e-6)
     #expect(
@@ -64,7 +64,31 @@ struct CompressedConfigurationTests {
     let window = 128 * 512
     let state = 2 * window + 21 * (window + 3 * 1024 + 3 * 256) + 20 * (window + 3 * 512)
     #expect(StateCache.slotByteCount(model) == 4 * state)
-    #expect(model.isRecurrent && !model.canTakeBack && model.slicingObstacle != nil)
+    #expect(model.isRecurrent && model.slicingObstacle != nil)
+  }
+
+  /// One layer more, with its window only, whose experts a router chooses, and a key of the state for each token of it.
+  @Test func theModuleIsALayerOfItsOwn() throws {
+    let plain = try published().read()
+    let model = plain.predicting()
+    guard model.runLayers.count == 44, case .compressed(let attention) = model.runLayers[43].attention else {
+      return #expect(Bool(false))
+    }
+    #expect(attention.ratio == nil && attention.indexer == nil && attention.window == 128)
+    #expect(!model.runLayers[43].routesByToken && model.runLayers[43].isMixture)
+    #expect(StateCache.slotByteCount(model) == StateCache.slotByteCount(plain) + 4 * 128 * 512)
+    #expect(KeyValueCache.blockByteCount(model, type: .bf16) == KeyValueCache.blockByteCount(plain, type: .bf16))
+    let specs = model.parameters(ofLayer: 43, experts: 3..<4)
+    let named = Dictionary(specs.map { (model.names.tensor($0.id), $0.shape) }) { $1 }
+    #expect(named["mtp.0.e_proj.weight"] == [4096, 4096] && named["mtp.0.h_proj.weight"] == [4096, 4096])
+    #expect(named["mtp.0.hc_head_fn"] == [4, 4 * 4096] && named["mtp.0.hc_head_scale"] == [1])
+    #expect(named["mtp.0.attn.wq_a.weight"] == [1024, 4096] && named["mtp.0.attn.compressor.ape"] == nil)
+    #expect(named["mtp.0.ffn.experts.3.w1.weight"] == [2048, 4096] && named["mtp.0.ffn.gate.bias"] == [256])
+    #expect(named["mtp.0.norm.weight"] == [4096] && named["mtp.0.ffn.gate.tid2eid"] == nil)
+    // What says how many tokens an entry of the module's stands for counts.
+    let other = try published().with("compress_ratios", "\((0..<44).map { $0 % 2 == 0 ? 0 : 4 })").read()
+    guard case .compressed(let pooled)? = other.predictionLayer?.attention else { return #expect(Bool(false)) }
+    #expect(pooled.ratio == 4 && pooled.indexer?.topK == 512)
   }
 
   @Test func proIsTheSameWithOtherSizes() throws {

@@ -181,6 +181,11 @@ private let badMembers: [BadMember] = [
     let both = try ChatCompletionRequest(
       chatBody([("chat_template_kwargs", ["reasoning_effort": "low"]), ("reasoning_effort", "high")]))
     #expect(both.templateVariables == JSONObject([("reasoning_effort", "low")]))
+    let none = try ChatCompletionRequest(
+      chatBody([("chat_template_kwargs", ["thinking": true]), ("reasoning_effort", "none")]))
+    #expect(
+      none.templateVariables
+        == JSONObject([("thinking", true), ("reasoning_effort", "none"), ("enable_thinking", false)]))
   }
 
   @Test func anAssistantsLastMessageCanBeContinued() throws {

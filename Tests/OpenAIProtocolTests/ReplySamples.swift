@@ -270,6 +270,33 @@ private let markupSamples: [ReplySample] = [
   .init(
     name: "DeepSeek V4, an empty section", syntax: .markup, text: "<｜DSML｜tool_calls>\n</｜DSML｜tool_calls>",
     content: "<｜DSML｜tool_calls>\n</｜DSML｜tool_calls>"),
+  .init(
+    name: "MiniMax M2", syntax: .miniMax,
+    text: "Hm\n</think>\n\nLook.\n<minimax:tool_call>\n<invoke name=\"weather\">\n"
+      + "<parameter name=\"city\">Köln ☂</parameter>\n<parameter name=\"days\">2</parameter>\n</invoke>\n<invoke name=\"now\">\n</invoke>\n</minimax:tool_call>",
+    reasoning: "Hm", content: "Look.", calls: [weather, now], completeness: [true, true], startsInReasoning: true),
+  .init(
+    name: "MiniMax M2, brackets and quotes in a text", syntax: .miniMax,
+    text: "<minimax:tool_call><invoke name=\"weather\"><parameter name=\"city\">\na</b> \"c\"<param\n"
+      + "</parameter></invoke></minimax:tool_call>",
+    calls: [("weather", "{\"city\": \"\\na</b> \\\"c\\\"<param\\n\"}")], completeness: [true]),
+  .init(
+    name: "MiniMax M2, without what is around the calls", syntax: .miniMax,
+    text: "<invoke name=\"now\"></invoke>Done", content: "Done", calls: [now], completeness: [true]),
+  .init(
+    name: "MiniMax M2, a call alone after a text", syntax: .miniMax, text: "Look.\n<invoke name=\"now\">\n</invoke>",
+    content: "Look.", calls: [now], completeness: [true]),
+  .init(
+    name: "MiniMax M2, a tag that is no call", syntax: .miniMax, text: "Write <invoke name=\"other\"> in your file.",
+    content: "Write <invoke name=\"other\"> in your file."),
+  .init(
+    name: "MiniMax M2, as forced", syntax: .miniMax,
+    text: "<minimax:tool_call>\n<invoke name=\"weather\">\n" + weather.arguments + "\n</invoke>\n</minimax:tool_call>",
+    calls: [weather], completeness: [true]),
+  .init(
+    name: "MiniMax M2, breaks off in a value", syntax: .miniMax,
+    text: "<minimax:tool_call>\n<invoke name=\"weather\">\n<parameter name=\"city\">Kö",
+    calls: [("weather", "{\"city\": \"Kö")], completeness: [false]),
 ]
 
 private let solarSamples: [ReplySample] = [

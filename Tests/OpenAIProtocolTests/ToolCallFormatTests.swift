@@ -51,6 +51,10 @@ private let templates: [(family: String, template: String, syntax: ToolCallForma
     "deepseek_v4", "<{{ '｜DSML｜' }}tool_calls>{% for k, v in tc.arguments.items() %}", .markup, true
   ),
   ("deepseek_v32", "<{{ '｜DSML｜' }}function_calls>{{ tc.arguments }}", .olderMarkup, true),
+  (
+    "minimax_m2", "{%- set open = '<minimax:tool_call>' -%}<invoke name=\"{{ c.name }}\">{% set a = c.arguments %}",
+    .miniMax, true
+  ),
   ("mixtral", "[TOOL_CALLS] [{{ tool_call.function|tojson }}]", .mistral, true),
   ("gpt_oss", "<|start|>assistant<|channel|>commentary to=functions.{{ n }}", .harmony, true),
   ("gpt_oss", "", .harmony, true),

@@ -60,8 +60,8 @@ package final class Decoder {
     prediction = weights.prediction.map {
       PredictionModule(
         $0, hiddenSize: description.hiddenSize, head: weights.head, rowFormat: weights.rowFormat,
-        epsilon: description.normEpsilon, compute: compute, slices: assembly.outputSlices(),
-        vocabulary: assembly.slices(of: description.vocabularySize))
+        epsilon: description.normEpsilon, compute: compute, residual: description.residual,
+        slices: assembly.outputSlices(), vocabulary: assembly.slices(of: description.vocabularySize))
     }
   }
 
@@ -90,6 +90,7 @@ package final class Decoder {
       embed(UnsafeBufferPointer(start: next, count: rows.rowCount), into: rows)
     }
     try forward(description.layerCount, prediction.stream, ForwardPass(batch: batch, routing: routing))
+    prediction.end()
   }
 
   /// What the prediction module takes for the most probable token after the next one, for rows of the batch that

@@ -71,14 +71,11 @@ package final class TextCodec: Sendable {
   private func ofFamily() throws -> String? {
     try familyTemplate.withLock { found in
       if let found { return found }
-      let type = try documents("config.json", Self.configByteLimit).flatMap { FamilyTemplate.modelType(of: $0) }
-      let source = type.flatMap { FamilyTemplate.source(modelType: $0) }
+      let source = try FamilyTemplate.source { try documents($0, $1) }
       found = .some(source)
       return source
     }
   }
-
-  private static let configByteLimit = 16 << 20
 
   /// The parsed chat template; conversations with tools may have one of their own.
   package func chatTemplate(forTools: Bool = false) throws -> ChatTemplate {

@@ -4,8 +4,10 @@ import JSON
 import TestSupport
 import Tokenization
 
+@testable import ModelText
+
 extension FuzzTarget {
-  static let text = [json, tokenizer, tiktoken, texts, template]
+  static let text = [json, tokenizer, tiktoken, texts, template, program]
 
   private static let json = FuzzTarget(
     "json", inputs: 30_000,
@@ -52,6 +54,39 @@ extension FuzzTarget {
       let ids = try tokenizer.encode(text, addSpecialTokens: false)
       let decoded = try tokenizer.decode(ids, skipSpecialTokens: false)
       try hold(decoded.utf8.elementsEqual(text.utf8), "\(text.debugDescription) became \(decoded.debugDescription)")
+    })
+
+  /// The program beside DeepSeek's weights: whatever it says, what becomes of it is a template that can be rendered.
+  private static let program = FuzzTarget(
+    "program", inputs: 3000,
+    pieces: [
+      "REASONING_EFFORT_PROMPTS", "REASONING_EFFORT_MAX", "TOOLS_TEMPLATE", "TOOLS_SYSTEM_TEMPLATE", " = ", ": str = ",
+      "{",
+      "}", "(", ")", "\"", "'", "\"\"\"", "\\", "\\n", "\\u12", "\n", "#", ",", "{tool_schemas}", "{dsml_token}", "{{",
+      "{%", "%}",
+      "'}}", "\"max\": ",
+    ],
+    seeds: {
+      [
+        "REASONING_EFFORT_MAX = (\n    \"Think.\\n\"  # hard\n    'Now {% x %}'\n)\nTOOLS_TEMPLATE = \"\"\"Calls\n{tool_schemas}\n\"\"\"\n",
+        "REASONING_EFFORT_PROMPTS: Dict[str, str] = {\n    \"low\": \"\",\n    'max': (\"a\" 'b'),\n}\n",
+        "TOOLS_SYSTEM_TEMPLATE = \"<{dsml_token}> {{}} {tool_schemas}'}}\"",
+      ].map { Array($0.utf8) }
+    },
+    read: { bytes in
+      let program = PythonTexts(bytes)
+      let tools: JSONValue = [["type": "function", "function": ["name": "f"]]]
+      for source in [FamilyTemplate.deepSeekV4(program), FamilyTemplate.deepSeekV32(program)] {
+        guard let template = try? ChatTemplate(source) else {
+          throw Broken(description: "what was made of it is no template")
+        }
+        for tools in [nil, tools] {
+          let text = try template.render(
+            messages: [["role": "user", "content": "hi"]], tools: tools, addGenerationPrompt: true, bosToken: nil,
+            eosToken: nil, extra: JSONObject([("reasoning_effort", "high"), ("thinking", true)]))
+          try hold(text.hasSuffix("hi<｜Assistant｜><think>"), "the prompt ends otherwise: \(text.debugDescription)")
+        }
+      }
     })
 
   private static let loaded = Result<Tokenizer, any Error> {

@@ -190,7 +190,7 @@ struct Plan: ParsableCommand {
     (task.batch, task.replicaShare, task.placement) = (batch, replicaMemory / 100, file)
     (task.layouts, task.dividesExperts) = (forecast.layouts, dividesExperts)
     if description.slicingObstacle != nil { task.layouts = [false] }
-    if description.canTakeBack { task.drafts = try forecast.drafts(predicts: description.predicts) }
+    task.drafts = try forecast.drafts(predicts: description.predicts)
     // A walk takes a second for the largest models: each once.
     var known: [String: (weights: Int, cache: Int)] = [:]
     let plan = try ClusterPlan(

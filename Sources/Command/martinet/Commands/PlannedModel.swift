@@ -34,23 +34,33 @@ struct PlannedModel {
     let config = try Self.configuration(path)
     let published = try ModelConfiguration.read(try ConfigReader(config, path: path))
     let mode = speculation.mode
-    let predicts =
-      (mode == .mtp || mode == .auto) && published.canTakeBack && published.predictionLayerCount > 0
-    guard predicts || mode != .mtp || !published.canTakeBack else {
+    let predicts = (mode == .mtp || mode == .auto) && published.predictionLayerCount > 0
+    guard predicts || mode != .mtp else {
       throw InferenceError.noPredictionModule(family: published.family)
     }
     checkpoint = try ShapeCheckpoint(config, path: path, predicts: predicts, trains: false)
     let read = try ModelConfiguration.read(checkpoint).holding(weights)
     description = predicts ? read.predicting() : read
     expertRowFormat = try published.holding(weights).expertRowFormat
-    let stored: Double? =
-      switch published.quantization {
-      case .float8: 8.25
-      case .mxfp4Experts: 4.25
-      case .none, .nvfp4, .integers, .martinet: nil
-      }
     // In `mixed` these stay as they are; the shape's own tensors have become q8.
+    let stored = Self.expertBits(config, published.quantization)
     expertFactor = weights == .mixed ? (stored ?? 8.125) / 8.125 : 1
+  }
+
+  /// Bits of a routed expert's weight as it is published, with its part of the scales; nil where it is held as q8
+  /// instead.
+  private static func expertBits(_ config: JSONValue, _ quantization: Quantization) -> Double? {
+    let text = config["text_config"] ?? config
+    switch quantization {
+    case .float8: return text["expert_dtype"]?.string == "fp4" ? 4.25 : 8.25
+    case .mxfp4Experts: return 4.25
+    case .integers(.compressedTensors):
+      let groups = (text["quantization_config"] ?? config["quantization_config"])?["config_groups"]?.object
+      let weights = groups?.keys.first.flatMap { groups?[$0]?["weights"] }
+      let isHeld = weights?["num_bits"]?.exactInt == 4 && weights?["group_size"]?.exactInt == 32
+      return isHeld && weights?["symmetric"]?.bool != false ? 4.5 : nil
+    case .none, .nvfp4, .integers, .martinet: return nil
+    }
   }
 
   /// Of a `config.json` alone, of a model whose weights are elsewhere.

@@ -32,7 +32,7 @@ struct ProjectionCases {
       return file.placement
     }
     let drafts = try drafts()
-    if forecast.speculation.speculate != .off, canDraft, drafts == nil {
+    if forecast.speculation.speculate != .off, drafts == nil {
       throw ProjectionError.nothingMeasured(
         path: command.reportJson, reason: "its runs tried no drafts: say with --acceptance how many are right")
     }
@@ -81,11 +81,7 @@ struct ProjectionCases {
     return found
   }
 
-  /// Whether a run would try drafts: what the reports' model can is known where it is given.
-  private var canDraft: Bool { target?.description.canTakeBack ?? true }
-
   private func drafts() throws -> Drafts? {
-    guard canDraft else { return nil }
     let predicts = target?.description.predicts ?? (reports[0].subject.work?.modules ?? 0 > 0)
     return try forecast.drafts(predicts: predicts, reports: reports, path: command.reportJson)
   }

@@ -45,7 +45,7 @@ struct PlanReport {
       )
       lines.append("on nodes with this host's processor \(InstructionSet.best.preference)")
       if let note = command.forecast.speculation.options.note(on: description) { lines.append(note) }
-      if command.forecast.speculation.speculate != .off, description.canTakeBack, plan.task.drafts == nil {
+      if command.forecast.speculation.speculate != .off, plan.task.drafts == nil {
         lines.append("of drafts only what they take is counted: say with --acceptance how many are right")
       }
       lines.append("start it with")

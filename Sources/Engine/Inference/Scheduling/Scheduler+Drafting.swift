@@ -5,9 +5,11 @@ extension Scheduler {
   /// Drafts for the sequences that the plan continues, and says what each of their rows may draw.
   ///
   /// Drafts get what no sequence needs: half of the rows that a home has left (prompts get the rest), as many rows of
-  /// logits as scoring would, and cache blocks beyond one for each sequence there.
+  /// logits as scoring would, cache blocks beyond one for each sequence there, and where layers keep recurrent states
+  /// those that are spare.
   mutating func draft(_ drafter: Drafter, for continued: [Int], _ plan: inout StepPlan) {
-    var rows = plan.rowsByRank(size: pools.count).map { min((limits.batchTokens - $0) / 2, limits.scoredRows) }
+    let room = keepsStates ? min(limits.scoredRows, limits.draftedStates) : limits.scoredRows
+    var rows = plan.rowsByRank(size: pools.count).map { min((limits.batchTokens - $0) / 2, room) }
     for (item, i) in continued.enumerated() {
       let home = running[i].home.index
       let most = min(drafter.limit, rows[home], running[i].tokensLeft - 1)

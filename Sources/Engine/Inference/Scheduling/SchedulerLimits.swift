@@ -10,6 +10,8 @@ package struct SchedulerLimits: Sendable {
   package var blocksPerRank = 0
   /// Recurrent states of each rank; 0 in models that keep none.
   package var statesPerRank = 0
+  /// Drafts of one home in a step in such models: each takes a state, to be taken back to.
+  package var draftedStates = 0
   /// Full blocks stay to be found by sequences that begin alike.
   package var keepsPrefixes = true
   package init() {}

@@ -114,11 +114,11 @@ package final class GenerationSession {
       limits.batchTokens = bounds.tokens(atMost: limits.batchTokens)
     }
     self.limits = limits
-    let stateCount = limits.statesPerRank
+    let (stateCount, spareCount) = (limits.statesPerRank, limits.draftedStates)
     let (cache, states) = try agree(on: communicator) {
       (
         try KeyValueCache(description, type: options.cacheType, blockCount: cacheBlocks),
-        try StateCache(description, slotCount: stateCount)
+        try StateCache(description, slotCount: stateCount, spareCount: spareCount)
       )
     }
     (self.cache, self.states) = (cache, states)

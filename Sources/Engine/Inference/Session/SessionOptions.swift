@@ -98,13 +98,19 @@ package struct SessionOptions: Sendable {
     description.isRecurrent ? max(1, stateCount ?? Self.defaultStateCount) : 0
   }
 
+  /// Slots behind these for states after drafts; 0 where nothing drafts.
+  package func spareStateCount(_ description: DecoderDescription) -> Int {
+    guard description.isRecurrent, let drafter = speculation.drafter(for: description) else { return 0 }
+    return max(SpeculationOptions.leastStates, drafter.limit)
+  }
+
   /// Bytes that a rank reserves for states and so many blocks of attention cache; `Int.max` where they cannot be
   /// counted.
   package func cacheByteCount(_ description: DecoderDescription, cacheBlocks: Int) -> Int {
     let (cache, tooLong) = KeyValueCache.blockByteCount(description, type: cacheType)
       .multipliedReportingOverflow(by: cacheBlocks)
     let (states, tooMany) = StateCache.slotByteCount(description)
-      .multipliedReportingOverflow(by: stateCount(description))
+      .multipliedReportingOverflow(by: stateCount(description) + spareStateCount(description))
     let (sum, overflows) = cache.addingReportingOverflow(states)
     return tooLong || tooMany || overflows ? .max : sum
   }
@@ -116,6 +122,7 @@ package struct SessionOptions: Sendable {
     limits.keepsPrefixes = keepsPrefixes
     limits.blocksPerRank = cacheBlocks
     limits.statesPerRank = stateCount(description)
+    limits.draftedStates = spareStateCount(description)
     // Logits of one step of scoring stay below 64 MiB.
     limits.scoredRows = max(1, (64 << 20) / (description.vocabularySize * 4))
     return limits

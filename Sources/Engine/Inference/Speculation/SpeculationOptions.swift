@@ -22,11 +22,14 @@ package struct SpeculationOptions: Sendable {
   package init() {}
 
   package static let draftTokensRange = 1...15
+  /// Drafts of all sequences of a rank that a step has room for at least where layers keep recurrent states: drafts
+  /// pay where sequences are few, and a state may take 100 MiB.
+  static let leastStates = 8
 
   /// Whether the model's prediction module is to be loaded. Throws `InferenceError.noPredictionModule` where it is
   /// asked for and there is none, and `ModelError` where it is not whole.
   package func loadsModule(of description: DecoderDescription, in checkpoint: any Checkpoint) throws -> Bool {
-    guard mode == .mtp || mode == .auto, description.canTakeBack else { return false }
+    guard mode == .mtp || mode == .auto else { return false }
     guard description.predictionLayerCount > 0 else {
       guard mode == .auto else { throw InferenceError.noPredictionModule(family: description.family) }
       return false
@@ -40,7 +43,7 @@ package struct SpeculationOptions: Sendable {
 
   /// How drafts are made with a model that was loaded so; nil where there are none.
   func drafter(for description: DecoderDescription) -> Drafter? {
-    guard mode != .off, description.canTakeBack else { return nil }
+    guard mode != .off else { return nil }
     let predicts = mode != .lookup && description.predicts
     guard predicts || mode != .mtp else { return nil }
     return Drafter(
@@ -49,14 +52,6 @@ package struct SpeculationOptions: Sendable {
 
   /// What a user should know of how it was taken.
   package func note(on description: DecoderDescription) -> String? {
-    guard mode != .off else { return nil }
-    guard description.canTakeBack else {
-      return
-        """
-        --speculate \(mode.rawValue) is off: a \(description.family) model folds tokens into a state from which \
-        they cannot be taken back
-        """
-    }
     guard mode == .auto, !description.predicts else { return nil }
     return description.predictionLayerCount == 0
       ? "--speculate auto drafts by look-up alone: the checkpoint has no multi-token prediction layer"

@@ -36,7 +36,7 @@ extension RankEngine {
   /// Runs the prediction module over the step's rows, and notes what it guesses to follow the tokens drawn. Collective.
   ///
   /// A row whose next token nobody knows (after a draft that was wrong, at the end of a prompt that is only read) gets
-  /// its own: what becomes of it is overwritten before any other row looks at it.
+  /// its own: what becomes of it is overwritten, or taken back, before any other row looks at it.
   ///
   /// `routing`: where its decisions are noted, behind the model's.
   func predict(_ items: [StepPlan.Item], routing: RoutingTrace?) throws {
@@ -65,6 +65,39 @@ extension RankEngine {
       case .token, .run: outcome.predictions.append(guesses.next() ?? -1)
       default: outcome.predictions.append(-1)
       }
+    }
+  }
+
+  /// Has the layers keep, where they have recurrent states, what each is before each draft: in a spare one, which the
+  /// sequence goes on from if that draft is wrong. Throws `malformedPlan` where there are too few.
+  func keepDraftStates(_ items: [StepPlan.Item]) throws(InferenceError) {
+    firstSpares.removeAll(keepingCapacity: true)
+    var used = 0
+    for (chunk, item) in items.enumerated() {
+      let isKept = states.slotCount > 0 && !item.drafts.isEmpty
+      firstSpares.append(isKept ? used : nil)
+      guard isKept else { continue }
+      guard item.drafts.count <= states.spareCount - used else {
+        throw .malformedPlan("it drafts more tokens than the \(states.spareCount) spare recurrent states")
+      }
+      for draft in item.drafts.indices {
+        batch.snapshots.append(
+          DecoderBatch.Snapshot(
+            chunk: chunk, count: item.count - item.drafts.count + draft, state: states.address(ofSpare: used + draft)))
+      }
+      used += item.drafts.count
+    }
+    guard used > 0 else { return }
+    batch.snapshots.sort { ($0.chunk, $0.count) < ($1.chunk, $1.count) }
+  }
+
+  /// Brings the states of sequences with a wrong draft back to what they were before it, those of the prediction
+  /// module's layer, too.
+  func takeBackStates(_ items: [StepPlan.Item]) {
+    for (i, item) in items.enumerated() where keptCounts[i] < item.count {
+      guard let first = firstSpares[i], let state = sequences[item.id]?.state else { continue }
+      let right = keptCounts[i] - (item.count - item.drafts.count)
+      states.copy(states.address(ofSpare: first + right), to: state, runtime.compute)
     }
   }
 

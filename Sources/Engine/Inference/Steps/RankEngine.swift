@@ -13,7 +13,7 @@ import Telemetry
 package final class RankEngine {
   let runtime: ClusterRuntime
   private let cache: KeyValueCache
-  private let states: StateCache
+  let states: StateCache
   let telemetry: RankTelemetry
   private(set) var decoder: Decoder
   private var dispatcher: ClusterDispatcher?
@@ -33,8 +33,10 @@ package final class RankEngine {
   private var ownPlaces: [Int] = []
   /// For each item the first of its rows among those of logits, and of states.
   var firstRows: [(logits: Int, states: Int)] = []
-  private(set) var batch = DecoderBatch()
-  /// Of each of them the rows that its text keeps: all but drafts that were wrong.
+  var batch = DecoderBatch()
+  /// For each item the first of the spare states that its drafts have; nil without drafts or states.
+  var firstSpares: [Int?] = []
+  /// Of each item the rows that its text keeps: all but drafts that were wrong.
   var keptCounts: [Int] = []
   private var rowsByRank: [Int]
   var outcome = StepOutcome()
@@ -110,6 +112,7 @@ package final class RankEngine {
     // Other ranks count on these tokens: a plan that cannot be followed ends the run.
     try fillBatch(own)
     try fillSnapshots(plan.snapshots)
+    try keepDraftStates(own)
     telemetry.beginStep(plan.kind)
     plan.countRows(&rowsByRank)
     try dispatcher?.beginStep(rowsByRank: rowsByRank)
@@ -123,6 +126,7 @@ package final class RankEngine {
     if answers { routingLog?.add(own, counts: keptCounts, kind: plan.kind, step: stepNumber, routing: routing) }
     outcome.predictions.removeAll(keepingCapacity: true)
     if plan.predicts { try predict(own, routing: isTraced ? routing : nil) }
+    takeBackStates(own)
     if answers, isTraced { countRejected(own) }
     // The other ranks have drawn and guessed the same tokens, to go on after them.
     if !answers {

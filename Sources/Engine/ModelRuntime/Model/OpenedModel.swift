@@ -68,6 +68,14 @@ package struct OpenedModel {
         """
       )
     }
+    if description.outerPredictionLayerCount > 0 {
+      notes.append(
+        """
+        left out the checkpoint's multi-token prediction layers (\(description.outerPredictionLayerCount)): they are of \
+        a kind that does not draft here, and decoding does not need them
+        """
+      )
+    }
     if let composite = description.compositeNote { notes.append(composite) }
     if let rounding = description.roundingNote { notes.append(rounding) }
     if let unread = description.unreadNote { notes.append(unread) }

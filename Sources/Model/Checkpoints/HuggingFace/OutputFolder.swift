@@ -6,6 +6,7 @@ package final class OutputFolder {
   package let path: String
   private let isNew: Bool
   private var names: [String] = []
+  private var folders: [String] = []
 
   /// Creates the folder or accepts an empty one, and sees that the file system has `byteCount` bytes free.
   package init(path: String, byteCount: Int) throws(CheckpointError) {
@@ -36,8 +37,13 @@ package final class OutputFolder {
     try write(Array((value.text(pretty: true) + "\n").utf8), as: name)
   }
 
-  /// Writes a file that is not there yet.
+  /// Writes a file that is not there yet; its name may begin with that of a folder.
   package func write(_ bytes: [UInt8], as name: String) throws(CheckpointError) {
+    if let end = name.lastIndex(of: "/"), !folders.contains(String(name[..<end])) {
+      let folder = "\(self.path)/\(name[..<end])"
+      guard mkdir(folder, 0o777) == 0 else { throw .system(operation: "create", path: folder, code: errno) }
+      folders.append(String(name[..<end]))
+    }
     let path = file(name)
     guard let file = fopen(path, "wxe") else { throw .system(operation: "create", path: path, code: errno) }
     let written = fwrite(bytes, 1, bytes.count, file) == bytes.count
@@ -50,6 +56,7 @@ package final class OutputFolder {
   /// Removes what was written, and the folder where it was new.
   package func discard() {
     for name in names { unlink("\(path)/\(name)") }
+    for name in folders { rmdir("\(path)/\(name)") }
     if isNew { rmdir(path) }
   }
 
@@ -71,12 +78,17 @@ extension HuggingFaceFolder {
     ".safetensors", ".safetensors.index.json", ".bin", ".bin.index.json", ".pt", ".pth", ".gguf",
   ]
   private static let companionByteCount = 256 << 20
+  /// What is read of folders beside the weights.
+  private static let nested = [
+    "additional_chat_templates/tool_use.jinja", "encoding/encoding_dsv32.py", "encoding/encoding_dsv4.py",
+  ]
 
-  /// Copies what lies beside weights and `config.json`, such as the tokenizer, into `output`; folders, hidden and huge
-  /// files are left.
+  /// Copies what lies beside weights and `config.json`, such as the tokenizer, into `output`; hidden and huge files are
+  /// left, and folders, but for what is read of them.
   package func copyCompanions(to output: OutputFolder) throws(CheckpointError) {
     let remade = ["config.json", RecordedSums.fileName]
-    for name in OutputFolder.files(in: path) ?? [] where !remade.contains(name) && !name.hasPrefix(".") {
+    let names = (OutputFolder.files(in: path) ?? []) + Self.nested
+    for name in names where !remade.contains(name) && !name.hasPrefix(".") {
       guard !Self.weightSuffixes.contains(where: { name.hasSuffix($0) }) else { continue }
       let bytes: [UInt8]?
       do throws(CheckpointError) { bytes = try document(name, limit: Self.companionByteCount) } catch {

@@ -6,8 +6,10 @@ extension ConfigReader {
     0: "sliding_attention", 4: "compressed_sparse_attention", 128: "heavily_compressed_attention",
   ]
 
-  /// Each layer's attention.
-  func compressedAttention(rotaryDims: Int) throws -> [CompressedAttention] {
+  /// Each layer's attention, and that of the prediction modules' layers.
+  func compressedAttention(
+    rotaryDims: Int
+  ) throws -> (layers: [CompressedAttention], module: CompressedAttention) {
     guard try int("num_key_value_heads", in: ConfigurationBounds.heads) == 1 else {
       throw ModelError.unsupported(
         key: "num_key_value_heads", value: "\(try int("num_key_value_heads", in: ConfigurationBounds.heads))",
@@ -28,7 +30,7 @@ extension ConfigReader {
     let types = try compressedLayerTypes()
     let indexer = try types.contains("compressed_sparse_attention") ? entryIndexer(rotaryDims: rotaryDims) : nil
     let rates = try compressionRates(of: Set(types))
-    return try types.map { type in
+    let attentions: [CompressedAttention] = try types.map { type in
       var attention = plain
       switch type {
       case "sliding_attention": break
@@ -41,32 +43,35 @@ extension ConfigReader {
       }
       return attention
     }
+    return (Array(attentions.dropLast()), attentions[attentions.count - 1])
   }
 
-  /// `layer_types`, or the published `compress_ratios`, which may go on with those of prediction modules.
+  /// `layer_types`, or the published `compress_ratios`, which may go on with those of prediction modules; then that of
+  /// the first of these, which has its window only unless it is said there.
   private func compressedLayerTypes() throws -> [String] {
-    let count = try layerCount()
+    let (count, window) = (try layerCount(), "sliding_attention")
     let ratios = try optionalInts("compress_ratios", in: 0...(1 << 20), maxCount: 4096)
     if let types = try optionalStrings("layer_types", maxCount: 4096) {
       guard types.count >= count else {
         throw ModelError.inconsistent("layer_types has \(types.count) entries for \(count) layers")
       }
-      return Array(types.prefix(count))
+      return types.prefix(count) + [types.count > count ? types[count] : window]
     }
     guard let ratios else {
       return (0..<count).map {
         $0 >= 2 && $0 % 2 == 1 ? "compressed_sparse_attention" : "heavily_compressed_attention"
-      }
+      } + [window]
     }
     guard ratios.count >= count else {
       throw ModelError.inconsistent("compress_ratios has \(ratios.count) entries for \(count) layers")
     }
-    return try ratios.prefix(count).map { ratio in
+    let named = try ratios.prefix(count + 1).map { ratio in
       guard let type = Self.layerTypeByRatio[ratio] else {
         throw ModelError.unsupported(key: "compress_ratios", value: "\(ratio)", remedy: "0, 4 and 128 are")
       }
       return type
     }
+    return named.count > count ? named : named + [window]
   }
 
   /// How many tokens an entry stands for, by the type of layers.

@@ -33,9 +33,12 @@ package struct DecoderDescription: Sendable {
   package var names: PublishedNames
   /// Layers of the checkpoint past the last one: multi-token prediction modules.
   package var predictionLayerCount: Int
+  /// What the layer of such a module is like; nil where it is like the model's last one.
+  package var predictionLayer: LayerDescription? = nil
   /// Whether the first of these modules is held and run; they are left out otherwise.
   package private(set) var predicts = false
-  /// Layers of modules that a checkpoint keeps outside of the model's, under `mtp.`: always left out.
+  /// Layers of modules that a checkpoint keeps outside of the model's, under `mtp.`, of families whose modules are not
+  /// run: always left out.
   package var outerPredictionLayerCount = 0
   /// Settings of `config.json` that nothing here reads although they may change results.
   package var unreadSettings: [String] = []
@@ -72,10 +75,14 @@ package struct DecoderDescription: Sendable {
     return description
   }
 
-  /// The layers that run: the model's, and a module's, which is like the last of them.
-  package var runLayers: [LayerDescription] { predicts ? layers + layers.suffix(1) : layers }
-  /// Whether a sequence's latest tokens can be taken back: what speculation needs.
-  package var canTakeBack: Bool { runLayers.allSatisfy(\.attention.keepsPositions) }
+  /// The layers that run: the model's, and a module's.
+  package var runLayers: [LayerDescription] {
+    predicts ? layers + (layers.isEmpty ? [] : [layer(layers.count)]) : layers
+  }
+  /// One of the model's layers, or what the layer of a module is like.
+  package func layer(_ index: Int) -> LayerDescription {
+    index < layers.count ? layers[index] : predictionLayer ?? layers[layers.count - 1]
+  }
   /// Those of them that are mixtures.
   package var mixtureLayers: [Int] {
     let layers = runLayers
@@ -140,15 +147,6 @@ package enum AttentionDescription: Sendable {
     case .latent, .grouped: 0
     case .delta(let delta): delta.stateCount
     case .compressed(let compressed): compressed.stateCount
-    }
-  }
-
-  /// Whether what a layer keeps of a sequence lies by position, so that the latest tokens can be taken back: the next
-  /// ones are written in their place, and nobody has seen them. A state that tokens are folded into cannot.
-  package var keepsPositions: Bool {
-    switch self {
-    case .delta, .compressed: false
-    case .latent, .grouped: true
     }
   }
 

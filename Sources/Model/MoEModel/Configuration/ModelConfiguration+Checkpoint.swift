@@ -43,8 +43,16 @@ extension ModelConfiguration {
     for entry in other {
       if let part = description.composite?.otherPart(entry.name) { description.otherPartCounts[part, default: 0] += 1 }
     }
-    description.outerPredictionLayerCount =
-      Set(unread.compactMap { PublishedNames.outerPredictionLayer($0.name) }).count
+    let outer = Set(unread.compactMap { PublishedNames.outerPredictionLayer($0.name) })
+    // Of modules of other kinds under such names nothing is known.
+    let known = names.firstOuterLayer.map { first in
+      outer.filter {
+        (0..<ConfigurationBounds.layers.upperBound).contains($0)
+          && checkpoint.holds(names.tensor(ParameterID(.prediction(.projection), layer: first + $0)))
+      }.count
+    }
+    description.predictionLayerCount += known ?? 0
+    description.outerPredictionLayerCount = outer.count - (known ?? 0)
     let inside = unread.filter { names.layer(ofTensor: $0.name).map { !extra.contains($0) } ?? false }
     guard inside.isEmpty else {
       if let packing = ForeignPacking.find(in: checkpoint, names: description.names) { throw packing.error }

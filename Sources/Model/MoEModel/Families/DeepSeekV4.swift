@@ -14,7 +14,7 @@ extension ModelFamily {
        "sliding_window": 128, "o_groups": 8, "o_lora_rank": 1024, "index_n_heads": 64, "index_head_dim": 128,
        "index_topk": 512, "hidden_act": "silu", "rms_norm_eps": 1e-06, "tie_word_embeddings": false}
       """,
-    names: .deepSeekV4.or(.deepSeekV4Saved, .deepSeekV4Held),
+    names: .deepSeekV4.predictingBeside().or(.deepSeekV4Saved, .deepSeekV4Held),
     read: deepSeekV4Description)
 
   private static func deepSeekV4Description(_ config: ConfigReader) throws -> DecoderDescription {
@@ -23,12 +23,13 @@ extension ModelFamily {
     try config.require(["norm_topk_prob"], is: true)
     try config.require("topk_method", oneOf: ["noaux_tc"])
     try config.require("scoring_func", oneOf: ["sqrtsoftplus"])
-    // How experts are stored follows from the tensors; the module for prediction is left out.
-    for key in ["expert_dtype", "num_nextn_predict_layers"] { config.ignore(key) }
+    // How experts are stored follows from the tensors.
+    config.ignore("expert_dtype")
     let rotaryDims = try config.trailingRotaryDims()
     let rotary = try config.rotaryPair(dims: rotaryDims)
     let hashed = try config.layersRoutedByToken()
-    let layers = zip(try config.compressedAttention(rotaryDims: rotaryDims), hashed).map { attention, isHashed in
+    let attentions = try config.compressedAttention(rotaryDims: rotaryDims)
+    let layers = zip(attentions.layers, hashed).map { attention, isHashed in
       LayerDescription(
         attention: .compressed(attention), feedForward: .mixture, slidingWindow: attention.window,
         routesByToken: isHashed)
@@ -45,7 +46,8 @@ extension ModelFamily {
     description.entryRotary = rotary.entries
     description.maximumPositions = rotary.entries.scaling.context(
       of: description.maximumPositions, atMost: ConfigurationBounds.positions.upperBound)
-    description.predictionLayerCount = 0
+    description.predictionLayer = LayerDescription(
+      attention: .compressed(attentions.module), feedForward: .mixture, slidingWindow: attentions.module.window)
     description.residual = .hyper(try config.hyperConnections())
     return description
   }
@@ -67,6 +69,9 @@ extension PublishedNames {
       .feedForward(.expert, .gate): "model.layers.{layer}.{block}.experts.{expert}.w1.weight",
       .feedForward(.expert, .up): "model.layers.{layer}.{block}.experts.{expert}.w3.weight",
       .feedForward(.expert, .down): "model.layers.{layer}.{block}.experts.{expert}.w2.weight",
+      .prediction(.embeddingProjection): "model.layers.{layer}.e_proj.weight",
+      .prediction(.projection): "model.layers.{layer}.h_proj.weight",
+      .prediction(.norm): "model.layers.{layer}.norm.weight",
     ], block: "ffn"
   )
   .attending(
@@ -120,7 +125,7 @@ extension PublishedNames {
     let parts: [(ParameterRole.HyperPart, String)] = [(.function, "fn"), (.base, "base"), (.scale, "scale")]
     let places: [(ParameterRole.HyperPlace, String)] = [
       (.attention, "model.layers.{layer}.\(attention)"), (.feedForward, "model.layers.{layer}.\(feedForward)"),
-      (.head, head),
+      (.head, head), (.prediction, "model.layers.{layer}.hc_head_"),
     ]
     var names: [ParameterRole: NameTemplate] = [:]
     for (place, start) in places {

@@ -6,43 +6,52 @@ import Tensors
 ///
 /// Its layer's input is `projection · [norm(embedding of the next token) | norm(hidden state)]`; a row keeps its
 /// position. Training and drafting both feed the state *after* the model's last norm, which is what its own head sees.
+/// Where the residual stream is several (DeepSeek-V4), each is joined to the embedding apart, before any of that
+/// (`PredictionModule+Streams`).
 final class PredictionModule {
   /// The layer's.
   let stream: ResidualStream
-  private let weights: PredictionWeights
+  let weights: PredictionWeights
   private let head: OutputHead
   private let epsilon: Float
-  private let compute: Compute
+  let compute: Compute
   /// How ranks share out the rows of the projection, where they do.
   private let slices: RowSlices?
-  private let embeddingRows: RowStorage<Float>
-  private let stateRows: RowStorage<Float>
+  let embeddingRows: RowStorage<Float>
+  let stateRows: RowStorage<Float>
   private let joinedRows: RowStorage<Float>
-  private var rounded: RowBuffer
+  /// Of what meets the projection.
+  var rounded: RowBuffer
+  /// Of embeddings that have a projection of their own, and what comes of them; nil where they have none.
+  var embeddingProjection: (rounded: RowBuffer, rows: RowStorage<Float>)?
 
   /// `slices`, `vocabulary`: of the layer's input and of the head, where `weights` and `head` are this rank's rows
   /// only.
   init(
     _ weights: PredictionWeights, hiddenSize: Int, head: PackedMatrix, rowFormat: RowFormat, epsilon: Float,
-    compute: Compute, slices: RowSlices? = nil, vocabulary: RowSlices? = nil
+    compute: Compute, residual: ResidualDescription = .plain, slices: RowSlices? = nil, vocabulary: RowSlices? = nil
   ) {
     self.slices = slices
     (self.weights, self.epsilon, self.compute) = (weights, epsilon, compute)
     stream = ResidualStream(
-      hiddenSize: hiddenSize, epsilon: epsilon, rowFormat: rowFormat, compute: compute)
+      hiddenSize: hiddenSize, epsilon: epsilon, rowFormat: rowFormat, compute: compute, residual: residual)
     self.head = OutputHead(
       norm: weights.norm, head, rowFormat: rowFormat, epsilon: epsilon, compute: compute, slices: vocabulary)
     embeddingRows = RowStorage(columns: hiddenSize)
     stateRows = RowStorage(columns: hiddenSize)
     joinedRows = RowStorage(columns: 2 * hiddenSize)
-    rounded = RowBuffer(weights.projection.rowFormat, columns: 2 * hiddenSize, rows: 0)
+    rounded = RowBuffer(weights.projection.rowFormat, columns: weights.projection.columns, rows: 0)
+    embeddingProjection = weights.embeddingProjection.map {
+      (rounded: RowBuffer($0.rowFormat, columns: hiddenSize, rows: 0), rows: RowStorage(columns: hiddenSize))
+    }
   }
 
-  /// Writes the layer's input. `hidden`: the model's residual stream, `[rows, hidden]`; `embed` writes the embeddings
+  /// Writes the layer's input. `hidden`: the model's residual stream, `[rows, hidden]`, or all of several; `embed` writes the embeddings
   /// of the tokens after each row's to where it is told, `[rows, hidden]`. Collective where ranks share out rows.
   func begin(hidden: MatrixView<Float>, finalNorm: AlignedBuffer<Float>, embed: (MatrixView<Float>) -> Void) {
     let (rows, size) = (hidden.rowCount, stream.hiddenSize)
     stream.begin(rows: rows)
+    if let projection = weights.embeddingProjection { return join(hidden, projection, embed: embed) }
     for storage in [embeddingRows, stateRows, joinedRows] { storage.reserve(rows: rows) }
     rounded = rounded.reserving(rows: rows)
     guard rows > 0 else { return }
@@ -62,6 +71,9 @@ final class PredictionModule {
     }
   }
 
+  /// Brings together what the layer left, for the head.
+  func end() { stream.contract(weights.headConnection) }
+
   /// As `Decoder.logits` has them, of the token after the next.
   func logits(ofRows rows: [Int]) -> (normed: MatrixView<Float>, logits: MatrixView<Float>) {
     head.logits(stream, rows: rows)
@@ -77,7 +89,7 @@ final class PredictionModule {
       embeddings: view(embeddingRows), states: view(stateRows), joined: view(joinedRows), hidden: hidden)
   }
 
-  private func norm(
+  func norm(
     _ x: UnsafePointer<Float>, _ weight: AlignedBuffer<Float>, into out: UnsafeMutablePointer<Float>
   ) {
     let size = stream.hiddenSize

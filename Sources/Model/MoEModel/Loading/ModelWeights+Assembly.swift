@@ -17,11 +17,13 @@ struct WeightAssembly {
   }
 
   private func prediction(_ index: Int) throws -> PredictionWeights {
-    PredictionWeights(
+    let headConnection = try connection(.prediction, index)
+    return PredictionWeights(
       embeddingNorm: try vector(.prediction(.embeddingNorm), index),
       hiddenNorm: try vector(.prediction(.hiddenNorm), index),
-      projection: try matrix(.prediction(.projection), index), layer: try layer(index),
-      norm: try vector(.prediction(.norm), index))
+      projection: try matrix(.prediction(.projection), index),
+      embeddingProjection: try headConnection.map { _ in try matrix(.prediction(.embeddingProjection), index) },
+      headConnection: headConnection, layer: try layer(index), norm: try vector(.prediction(.norm), index))
   }
 
   private func layer(_ index: Int) throws -> LayerWeights {

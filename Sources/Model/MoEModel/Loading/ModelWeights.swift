@@ -164,8 +164,13 @@ package struct LayerWeights: Sendable {
 package struct PredictionWeights: Sendable {
   package var embeddingNorm: AlignedBuffer<Float>
   package var hiddenNorm: AlignedBuffer<Float>
-  /// `[hidden, 2 · hidden]`: from a token's embedding beside a hidden state, both normalised.
+  /// `[hidden, 2 · hidden]`: from a token's embedding beside a hidden state, both normalised; `[hidden, hidden]` from
+  /// one of several streams alone.
   package var projection: PackedMatrix
+  /// `[hidden, hidden]`: from the embedding, where the residual stream is several; nil elsewhere.
+  package var embeddingProjection: PackedMatrix? = nil
+  /// How streams become one before the module's norm; nil where there is one.
+  package var headConnection: HyperConnectionWeights? = nil
   package var layer: LayerWeights
   package var norm: AlignedBuffer<Float>
 }

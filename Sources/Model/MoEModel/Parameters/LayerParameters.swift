@@ -100,12 +100,13 @@ extension CompressedAttention.Pool {
 }
 
 extension HyperConnections {
-  /// Of half a layer, or of the head, which only adds streams up.
+  /// Of half a layer, or of a head, which only adds streams up.
   func list(into list: inout ParameterList, hidden: Int, of place: ParameterRole.HyperPlace) {
-    let count = place == .head ? streams : weightCount
+    let isHead = place == .head || place == .prediction
+    let count = isHead ? streams : weightCount
     list.matrix(.hyper(.function, of: place), rows: count, columns: streams * hidden, use: .choice)
     list.vector(.hyper(.base, of: place), count: count)
-    list.vector(.hyper(.scale, of: place), count: place == .head ? 1 : 3)
+    list.vector(.hyper(.scale, of: place), count: isHead ? 1 : 3)
   }
 }
 
@@ -133,11 +134,10 @@ extension MixtureDescription {
 
 extension DecoderDescription {
   /// The parameters of one layer, in the order in which checkpoints are written; with `experts`, of its routed experts
-  /// only those. A layer past the last is a multi-token prediction module: a layer like the last one, and what joins it
-  /// to the model.
+  /// only those. A layer past the last is a multi-token prediction module: a layer, and what joins it to the model.
   package func parameters(ofLayer index: Int, experts: Range<Int>? = nil) -> [ParameterSpec] {
     var list = ParameterList(layer: index)
-    let layer = layers[min(index, layers.count - 1)]
+    let layer = layer(index)
     switch layer.attention {
     case .latent(let latent): latent.list(into: &list, hidden: hiddenSize)
     case .grouped(let grouped): grouped.list(into: &list, hidden: hiddenSize, normOffset: normOffset)
@@ -170,7 +170,13 @@ extension DecoderDescription {
     list.matrix(.prediction(.embedding), rows: vocabularySize, columns: hiddenSize, use: .sensitive)
     list.vector(.prediction(.embeddingNorm), count: hiddenSize)
     list.vector(.prediction(.hiddenNorm), count: hiddenSize)
-    list.matrix(.prediction(.projection), rows: hiddenSize, columns: 2 * hiddenSize)
+    if case .hyper(let hyper) = residual {
+      list.matrix(.prediction(.embeddingProjection), rows: hiddenSize, columns: hiddenSize)
+      list.matrix(.prediction(.projection), rows: hiddenSize, columns: hiddenSize)
+      hyper.list(into: &list, hidden: hiddenSize, of: .prediction)
+    } else {
+      list.matrix(.prediction(.projection), rows: hiddenSize, columns: 2 * hiddenSize)
+    }
     list.vector(.prediction(.norm), count: hiddenSize)
     list.matrix(.prediction(.head), rows: vocabularySize, columns: hiddenSize, use: .sensitive)
   }

@@ -41,7 +41,7 @@ package enum ParameterRole: Hashable, Sendable {
   case outputDown
   case pool(PoolPart)
   case indexPool(PoolPart)
-  /// How half a layer, or the head, takes part in hyper-connections.
+  /// How half a layer, the head, or a prediction module's head, takes part in hyper-connections.
   case hyper(HyperPart, of: HyperPlace)
   case router
   /// Added to the router's scores for the choice only.
@@ -67,10 +67,13 @@ package enum ParameterRole: Hashable, Sendable {
   /// A matrix from all streams to the weights that follow from them, what is added to these, and what they are
   /// multiplied with before.
   package enum HyperPart: Hashable, Sendable, CaseIterable { case function, base, scale }
-  package enum HyperPlace: Hashable, Sendable, CaseIterable { case attention, feedForward, head }
-  /// What a multi-token prediction module has beside a layer of the model (DeepSeek-V3, section 2.2).
+  package enum HyperPlace: Hashable, Sendable, CaseIterable {
+    case attention, feedForward, head, prediction
+  }
+  /// What a multi-token prediction module has beside a layer of the model (DeepSeek-V3, section 2.2). Where the
+  /// residual stream is several, `projection` is of hidden states alone.
   package enum PredictionPart: Hashable, Sendable, CaseIterable {
-    case embedding, embeddingNorm, hiddenNorm, projection, norm, head
+    case embedding, embeddingNorm, hiddenNorm, projection, embeddingProjection, norm, head
   }
 
   /// Whether it is a matrix of latent attention that latents are multiplied with.

@@ -33,6 +33,13 @@ extension PublishedNames {
     return names
   }
 
+  /// These names, with prediction modules beside the model's layers.
+  func predictingBeside() -> PublishedNames {
+    var names = self
+    names.firstOuterLayer = 0
+    return names
+  }
+
   /// These names as published, and others that folders of the family may have in their place.
   func or(_ others: PublishedNames...) -> PublishedNames {
     var names = self
@@ -44,6 +51,7 @@ extension PublishedNames {
   func fitted(to description: DecoderDescription) -> PublishedNames {
     var names = self
     names.spellings = spellings.map { $0.fitted(to: description) }
+    if firstOuterLayer != nil { names.firstOuterLayer = description.layerCount }
     guard joined != nil, case .grouped(let attention)? = description.layers.first?.attention else { return names }
     names.joined?.queryRows = attention.headCount * attention.headDims
     names.joined?.keyRows = attention.keyValueHeadCount * attention.headDims

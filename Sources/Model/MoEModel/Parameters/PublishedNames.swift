@@ -19,6 +19,9 @@ package struct PublishedNames: Sendable {
   var joined: JoinedProjections?
   /// The router's selection bias is a matrix of one row.
   var selectionBiasIsRow = false
+  /// The layer that is the first prediction module where these lie beside the model's layers, under `mtp.{n}.`; nil
+  /// where they follow them.
+  var firstOuterLayer: Int?
   /// All names that folders of the family go by, as published first; empty where those are the only ones.
   var spellings: [PublishedNames] = []
   /// `mlp` or `block_sparse_moe`, under `model.layers.{n}.`.
@@ -43,11 +46,21 @@ package struct PublishedNames: Sendable {
 
   /// The name of the tensor that holds the parameter, alone or with others.
   package func tensor(_ id: ParameterID) -> String {
-    let name = prefix.applied(to: named(id))
+    let name = prefix.applied(to: outerName(id) ?? named(id))
     guard id.isBias else { return name }
     // Stacked tensors have no `.weight` at their end.
     let suffix = ".weight"
     return name.hasSuffix(suffix) ? "\(name.dropLast(suffix.count)).bias" : "\(name)_bias"
+  }
+
+  /// Of what is in a prediction module beside the model's layers; nil for all else.
+  private func outerName(_ id: ParameterID) -> String? {
+    guard let firstOuterLayer, var layer = id.layer, layer >= firstOuterLayer else { return nil }
+    layer -= firstOuterLayer
+    var own = id
+    own.layer = layer
+    let (name, start) = (named(own), "model.layers.")
+    return name.hasPrefix(start) ? "mtp.\(name.dropFirst(start.count))" : name
   }
 
   private func named(_ id: ParameterID) -> String {

@@ -79,6 +79,6 @@ extension DecoderDescription {
   }
 
   private func attention(of spec: ParameterSpec) -> AttentionDescription? {
-    spec.layer.map { layers[min($0, layers.count - 1)].attention }
+    spec.layer.map { layer($0).attention }
   }
 }

@@ -15,7 +15,8 @@ struct CallOpeners: Sendable {
   /// None without tools.
   init(_ syntax: ToolCallFormat.Syntax, tools: [ToolDefinition]) {
     let section = SectionMarkers(syntax)
-    endReasoning = section != nil || MarkupTags.section(syntax) != nil
+    let tags = MarkupTags.of(syntax)
+    endReasoning = section != nil || tags != nil
     guard !tools.isEmpty else {
       (markers, unopened, unopenedAtStart, ends) = ([], [], [], [])
       return
@@ -24,7 +25,7 @@ struct CallOpeners: Sendable {
       section.map { SectionMarkers.spellings($0.callClose) + SectionMarkers.spellings($0.close) }
       ?? ([.hermes, .qwenCoder, .glm, .hunyuan].contains(syntax) ? [Marker("</tool_call>")] : [])
       + (syntax == .hunyuan ? [Marker("</tool_calls>")] : [])
-      + (MarkupTags.section(syntax) == nil ? [] : MarkupTags.closes)
+      + (tags?.closes ?? [])
     let names = tools.map(\.name)
     switch syntax {
     // Models leave out the section's beginning now and then.
@@ -32,8 +33,13 @@ struct CallOpeners: Sendable {
       markers = section.map { SectionMarkers.spellings($0.open) + SectionMarkers.spellings($0.callOpen) } ?? []
       (unopened, unopenedAtStart) = ([], [])
     case .markup, .olderMarkup:
-      markers = MarkupTags.opens + [MarkupTags.call]
+      markers = tags.map { $0.opens + [$0.call] } ?? []
       (unopened, unopenedAtStart) = ([], [])
+    // Without a mark, a call's tag may be text.
+    case .miniMax:
+      markers = tags?.opens ?? []
+      unopened = tags.map { [$0.call] } ?? []
+      unopenedAtStart = unopened
     case .hermes:
       markers = [Marker("<tool_call>")]
       unopened = ["{\"name\": \"", "{\"name\":\""].flatMap { open in names.map { Marker(open + $0 + "\"") } }
@@ -63,7 +69,7 @@ struct CallOpeners: Sendable {
   static func mayBeBare(_ syntax: ToolCallFormat.Syntax) -> Bool {
     switch syntax {
     case .hermes, .glm, .hunyuan, .qwenCoder, .mistral, .llama: true
-    case .none, .deepSeekFenced, .deepSeekPlain, .markup, .olderMarkup, .kimi, .solar, .harmony: false
+    case .none, .deepSeekFenced, .deepSeekPlain, .markup, .olderMarkup, .miniMax, .kimi, .solar, .harmony: false
     }
   }
 }

@@ -1,7 +1,7 @@
 import JSON
 
-/// Reads calls in DeepSeek's markup, a section of them or one without. What it gives out are the arguments as JSON: an
-/// argument says whether it is text or JSON itself.
+/// Reads calls in DeepSeek's or MiniMax's markup, a section of them or one without. What it gives out are the arguments as JSON: an
+/// argument says whether it is text or JSON itself, or else the tool's parameters do.
 struct MarkupCallReader: CallReader {
   private enum Stage {
     /// Before a call, the first or another.
@@ -15,6 +15,7 @@ struct MarkupCallReader: CallReader {
     case object(ArgumentsText)
   }
 
+  private let tags: MarkupTags
   private let tools: [ToolDefinition]
   private let names: CallNames
   private var stage: Stage
@@ -27,8 +28,8 @@ struct MarkupCallReader: CallReader {
   private var raw: String
 
   /// `isCall`: what was met is a call's tag, not its section's.
-  init(tools: [ToolDefinition], isCall: Bool, raw: String) {
-    (self.tools, self.raw) = (tools, raw)
+  init(_ tags: MarkupTags, tools: [ToolDefinition], isCall: Bool, raw: String) {
+    (self.tags, self.tools, self.raw) = (tags, tools, raw)
     names = CallNames(tools)
     stage = isCall ? .name : .section
   }
@@ -59,10 +60,10 @@ struct MarkupCallReader: CallReader {
     _ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput
   ) -> CallProgress? {
     raw += pending.takeWhitespace()
-    let (found, isUndecided) = begins(pending, [MarkupTags.call] + MarkupTags.closes)
+    let (found, isUndecided) = begins(pending, [tags.call] + tags.closes)
     switch found {
-    case MarkupTags.call?:
-      raw += pending.take(MarkupTags.call.bytes.count)
+    case tags.call?:
+      raw += pending.take(tags.call.bytes.count)
       stage = .name
       return nil
     // An empty section is no call.
@@ -107,18 +108,18 @@ struct MarkupCallReader: CallReader {
     }
     let (found, isUndecided) = begins(
       pending,
-      [MarkupTags.argument, MarkupTags.callClose, MarkupTags.argumentClose, MarkupTags.call] + MarkupTags.closes)
+      [tags.argument, tags.callClose, tags.argumentClose, tags.call] + tags.closes)
     switch found {
-    case MarkupTags.argument?:
-      raw += pending.take(MarkupTags.argument.bytes.count)
+    case tags.argument?:
+      raw += pending.take(tags.argument.bytes.count)
       stage = .attributes
       return nil
     // An argument's end that comes twice.
-    case MarkupTags.argumentClose?:
-      pending.drop(MarkupTags.argumentClose.bytes.count)
+    case tags.argumentClose?:
+      pending.drop(tags.argumentClose.bytes.count)
       return nil
     case let end?:
-      if end == MarkupTags.callClose { pending.drop(end.bytes.count) }
+      if end == tags.callClose { pending.drop(end.bytes.count) }
       close(isClosed: true, into: &output)
       (stage, raw) = (.section, "")
       return nil
@@ -151,11 +152,11 @@ struct MarkupCallReader: CallReader {
   private mutating func readValue(
     _ isText: Bool, _ types: ParameterTypes, _ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput
   ) -> CallProgress? {
-    let ends = [MarkupTags.argumentClose, MarkupTags.callClose] + MarkupTags.closes
+    let ends = [tags.argumentClose, tags.callClose] + tags.closes
     if let (end, offset) = pending.first(of: ends, from: searched) {
       searched = 0
       let text = pending.take(offset)
-      if end == MarkupTags.argumentClose { pending.drop(end.bytes.count) }
+      if end == tags.argumentClose { pending.drop(end.bytes.count) }
       output.arguments(isText ? Self.escaped(text) + "\"" : types.json(text))
       stage = .member
       return nil
@@ -181,13 +182,13 @@ struct MarkupCallReader: CallReader {
     _ arguments: ArgumentsText, _ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput
   ) -> CallProgress? {
     var arguments = arguments
-    let ends = [MarkupTags.callClose] + MarkupTags.closes
+    let ends = [tags.callClose] + tags.closes
     let found = pending.first(of: ends)
     arguments.take(
       pending.take(found?.offset ?? (atEnd ? pending.count : pending.certain(before: ends))), into: &output)
     stage = .object(arguments)
     if let (end, _) = found {
-      if end == MarkupTags.callClose { pending.drop(end.bytes.count) }
+      if end == tags.callClose { pending.drop(end.bytes.count) }
       arguments.end(isClosed: true, into: &output)
       (stage, raw) = (.section, "")
       return nil

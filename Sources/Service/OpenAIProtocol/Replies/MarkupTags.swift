@@ -1,29 +1,51 @@
-/// The tags of DeepSeek's markup, which calls are written in since V3.2: a section of calls, each with a tag for every
-/// argument. A mark after the bracket tells them from other text.
+/// The tags of markup in which calls have a tag for every argument, in a section of calls: DeepSeek's since V3.2, in
+/// which a mark after the bracket tells them from other text, and MiniMax's.
 struct MarkupTags: Sendable, Equatable {
-  static let mark = "｜DSML｜"
-  /// What a section is called: V4's name first.
-  private static let sections = ["tool_calls", "function_calls"]
+  /// Before a tag's name; empty where there is none.
+  let mark: String
+  /// The section's name as the family writes it.
+  let section: String
+  /// Arguments say whether they are text or JSON.
+  let tellsText: Bool
 
-  static let opens = sections.map { Marker("<\(mark)\($0)>") }
-  static let closes = sections.map { Marker("</\(mark)\($0)>") }
+  let opens: [Marker]
+  let closes: [Marker]
   /// Up to the name, which stands in quotes.
-  static let call = Marker("<\(mark)invoke name=")
-  static let callClose = Marker("</\(mark)invoke>")
-  static let argument = Marker("<\(mark)parameter name=")
-  static let argumentClose = Marker("</\(mark)parameter>")
+  let call: Marker
+  let callClose: Marker
+  let argument: Marker
+  let argumentClose: Marker
 
-  /// The section's name as a family writes it.
-  static func section(_ syntax: ToolCallFormat.Syntax) -> String? {
+  static let deepSeekMark = "｜DSML｜"
+  static let miniMaxSection = "minimax:tool_call"
+
+  static let deepSeek = MarkupTags(deepSeekMark, ["tool_calls", "function_calls"], tellsText: true)
+  static let olderDeepSeek = MarkupTags(deepSeekMark, ["function_calls", "tool_calls"], tellsText: true)
+  static let miniMax = MarkupTags("", [miniMaxSection], tellsText: false)
+
+  /// `sections`: what a section may be called, first as the family does.
+  private init(_ mark: String, _ sections: [String], tellsText: Bool) {
+    (self.mark, section, self.tellsText) = (mark, sections[0], tellsText)
+    opens = sections.map { Marker("<\(mark)\($0)>") }
+    closes = sections.map { Marker("</\(mark)\($0)>") }
+    call = Marker("<\(mark)invoke name=")
+    callClose = Marker("</\(mark)invoke>")
+    argument = Marker("<\(mark)parameter name=")
+    argumentClose = Marker("</\(mark)parameter>")
+  }
+
+  /// Nil for other forms.
+  static func of(_ syntax: ToolCallFormat.Syntax) -> MarkupTags? {
     switch syntax {
-    case .markup: sections[0]
-    case .olderMarkup: sections[1]
+    case .markup: deepSeek
+    case .olderMarkup: olderDeepSeek
+    case .miniMax: miniMax
     default: nil
     }
   }
 
   /// What is looked for in a reply.
-  static let all = opens + closes + [call, callClose, argument, argumentClose]
+  var all: [Marker] { opens + closes + [call, callClose, argument, argumentClose] }
 
   /// The value in quotes at the beginning of `text`, and what an attribute `string` says; nil without quotes.
   static func attributes(_ text: String) -> (name: String, isText: Bool?)? {

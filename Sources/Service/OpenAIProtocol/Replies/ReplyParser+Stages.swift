@@ -184,6 +184,11 @@ extension ReplyParser {
       stage = .call(SectionReader(section, syntax: format.syntax, tools: tools, raw: space))
       return
     }
+    if let tags = MarkupTags.of(format.syntax) {
+      pending.drop(marker.bytes.count)
+      stage = .call(MarkupCallReader(tags, tools: tools, isCall: marker == tags.call, raw: space + marker.text))
+      return
+    }
     guard openers.markers.contains(marker) else {
       stage = .call(unopenedReader(marker, after: space))
       return
@@ -193,8 +198,6 @@ extension ReplyParser {
     stage =
       switch format.syntax {
       case .mistral: .call(MistralCallReader(tools: tools, raw: raw))
-      case .markup, .olderMarkup:
-        .call(MarkupCallReader(tools: tools, isCall: marker == MarkupTags.call, raw: raw))
       case .llama: .call(CallObjectsReader(isUnmarked: true, tools: tools, raw: raw))
       default: .call(ToolCallTagReader(format.syntax, tools: tools, raw: raw))
       }

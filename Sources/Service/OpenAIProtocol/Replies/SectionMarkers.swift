@@ -32,7 +32,8 @@ struct SectionMarkers: Sendable, Equatable {
       callClose = "<|tool_call:end|>"
       close = "<|calls|>"
       separator = ""
-    case .none, .markup, .olderMarkup, .hermes, .glm, .hunyuan, .qwenCoder, .mistral, .harmony, .llama: return nil
+    case .none, .markup, .olderMarkup, .miniMax, .hermes, .glm, .hunyuan, .qwenCoder, .mistral, .harmony, .llama:
+      return nil
     }
   }
 

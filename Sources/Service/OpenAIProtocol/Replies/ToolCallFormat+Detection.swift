@@ -2,7 +2,8 @@ extension ToolCallFormat {
   static func syntax(family: String, shows: (String) -> Bool) -> Syntax {
     if shows("<|channel|>") || family == "gpt_oss" { return .harmony }
     if shows("<｜tool▁call▁begin｜>") { return shows("```json") ? .deepSeekFenced : .deepSeekPlain }
-    if shows(MarkupTags.mark) { return shows("function_calls") ? .olderMarkup : .markup }
+    if shows(MarkupTags.deepSeekMark) { return shows("function_calls") ? .olderMarkup : .markup }
+    if shows(MarkupTags.miniMaxSection) { return .miniMax }
     if shows("<|tool_call:begin|>") { return .solar }
     // Kimi's first template offers tools without showing how they are called.
     if shows("<|tool_call_begin|>") || family == "kimi_k2" && shows("tools") { return .kimi }
@@ -34,7 +35,8 @@ extension ToolCallFormat {
     }
     switch syntax {
     case .deepSeekFenced, .deepSeekPlain, .kimi, .solar: return false
-    case .none, .markup, .olderMarkup, .hermes, .glm, .hunyuan, .qwenCoder, .mistral, .harmony, .llama: return true
+    case .none, .markup, .olderMarkup, .miniMax, .hermes, .glm, .hunyuan, .qwenCoder, .mistral, .harmony, .llama:
+      return true
     }
   }
 }

@@ -18,9 +18,8 @@ extension ToolCallFormat {
     if let section = SectionMarkers(syntax) {
       return (.init(open: section.open, separator: section.separator, close: section.close), true)
     }
-    if let section = MarkupTags.section(syntax) {
-      let mark = MarkupTags.mark
-      return (.init(open: "<\(mark)\(section)>\n", separator: "\n", close: "\n</\(mark)\(section)>"), true)
+    if let tags = MarkupTags.of(syntax) {
+      return (.init(open: tags.opens[0].text + "\n", separator: "\n", close: "\n" + tags.closes[0].text), true)
     }
     switch syntax {
     case .hermes, .glm, .qwenCoder: return (.init(open: "", separator: "\n", close: ""), true)
@@ -28,20 +27,22 @@ extension ToolCallFormat {
     case .mistral: return (.init(open: "[TOOL_CALLS] [", separator: ", ", close: "]"), true)
     case .harmony: return (.init(open: "", separator: "", close: ""), false)
     case .llama: return (.init(open: "", separator: "; ", close: ""), true)
-    case .none, .deepSeekFenced, .deepSeekPlain, .markup, .olderMarkup, .kimi, .solar: return nil
+    case .none, .deepSeekFenced, .deepSeekPlain, .markup, .olderMarkup, .miniMax, .kimi, .solar: return nil
     }
   }
 
   private func forcedParts(name: String) -> (prefix: String, suffix: String)? {
-    switch syntax {
-    case .none: nil
+    // As GLM's below.
+    if let tags = MarkupTags.of(syntax) {
+      return ("\(tags.call.text)\"\(name)\">\n", "\n\(tags.callClose.text)")
+    }
+    return switch syntax {
+    case .none, .markup, .olderMarkup, .miniMax: nil
     case .deepSeekFenced:
       ("<｜tool▁call▁begin｜>function<｜tool▁sep｜>\(name)\n```json\n", "\n```<｜tool▁call▁end｜>")
     case .deepSeekPlain: ("<｜tool▁call▁begin｜>\(name)<｜tool▁sep｜>", "<｜tool▁call▁end｜>")
     case .kimi: ("<|tool_call_begin|>functions.\(name):0<|tool_call_argument_begin|>", "<|tool_call_end|>")
     case .solar: ("<|tool_call:begin|>0000000000<|tool_call:name|>\(name)<|tool_call:args|>", "<|tool_call:end|>")
-    // As GLM's below.
-    case .markup, .olderMarkup: ("\(MarkupTags.call.text)\"\(name)\">\n", "\n\(MarkupTags.callClose.text)")
     case .hermes: ("<tool_call>\n{\"name\": \"\(name)\", \"arguments\": ", "}\n</tool_call>")
     // Keys and values between tags cannot be said by a schema: a forced call has the arguments as one JSON object,
     // which `ReplyParser` reads too.

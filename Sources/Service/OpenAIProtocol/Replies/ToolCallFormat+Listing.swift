@@ -16,8 +16,8 @@ extension ToolCallFormat {
       if let description = tool.description, !description.isEmpty { lines.append("Description: \(description)") }
       lines += ["", "Parameters: \(tool.parameters.text())", ""]
     }
-    if MarkupTags.section(syntax) != nil {
-      return (lines + markupLines(open: open, close: close)).joined(separator: "\n")
+    if let tags = MarkupTags.of(syntax) {
+      return (lines + markupLines(tags, open: open, close: close)).joined(separator: "\n")
     }
     lines += [
       "IMPORTANT: to call a tool, write exactly this form, and nothing after it:",
@@ -34,14 +34,18 @@ extension ToolCallFormat {
     return lines.joined(separator: "\n")
   }
 
-  /// The form of a call in DeepSeek's markup, in words of ours: its makers' are in the templates that they give.
-  private func markupLines(open: String, close: String) -> [String] {
-    let (argument, end) = (MarkupTags.argument.text, MarkupTags.argumentClose.text)
+  /// The form of a call in markup, in words of ours: its makers' are in the templates that they give.
+  private func markupLines(_ tags: MarkupTags, open: String, close: String) -> [String] {
+    let (argument, end) = (tags.argument.text, tags.argumentClose.text)
+    let (kind, values) =
+      tags.tellsText
+      ? (" string=\"true|false\"", "a string as it is, with string=\"true\"; all else as JSON, with string=\"false\"")
+      : ("", "a string as it is, all else as JSON")
     return [
       "IMPORTANT: to call a tool, write exactly this form, and nothing after it:",
-      open + MarkupTags.call.text + "\"tool_name\">", argument + "\"argument_name\" string=\"true|false\">value" + end,
-      MarkupTags.callClose.text + close, "", "Where:", "", "- `tool_name` is the name of one of the tools",
-      "- each argument has a tag of its own: a string as it is, with string=\"true\"; all else as JSON, with string=\"false\"",
+      open + tags.call.text + "\"tool_name\">", argument + "\"argument_name\"\(kind)>value" + end,
+      tags.callClose.text + close, "", "Where:", "", "- `tool_name` is the name of one of the tools",
+      "- each argument has a tag of its own: \(values)",
       "- several calls are written one after the other, before the last tag",
     ]
   }

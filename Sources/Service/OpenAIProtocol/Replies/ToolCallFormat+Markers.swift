@@ -8,9 +8,11 @@ extension ToolCallFormat {
       if syntax == .solar { markers += ["<|begin|>", "<|end|>", "<|content|>", SectionMarkers.solarName] }
       return markers + section.all.flatMap { SectionMarkers.spellings($0).map(\.text) }
     }
+    if let tags = MarkupTags.of(syntax) {
+      return markers + (tags.mark.isEmpty ? [] : [tags.mark]) + tags.all.map(\.text)
+    }
     switch syntax {
-    case .none, .deepSeekFenced, .deepSeekPlain, .kimi, .solar: break
-    case .markup, .olderMarkup: markers += [MarkupTags.mark] + MarkupTags.all.map(\.text)
+    case .none, .deepSeekFenced, .deepSeekPlain, .kimi, .solar, .markup, .olderMarkup, .miniMax: break
     case .glm:
       markers += ["<tool_call>", "</tool_call>", "<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>"]
     case .hunyuan:

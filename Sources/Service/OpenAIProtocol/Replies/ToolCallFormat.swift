@@ -13,6 +13,8 @@ package struct ToolCallFormat: Sendable, Equatable {
     case markup
     /// The same of DeepSeek V3.2, whose section has another name.
     case olderMarkup
+    /// MiniMax M2: such tags without a mark, in a section of its own name.
+    case miniMax
     /// Kimi K2: sections of special tokens, `functions.NAME:INDEX`.
     case kimi
     /// Solar Open: turns of reasoning, content and calls, each after a marker of its own; in a section an id, a name

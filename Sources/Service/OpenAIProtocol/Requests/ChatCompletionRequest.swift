@@ -108,6 +108,8 @@ package struct ChatCompletionRequest: Sendable, Equatable {
     }
     if let effort = try effort(reader, "reasoning_effort"), variables["reasoning_effort"] == nil {
       variables["reasoning_effort"] = .string(effort)
+      // Most templates know a switch only.
+      if effort == "none" { variables.addReasoning(isWanted: false) }
     }
     return variables
   }

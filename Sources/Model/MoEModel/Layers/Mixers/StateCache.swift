@@ -5,9 +5,14 @@ import Tensors
 /// one. Which slot is for what is rank 0's to decide, as it is of cache blocks. Where ranks share out heads, each has
 /// the matrices of its own.
 ///
+/// Behind them are *spare* slots, for the length of a step: what a sequence's state is after each of its drafts, lest
+/// some are wrong. Those are each rank's own to give out.
+///
 /// Memory is `[slot][layer]`, each layer's part of a size of its own and at the start of a cache line.
 package final class StateCache {
   package let slotCount: Int
+  /// Slots behind these.
+  package let spareCount: Int
   private let slotNumbers: Int
   private let memory: ReservedMemory
 
@@ -25,18 +30,24 @@ package final class StateCache {
     return (offsets, total)
   }
 
-  /// Reserves room for `slotCount` states; the kernel supplies memory as it is first used. Throws `MemoryError`.
-  package init(_ description: DecoderDescription, slotCount: Int) throws {
+  /// Reserves room for `slotCount` states and `spareCount` more; the kernel supplies memory as it is first used. Throws
+  /// `MemoryError`.
+  package init(_ description: DecoderDescription, slotCount: Int, spareCount: Int = 0) throws {
     slotNumbers = Self.numbers(description).total
     // A rank without heads has slots of the same numbers as others, with nothing in them.
-    self.slotCount = description.isRecurrent ? slotCount : 0
-    let (bytes, overflows) = (4 * slotNumbers).multipliedReportingOverflow(by: self.slotCount)
+    (self.slotCount, self.spareCount) = description.isRecurrent ? (slotCount, spareCount) : (0, 0)
+    let (bytes, overflows) = (4 * slotNumbers).multipliedReportingOverflow(by: self.slotCount + self.spareCount)
     memory = try ReservedMemory(byteCount: overflows ? Int.max : bytes)
   }
 
   /// The first number of a slot.
   package func address(ofSlot slot: Int32) -> UnsafeMutablePointer<Float> {
     memory.base.assumingMemoryBound(to: Float.self) + Int(slot) * slotNumbers
+  }
+
+  /// The first number of a spare slot.
+  package func address(ofSpare spare: Int) -> UnsafeMutablePointer<Float> {
+    memory.base.assumingMemoryBound(to: Float.self) + (slotCount + spare) * slotNumbers
   }
 
   /// Makes a slot the state before any token.
@@ -51,7 +62,13 @@ package final class StateCache {
   /// Makes a slot what another is.
   package func copy(_ source: Int32, to slot: Int32, _ compute: Compute) {
     guard source != slot else { return }
-    let (from, target) = (address(ofSlot: source), address(ofSlot: slot))
+    copy(address(ofSlot: source), to: address(ofSlot: slot), compute)
+  }
+
+  /// The same of slots by their first numbers.
+  package func copy(
+    _ from: UnsafeMutablePointer<Float>, to target: UnsafeMutablePointer<Float>, _ compute: Compute
+  ) {
     compute.pool.run { worker in
       let share = compute.share(of: slotNumbers, worker: worker)
       (target + share.lowerBound).update(from: from + share.lowerBound, count: share.count)
