@@ -22,7 +22,7 @@
   DO(iq1_s, IQ1_S)         \
   DO(iq1_m, IQ1_M) DO(iq2_xxs, IQ2_XXS) DO(iq2_xs, IQ2_XS) DO(iq2_s, IQ2_S) DO(iq3_xxs, IQ3_XXS) DO(iq3_s, IQ3_S)
 #define CK_TRIT_BLOCKS(DO) DO(tq1_0, TQ1_0) DO(tq2_0, TQ2_0)
-#define CK_INTEGER_BLOCKS(DO) DO(int4, INT4)
+#define CK_INTEGER_BLOCKS(DO) DO(int4, INT4) DO(int4_zeros, INT4_ZEROS) DO(int4_half_zeros, INT4_HALF_ZEROS)
 
 // The blocks of GGUF files, and INT4, with their scales in them (blocks.h).
 // BLOCKS(name, NAME): held as stored; integers with a scale for 32 or 16 columns, which meet int8 rows.
