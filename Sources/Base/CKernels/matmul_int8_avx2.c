@@ -57,7 +57,7 @@ INLINE_OP v16 scale_bytes(const uint8_t *p) { return v16_of(scale_half(p), scale
 
 #define ROWS_CASES(DO) DO(1, 2) DO(2, 1) DO(3, 1) DO(4, 1)
 #define MAX_ROWS 4
-#define BLOCK_ROWS 4
+#define BLOCK_ROWS 1
 #define BLOCK_PANELS 2
 #define NATIVE(name) ck_avx2_int8_##name
 #define KERNELS_NAME ck_int8_rows_avx2
