@@ -54,6 +54,20 @@ struct BlockValueTests {
     }
   }
 
+  /// Of formats that no file has.
+  @Test func integersOfFourBitsAreCodesLessTheirZeroTimesTheScale() {
+    let nibbles = (0..<16).map { UInt8($0 * 37 & 255) }
+    let codes = nibbles.flatMap { [Int($0 & 15), Int($0 >> 4)] }
+    // -1.25 as bf16, and as f16.
+    for (format, scale, zero) in [
+      (CK_INT4, [0xA0, 0xBF], nil), (CK_INT4_ZEROS, [0xA0, 0xBF], 16), (CK_INT4_HALF_ZEROS, [0x00, 0xBD], 3),
+    ] as [(ck_format, [UInt8], UInt8?)] {
+      var values = [Float](repeating: 0, count: 32)
+      ck_expand(format, scale + (zero.map { [$0] } ?? []) + nibbles, nil, 32, &values)
+      #expect(values == codes.map { -1.25 * Float($0 - Int(zero ?? 8)) }, "\(format)")
+    }
+  }
+
   @Test(arguments: StoredBlocks.held)
   func panelsHoldEveryValueAsItIsStored(format: ck_format) {
     let length = ck_block_columns(format)
@@ -99,7 +113,7 @@ struct BlockValueTests {
         // Infinity in four pieces.
         for (i, piece) in [0, 0, 0xC0, 0x70].enumerated() { bad[start + 49 + 2 * i] = UInt8(piece) }
       } else {
-        (bad[start], bad[start + 1]) = format == CK_INT4 ? (0x80, 0x7F) : (0, 0x7C)
+        (bad[start], bad[start + 1]) = [CK_INT4, CK_INT4_ZEROS].contains(format) ? (0x80, 0x7F) : (0, 0x7C)
       }
       #expect(!ck_scales_are_finite(format, bad, 2 * length))
       #expect(ck_scales_are_finite(format, bad, length))

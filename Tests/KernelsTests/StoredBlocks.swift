@@ -14,7 +14,7 @@ struct StoredBlocks {
   static let held: [ck_format] = [
     CK_Q4_0, CK_Q4_1, CK_Q5_0, CK_Q5_1, CK_Q8_0, CK_Q2_K, CK_Q3_K, CK_Q4_K, CK_Q5_K, CK_Q6_K, CK_IQ4_NL, CK_IQ4_XS,
     CK_MXFP4_0, CK_IQ1_S, CK_IQ1_M, CK_IQ2_XXS, CK_IQ2_XS, CK_IQ2_S, CK_IQ3_XXS, CK_IQ3_S, CK_TQ1_0, CK_TQ2_0,
-    CK_INT4,
+    CK_INT4, CK_INT4_ZEROS, CK_INT4_HALF_ZEROS,
   ]
 
   init(_ format: ck_format, rows: Int, columns: Int, seed: UInt64) {

@@ -267,6 +267,7 @@ def main(folder):
     make(folder, "int4_group32", DEEPSEEK, Compressed(4, 32), only=experts)
     make(folder, "int4_channel_halves", QWEN, Compressed(4, None, halves=True))
     make(folder, "int4_zeros", QWEN, Compressed(4, 16, symmetric=False))
+    make(folder, "int4_zeros_group32", QWEN, Compressed(4, 32, symmetric=False), only=experts)
     make(folder, "int8_group32", QWEN, Compressed(8, 32))
     make(folder, "gptq", DEEPSEEK, GPTQ(4, 1))
     make(folder, "gptq_v2_int8", QWEN, GPTQ(8, 2))

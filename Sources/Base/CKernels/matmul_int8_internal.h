@@ -31,6 +31,10 @@ typedef struct {
   uint8_t *scratch;
 } ck_int8_call;
 
+// The formats that meet int8 rows: of levels, and all.
+#define CK_LEVEL_FORMATS(DO) CK_FORMATS(CK_NOTHING, DO)
+#define CK_INT8_FORMATS(DO) CK_LEVEL_FORMATS(DO) CK_BLOCK_FORMATS(DO, CK_NOTHING)
+
 typedef void ck_int8_kernel(const ck_int8_call *call);
 
 // Parts of an int8 row of k columns, in this order.

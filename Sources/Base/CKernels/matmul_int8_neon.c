@@ -27,7 +27,9 @@ INLINE_OP i16 i16_dot(i16 sum, w64 w, const uint8_t *x) {
 
 #define ROWS_CASES(DO) DO(1, 2) DO(2, 1) DO(3, 1) DO(4, 1)
 #define MAX_ROWS 4
+#define BLOCK_ROWS 1
 #define BLOCK_PANELS 2
+#define NATIVE(name) ck_neon_int8_##name
 #define KERNELS_NAME ck_int8_rows_neon
 #include "matmul_int8_kernel.inc"
 #endif

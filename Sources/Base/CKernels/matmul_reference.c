@@ -88,7 +88,7 @@ static void block_rows(ck_format format, const ck_int8_call *call) {
       for (size_t first = 0; first < ck_q_blocks(call->k) * CK_Q_BLOCK; first += g->part_columns) {
         int32_t sum = 0, row_sum = 0;
         for (size_t k = first; k < first + g->part_columns; k++) {
-          sum += (int8_t)x[k] * ck_block_level(g, panel, k, lane);
+          sum += (int8_t)x[k] * ck_block_level(g, panel, scales, k, lane);
           row_sum += (int8_t)x[k];
         }
         const float row_scale = ck_int8_row_scales(x, call->k)[first / CK_Q_BLOCK];

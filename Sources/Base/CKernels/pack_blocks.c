@@ -61,9 +61,9 @@ INLINE void put_bytes(const uint8_t *from, size_t count, size_t step, uint8_t *o
 
 // All lanes' scales of the blocks whose first column is k.
 INLINE void put_scales(const ck_geometry *g, const ck_block blocks[CK_PANEL], size_t k, uint8_t *scales) {
-  const size_t record_columns = ck_record_blocks(g) * CK_Q_BLOCK, kinds = g->has_mins ? 2 : 1, bytes = ck_part_bytes(g);
+  const size_t record_columns = ck_record_blocks(g) * CK_Q_BLOCK, step = ck_part_stride(g), bytes = ck_part_bytes(g);
   uint8_t *const record = scales + k / record_columns * ck_record_bytes(g);
-  uint8_t *const at = record + k % record_columns / g->part_columns * kinds * bytes;
+  uint8_t *const at = record + k % record_columns / g->part_columns * step;
   uint16_t d[CK_PANEL], m[CK_PANEL];
   for (size_t lane = 0; lane < CK_PANEL; lane++) {
     d[lane] = blocks[lane].d;
@@ -76,12 +76,13 @@ INLINE void put_scales(const ck_geometry *g, const ck_block blocks[CK_PANEL], si
   if (g->part_scales < CK_PARTS_UNSIGNED) {
     memcpy(at, d, sizeof d);
     if (g->has_mins) memcpy(at + bytes, m, sizeof m);
+    for (size_t lane = 0; g->has_zeros && lane < CK_PANEL; lane++) at[bytes + lane] = (uint8_t)m[lane];
     return;
   }
   const size_t parts = g->block_columns / g->part_columns;
-  put_bytes((const uint8_t *)blocks + offsetof(ck_block, scales), parts, kinds * bytes, at);
-  if (g->has_mins) put_bytes((const uint8_t *)blocks + offsetof(ck_block, mins), parts, kinds * bytes, at + bytes);
-  uint8_t *const own = at + parts * kinds * bytes;
+  put_bytes((const uint8_t *)blocks + offsetof(ck_block, scales), parts, step, at);
+  if (g->has_mins) put_bytes((const uint8_t *)blocks + offsetof(ck_block, mins), parts, step, at + bytes);
+  uint8_t *const own = at + parts * step;
   memcpy(own, d, sizeof d);
   if (g->has_mins) memcpy(own + sizeof d, m, sizeof m);
 }
@@ -137,8 +138,7 @@ void ck_pack_blocks(ck_format format, const uint8_t *rows, size_t row_stride_byt
   uint8_t *const elements = panel + k / CK_GROUP * ck_group_bytes(g);
   memset(elements, 0, (size_t)(scales - elements));
   const size_t columns = ck_record_blocks(g) * CK_Q_BLOCK;
-  uint8_t *const used = scales + k / columns * ck_record_bytes(g) +
-                        k % columns / g->part_columns * ck_part_bytes(g) * (g->has_mins ? 2 : 1);
+  uint8_t *const used = scales + k / columns * ck_record_bytes(g) + k % columns / g->part_columns * ck_part_stride(g);
   memset(used, 0, (size_t)(scales + ck_panel_scale_bytes(format, k) - used));
 }
 

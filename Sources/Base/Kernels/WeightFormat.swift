@@ -51,6 +51,9 @@ package struct WeightFormat: Sendable, Hashable, CustomStringConvertible {
 
   /// 4-bit integers of -8 to 7 in blocks of 32 columns with a bf16 scale.
   package static let int4 = WeightFormat("int4", CK_INT4)
+  /// The same of 0 to 15 with a zero of 0 to 31 in each block, which is taken away; the scale is bf16, or f16.
+  package static let int4Zeros = WeightFormat("int4_zeros", CK_INT4_ZEROS)
+  package static let int4HalfZeros = WeightFormat("int4_half_zeros", CK_INT4_HALF_ZEROS)
 
   /// GGUF's blocks (`CKernels/include/blocks.h`), by their names there. One that no panel holds is read only.
   private static let blocks = [
@@ -69,7 +72,8 @@ package struct WeightFormat: Sendable, Hashable, CustomStringConvertible {
   ]
 
   /// Every format, in the order of C's table.
-  package static let all = [float32, bfloat16, float16, float8, mxfp4, q8, q4] + blocks + [int4]
+  package static let all =
+    [float32, bfloat16, float16, float8, mxfp4, q8, q4] + blocks + [int4, int4Zeros, int4HalfZeros]
 
   package static func == (a: WeightFormat, b: WeightFormat) -> Bool { a.number == b.number }
   package func hash(into hasher: inout Hasher) { hasher.combine(number) }
@@ -87,12 +91,12 @@ package struct WeightFormat: Sendable, Hashable, CustomStringConvertible {
     self = format
   }
 
-  /// The format of 4-bit integers of -8 to 7 in blocks of 32 columns with a scale of `type`; nil for scales of other
-  /// types.
-  package init?(integersWithScales type: ElementType) {
+  /// The format of 4-bit integers of -8 to 7, or of 0 to 15 with a zero, in blocks of 32 columns with a scale of `type`;
+  /// nil for scales of other types.
+  package init?(integersWithScales type: ElementType, zeros: Bool) {
     switch type {
-    case .bfloat16: self = .int4
-    case .float16: self.init(.q40)
+    case .bfloat16: self = zeros ? .int4Zeros : .int4
+    case .float16: if zeros { self = .int4HalfZeros } else { self.init(.q40) }
     default: return nil
     }
   }

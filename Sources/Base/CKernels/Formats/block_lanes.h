@@ -12,6 +12,8 @@
 //   exponent_row(p)            half of sixteen E8M0
 //   unsigned_row(p), signed_row(p)   sixteen bytes
 //   sums_of_16(x, sums)        sums of each sixteen of the 64 int8 at x
+//   i16_zeros(p, sum)          sixteen bytes times a sum of levels
+//   w64_less_zeros(w, p)       codes of 0 to 15 less the byte of their row at p, at most 31, as i16_dot wants weights
 #if defined(V16_AVX2)
 #define WIDE_BIAS 0
 INLINE_OP __m256i half_bits(__m256i w, const int right, const int mask) {
@@ -73,6 +75,17 @@ INLINE_OP void sums_of_16(const uint8_t *x, int32_t *sums) {
     sums[2 * half + 1] = _mm256_extract_epi32(fours, 4);
   }
 }
+INLINE_OP i16 i16_zeros(const uint8_t *p, int32_t sum) {
+  const __m256i times = _mm256_set1_epi32(sum);
+  return i16_of(_mm256_madd_epi16(unsigned_half(p), times), _mm256_madd_epi16(unsigned_half(p + 8), times));
+}
+INLINE_OP __m256i half_less_zeros(__m256i w, const uint8_t *p) {
+  const __m256i fours = _mm256_mullo_epi32(unsigned_half(p), _mm256_set1_epi32(0x01010101));
+  return _mm256_sub_epi8(w, fours);
+}
+INLINE_OP w64 w64_less_zeros(w64 w, const uint8_t *p) {
+  return i16_of(half_less_zeros(w.low, p), half_less_zeros(w.high, p + 8));
+}
 #elif defined(V16_AVX512)
 #define WIDE_BIAS 128
 INLINE_OP w64 w64_bits(w64 w, const int right, const int mask) {
@@ -111,6 +124,15 @@ INLINE_OP void sums_of_16(const uint8_t *x, int32_t *sums) {
   fours = _mm512_add_epi32(fours, _mm512_shuffle_epi32(fours, 0xB1));
   const __m512i first = _mm512_setr_epi32(0, 4, 8, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
   _mm_storeu_si128((__m128i *)(void *)sums, _mm512_castsi512_si128(_mm512_permutexvar_epi32(first, fours)));
+}
+INLINE_OP __m512i zeros_of(const uint8_t *p) { return _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p)); }
+// Above a zero is nothing, whatever is above the sum.
+INLINE_OP i16 i16_zeros(const uint8_t *p, int32_t sum) {
+  return _mm512_madd_epi16(zeros_of(p), _mm512_set1_epi32(sum));
+}
+INLINE_OP w64 w64_less_zeros(w64 w, const uint8_t *p) {
+  const __m512i fours = _mm512_mullo_epi32(zeros_of(p), _mm512_set1_epi32(0x01010101));
+  return _mm512_xor_si512(_mm512_sub_epi8(w, fours), _mm512_set1_epi8((char)0x80));
 }
 #elif defined(V16_NEON)
 #define WIDE_BIAS 0
@@ -176,6 +198,18 @@ INLINE_OP v16 signed_row(const uint8_t *p) {
 INLINE_OP void sums_of_16(const uint8_t *x, int32_t *sums) {
   QUARTERS sums[i] = vaddlvq_s8(vld1q_s8((const int8_t *)x + 16 * i));
 }
+INLINE_OP i16 i16_zeros(const uint8_t *p, int32_t sum) {
+  i16 v;
+  QUARTERS v.q[i] = vmulq_n_s32(vreinterpretq_s32_u32(unsigned_quarter(p + 4 * i)), sum);
+  return v;
+}
+INLINE_OP w64 w64_less_zeros(w64 w, const uint8_t *p) {
+  QUARTERS {
+    const uint32x4_t fours = vmulq_n_u32(unsigned_quarter(p + 4 * i), 0x01010101);
+    w.q[i] = vsubq_s8(w.q[i], vreinterpretq_s8_u32(fours));
+  }
+  return w;
+}
 #endif
 
 INLINE_OP bool is_blocks(ck_format format) { return ck_geometries[format].block_columns > 0; }
@@ -188,6 +222,12 @@ INLINE_OP bool is_small(ck_format format) {
 
 // What weights have been raised by when i16_dot meets them.
 INLINE_OP int raised_by(ck_format format) { return is_small(format) ? ck_geometries[format].code_bias : WIDE_BIAS; }
+
+// Where the zeros are of part `part` of the block whose record is at `record`.
+INLINE_OP const uint8_t *zeros_of_part(ck_format format, const uint8_t *record, size_t part) {
+  const ck_geometry *const g = &ck_geometries[format];
+  return record + part * ck_part_stride(g) + ck_part_bytes(g);
+}
 
 // Minima that are integers are taken away.
 INLINE_OP float min_sign(ck_format format) { return ck_geometries[format].part_scales == CK_PARTS_HALF ? 1 : -1; }
@@ -227,8 +267,8 @@ INLINE_OP part_rows own_rows_of(ck_format format, const uint8_t *record) {
 INLINE_OP part_rows part_rows_of(ck_format format, const uint8_t *record, part_rows own, size_t block_in_record,
                                  size_t part) {
   const ck_geometry *const g = &ck_geometries[format];
-  const size_t kinds = g->has_mins ? 2 : 1, bytes = ck_part_bytes(g), parts = CK_Q_BLOCK / g->part_columns;
-  const uint8_t *const at = record + (block_in_record * parts + part) * kinds * bytes;
+  const size_t bytes = ck_part_bytes(g), parts = CK_Q_BLOCK / g->part_columns;
+  const uint8_t *const at = record + (block_in_record * parts + part) * ck_part_stride(g);
   part_rows rows = {v16_zero(), v16_zero()};
   const float factor = ck_own_factor(g);
   switch (g->part_scales) {

@@ -85,14 +85,21 @@ INLINE void expand_block(const ck_geometry *g, const ck_block *block, float *out
   for (size_t first = 0, part = 0; first < g->block_columns; first += g->part_columns, part++) {
     const float scale = part_value(g->part_scales, has_own ? block->scales[part] : block->d, d);
     const float min = g->has_mins ? min_value(g->part_scales, has_own ? block->mins[part] : block->m, m) : 0;
+    const int zero = g->has_zeros ? block->m : 0;
     for (size_t i = first; i < first + g->part_columns; i++) {
-      const float value = scale * (float)level_of(g, block->codes[i]);
+      const float value = scale * (float)(level_of(g, block->codes[i]) - zero);
       out[i] = g->has_mins ? value + min : value;
     }
   }
 }
 
-int ck_block_level(const ck_geometry *g, const uint8_t *panel, size_t k, size_t lane) {
+// Where a part's scales of sixteen rows are, which minima or zeros follow.
+static const uint8_t *part_at(const ck_geometry *g, const uint8_t *scales, size_t k) {
+  const size_t record_columns = ck_record_blocks(g) * CK_Q_BLOCK;
+  return scales + k / record_columns * ck_record_bytes(g) + k % record_columns / g->part_columns * ck_part_stride(g);
+}
+
+int ck_block_level(const ck_geometry *g, const uint8_t *panel, const uint8_t *scales, size_t k, size_t lane) {
   const uint8_t *const at = panel + k / CK_GROUP * ck_group_bytes(g) + lane * 4 + k % 4;
   const size_t four = k % CK_GROUP / 4, fours = 8 / g->low_bits;
   uint8_t code = (uint8_t)(at[four / fours * 64] >> four % fours * g->low_bits & ((1 << g->low_bits) - 1));
@@ -101,14 +108,14 @@ int ck_block_level(const ck_geometry *g, const uint8_t *panel, size_t k, size_t 
     const int high = at[(g->low_bits + four / highs) * 64] >> four % highs * g->high_bits & ((1 << g->high_bits) - 1);
     code |= (uint8_t)(high << g->low_bits);
   }
-  return level_of(g, code);
+  return level_of(g, code) - (g->has_zeros ? part_at(g, scales, k)[ck_part_bytes(g) + lane] : 0);
 }
 
 float ck_block_scale(const ck_geometry *g, const uint8_t *scales, size_t k, size_t lane, float *min) {
-  const size_t record_columns = ck_record_blocks(g) * CK_Q_BLOCK, kinds = g->has_mins ? 2 : 1, bytes = ck_part_bytes(g);
-  const uint8_t *const record = scales + k / record_columns * ck_record_bytes(g);
-  const uint8_t *const at = record + k % record_columns / g->part_columns * kinds * bytes;
-  const uint8_t *const own = record + record_columns / g->part_columns * kinds * bytes + lane * sizeof(uint16_t);
+  const size_t record_columns = ck_record_blocks(g) * CK_Q_BLOCK, bytes = ck_part_bytes(g);
+  const uint8_t *const at = part_at(g, scales, k);
+  const uint8_t *const parts = scales + k / record_columns * ck_record_bytes(g);
+  const uint8_t *const own = parts + record_columns / g->part_columns * ck_part_stride(g) + lane * sizeof(uint16_t);
   const bool is_half = bytes > CK_PANEL, has_own = g->part_scales >= CK_PARTS_UNSIGNED;
   const uint16_t scale = is_half ? ck_read_u16(at + 2 * lane) : at[lane];
   if (g->has_mins) {
@@ -126,7 +133,7 @@ static void expand_block_lane(const ck_geometry *g, ck_format format, const uint
     float min = 0;
     const float scale = ck_block_scale(g, scales, first, lane, &min);
     for (size_t i = first; i < first + g->part_columns; i++) {
-      const float value = scale * (float)ck_block_level(g, panel, i, lane);
+      const float value = scale * (float)ck_block_level(g, panel, scales, i, lane);
       out[i] = g->has_mins ? value + min : value;
     }
   }

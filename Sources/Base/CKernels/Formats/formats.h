@@ -45,6 +45,8 @@ typedef struct {
   size_t part_columns;
   ck_part_scales part_scales;
   bool has_mins;
+  // A byte for each part, after its scales, that its levels are less by than codes.
+  bool has_zeros;
   // A code's level: itself less this, or its place in a table.
   int code_bias;
   const int8_t *levels;
@@ -101,6 +103,7 @@ static inline float ck_q_scale(uint8_t byte) { return ck_float_from_bits(((uint3
 #include "Blocks/grids.h"
 
 #include "Blocks/int4.h"
+#include "Blocks/int4_zeros.h"
 #include "Blocks/iq1_m.h"
 #include "Blocks/iq1_s.h"
 #include "Blocks/iq2_s.h"
@@ -166,10 +169,14 @@ static inline size_t ck_part_bytes(const ck_geometry *g) {
   const bool is_wide = g->part_scales == CK_PARTS_HALF || g->part_scales == CK_PARTS_BFLOAT;
   return CK_PANEL * (is_wide ? sizeof(uint16_t) : 1);
 }
+// Bytes of all that sixteen rows have of one part.
+static inline size_t ck_part_stride(const ck_geometry *g) {
+  return (g->has_mins ? 2 : 1) * ck_part_bytes(g) + (g->has_zeros ? CK_PANEL : 0);
+}
 static inline size_t ck_record_bytes(const ck_geometry *g) {
   const size_t kinds = g->has_mins ? 2 : 1, parts = ck_record_blocks(g) * CK_Q_BLOCK / g->part_columns;
   const size_t own = ck_record_blocks(g) > 1 ? CK_PANEL * sizeof(uint16_t) : 0;
-  return kinds * (parts * ck_part_bytes(g) + own);
+  return parts * ck_part_stride(g) + kinds * own;
 }
 // Bytes of the codes of CK_GROUP columns of sixteen rows.
 static inline size_t ck_group_bytes(const ck_geometry *g) { return 64 * (g->low_bits + g->high_bits); }
@@ -202,7 +209,7 @@ static inline float ck_panel_element(ck_format format, const uint8_t *panel, siz
 }
 
 // Blocks of a panel: the level at (k, lane), and what it is multiplied by; the minimum, if there is one, is added.
-int ck_block_level(const ck_geometry *g, const uint8_t *panel, size_t k, size_t lane);
+int ck_block_level(const ck_geometry *g, const uint8_t *panel, const uint8_t *scales, size_t k, size_t lane);
 float ck_block_scale(const ck_geometry *g, const uint8_t *scales, size_t k, size_t lane, float *min);
 void ck_pack_blocks(ck_format format, const uint8_t *rows, size_t row_stride_bytes, size_t row_count, size_t k0,
                     size_t k_count, size_t k, uint8_t *panel);

@@ -29,8 +29,10 @@
 //                  of the 4 B column 240 + 4 * t + i; d * (q - 1)
 // TQ2_0   256, 66  64 B as Q2_K's, f16 d; d * (q - 1)
 //
-// Of no file, but of what compressed-tensors packs, whose scales lie apart:
+// Of no file, but of what compressed-tensors, AWQ and GPTQ pack, whose scales lie apart:
 // INT4    32, 18   bf16 d, 16 B nibbles in pairs: byte i holds columns 2i (low half) and 2i + 1; d * (q - 8)
+// INT4_ZEROS       32, 19: bf16 d, u8 z below 32, nibbles as INT4; d * (q - z)
+// INT4_HALF_ZEROS  the same with f16 d
 //
 // With grids (grids.h), whose entries are eight magnitudes, or four for IQ3, of columns that follow each other:
 // IQ2_XXS 256, 66  f16 d, for each 32 columns 4 B of indices and u32: seven bits of signs each, scale s in the top four;

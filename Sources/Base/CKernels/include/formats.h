@@ -14,34 +14,27 @@
   LEVELS(q8, Q8)                   \
   LEVELS(q4, Q4)
 
+// Blocks that are held, some at a time, so that files can have products of some.
+#define CK_PLAIN_BLOCKS(DO) DO(q4_0, Q4_0) DO(q4_1, Q4_1) DO(q5_0, Q5_0) DO(q5_1, Q5_1) DO(q8_0, Q8_0)
+#define CK_K_BLOCKS(DO) DO(q2_k, Q2_K) DO(q3_k, Q3_K) DO(q4_k, Q4_K) DO(q5_k, Q5_K) DO(q6_k, Q6_K)
+#define CK_TABLE_BLOCKS(DO) DO(iq4_nl, IQ4_NL) DO(iq4_xs, IQ4_XS) DO(mxfp4_0, MXFP4_0)
+#define CK_GRID_BLOCKS(DO) \
+  DO(iq1_s, IQ1_S)         \
+  DO(iq1_m, IQ1_M) DO(iq2_xxs, IQ2_XXS) DO(iq2_xs, IQ2_XS) DO(iq2_s, IQ2_S) DO(iq3_xxs, IQ3_XXS) DO(iq3_s, IQ3_S)
+#define CK_TRIT_BLOCKS(DO) DO(tq1_0, TQ1_0) DO(tq2_0, TQ2_0)
+#define CK_INTEGER_BLOCKS(DO) DO(int4, INT4) DO(int4_zeros, INT4_ZEROS) DO(int4_half_zeros, INT4_HALF_ZEROS)
+
 // The blocks of GGUF files, and INT4, with their scales in them (blocks.h).
 // BLOCKS(name, NAME): held as stored; integers with a scale for 32 or 16 columns, which meet int8 rows.
 // STORED(name, NAME): read only; no panel holds them.
 #define CK_BLOCK_FORMATS(BLOCKS, STORED) \
-  BLOCKS(q4_0, Q4_0)                     \
-  BLOCKS(q4_1, Q4_1)                     \
-  BLOCKS(q5_0, Q5_0)                     \
-  BLOCKS(q5_1, Q5_1)                     \
-  BLOCKS(q8_0, Q8_0)                     \
-  BLOCKS(q2_k, Q2_K)                     \
-  BLOCKS(q3_k, Q3_K)                     \
-  BLOCKS(q4_k, Q4_K)                     \
-  BLOCKS(q5_k, Q5_K)                     \
-  BLOCKS(q6_k, Q6_K)                     \
-  BLOCKS(iq4_nl, IQ4_NL)                 \
-  BLOCKS(iq4_xs, IQ4_XS)                 \
-  BLOCKS(mxfp4_0, MXFP4_0)               \
-  BLOCKS(iq1_s, IQ1_S)                   \
-  BLOCKS(iq1_m, IQ1_M)                   \
-  BLOCKS(iq2_xxs, IQ2_XXS)               \
-  BLOCKS(iq2_xs, IQ2_XS)                 \
-  BLOCKS(iq2_s, IQ2_S)                   \
-  BLOCKS(iq3_xxs, IQ3_XXS)               \
-  BLOCKS(iq3_s, IQ3_S)                   \
-  BLOCKS(tq1_0, TQ1_0)                   \
-  BLOCKS(tq2_0, TQ2_0)                   \
+  CK_PLAIN_BLOCKS(BLOCKS)                \
+  CK_K_BLOCKS(BLOCKS)                    \
+  CK_TABLE_BLOCKS(BLOCKS)                \
+  CK_GRID_BLOCKS(BLOCKS)                 \
+  CK_TRIT_BLOCKS(BLOCKS)                 \
   STORED(nvfp4, NVFP4)                   \
-  BLOCKS(int4, INT4)
+  CK_INTEGER_BLOCKS(BLOCKS)
 
 #define CK_FORMAT_NUMBER(name, NAME) CK_##NAME,
 typedef enum {

@@ -16,12 +16,14 @@
 //           then, in one line, the high bit of all (Q5_0, Q5_1, Q5_K, Q3_K, IQ1, IQ2), or in two the two high bits
 //           (Q6_K), likewise. Q8_0's code is level + 128. Then scales, for each part of 32 or 16 columns a row [16], with
 //           a row of minima after it where there are such: f16, bf16 (INT4) or E8M0 (MXFP4), padded to 64 columns; or
-//           integers of 8 bits, after those of each 256 columns the rows of d and dmin, f16
+//           integers of 8 bits, after those of each 256 columns the rows of d and dmin, f16. INT4 with zeros has them, a
+//           byte each, after a part's scales
 // Four columns of sixteen rows side by side, 64 bytes, are what VPDPBUSD, SDOT and AMX's tiles take of weights alike.
 // Rows past the last are zero, and so is the padding after the elements (level 0). A weight's value is its fp32
 // expansion: F8E4M3 fl(value * scale), MXFP4 value * 2^(scale-127) (scale 255 is NaN), Q8 and Q4
 // fl(level * blockScale * rowScale), a block scale's byte c being (1 + c%16/16) * 2^(c/16 - 15); of blocks
-// fl(level * scale + min), where level * scale is exact, scale = d * s and min = -(dmin * m) where s and m are integers.
+// fl(level * scale + min), where level * scale is exact, scale = d * s and min = -(dmin * m) where s and m are integers. A
+// level of INT4 with zeros is its code less its part's zero.
 //
 // Order of summation for fp32 rows, for every format of numbers, instruction set, m, and split of n over callers:
 // k is cut into blocks of CK_K_BLOCK; a block's sum is one chain of fused multiply-adds in
@@ -54,7 +56,7 @@ void ck_matmul_bf16(ck_isa isa, const void *panels, size_t n, size_t k, const vo
 
 /// The same for int8 rows (rows.h) and weights in Q8, Q4 or GGUF's blocks. Order of summation: one chain from +0 over blocks of
 /// CK_Q_BLOCK columns, sum = fma(fl(float(integer sum of the block) * blockScale), the row's scale of the block, sum);
-/// then times rowScale, then + bias. Of GGUF's blocks: one chain from +0 over their parts of 32 or 16 columns,
+/// then times rowScale, then + bias. Of blocks: one chain from +0 over their parts of 32 or 16 columns,
 /// sum = fma(fl(float(integer sum of the part) * scale), the row's scale of its 64 columns, sum), and then, where there are
 /// minima, sum = fma(min, fl(float(sum of the row's levels in the part) * that scale), sum); then + bias.
 void ck_matmul_int8(ck_isa isa, ck_format format, const void *panels, size_t n, size_t k, const void *rows,

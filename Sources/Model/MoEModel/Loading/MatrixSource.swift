@@ -131,11 +131,9 @@ package struct MatrixSource: Sendable {
 
   /// What it is stored as, where nothing holds that and it is rounded to 8 bits where it should be held as stored.
   var roundedForm: String? {
-    if let packed, packed.heldFormat == nil {
-      "int\(packed.bits) with a scale for \(packed.groupColumns) columns"
-    } else {
-      scales?.roundedForm
-    }
+    guard let packed else { return scales?.roundedForm }
+    if packed.heldFormat != nil, case .rows = layout { return nil }
+    return "int\(packed.bits) with a scale for \(packed.groupColumns) columns"
   }
 
   /// What it is stored in where it is rounded to eight bits.

@@ -10,7 +10,7 @@ struct PackedScales {
   /// From one row to the next in either, and from one group.
   let rowStride: Int
   let groupStride: Int
-  /// BF16 and F16 scales of compressed-tensors as they are stored.
+  /// BF16 and F16 scales as they are stored.
   private let bits: AlignedBuffer<UInt16>?
   private let firstRow: Int
   private let middle: Int32
@@ -43,7 +43,7 @@ struct PackedScales {
       }
     }
     scales = values
-    bits = isByRow && packed.scales.type != .float32 ? stored.halves : nil
+    bits = packed.scales.type != .float32 ? stored.halves : nil
     zeros = try packed.zeros.map { entry in
       try Self.zeros(
         packed, rows,
@@ -58,7 +58,7 @@ struct PackedScales {
 
   func zero(row: Int, group: Int) -> Int32 { zeros?.pointer[place(row: row, group: group)] ?? middle }
 
-  /// A BF16 or F16 scale of compressed-tensors as it is stored.
+  /// A BF16 or F16 scale as it is stored.
   func bits(row: Int, group: Int) -> UInt16 { bits?.pointer[place(row: row, group: group)] ?? 0 }
 }
 

@@ -34,10 +34,17 @@ extension StoredRows {
     _ body: (_ row: Int, _ values: UnsafePointer<Float>) throws -> Void
   ) throws {
     let scales = try PackedScales(packed, rows: rows, isCounted: isCounted, from: checkpoint, sums: sums)
-    if packed.packing == .compressedTensors {
-      try expandWordsOfRows(packed, scales, rows, body)
-    } else {
-      try gatherWords(packed, scales, rows, isCounted: isCounted, body)
+    if packed.packing == .compressedTensors { return try expandWordsOfRows(packed, scales, rows, body) }
+    let values = AlignedBuffer<Float>(count: packed.columns)
+    let out = values.pointer
+    try forEachLevels(packed, rows: rows, isCounted: isCounted) { row, levels in
+      for group in 0..<packed.groupCount {
+        let (scale, zero) = (scales.scale(row: row, group: group), scales.zero(row: row, group: group))
+        for column in (group * packed.groupColumns)..<((group + 1) * packed.groupColumns) {
+          out[column] = Float(Int32(levels[column]) - zero) * scale
+        }
+      }
+      try body(row, out)
     }
   }
 
@@ -75,17 +82,19 @@ extension StoredRows {
     }
   }
 
-  /// Words that lie across rows, or along columns: some rows at a time are put together from their words of all lines.
-  private func gatherWords(
-    _ packed: PackedIntegers, _ scales: PackedScales, _ rows: Range<Int>, isCounted: Bool,
-    _ body: (_ row: Int, _ values: UnsafePointer<Float>) throws -> Void
+  /// Calls `body` with the integers of some rows in order, `[columns]`, whose words lie across rows or along columns:
+  /// some rows at a time are put together from their words of all lines. `isCounted`: whether nobody else reads them.
+  func forEachLevels(
+    _ packed: PackedIntegers, rows: Range<Int>, isCounted: Bool,
+    _ body: (_ row: Int, _ levels: UnsafePointer<UInt8>) throws -> Void
   ) throws {
+    guard !rows.isEmpty else { return }
     if !isCounted { sums?.noteWhole(packed.levels) { wholeSum(packed.levels) } }
     let columns = packed.columns
     // Whole panels' rows, so that a word's rows come together.
-    let most = max(PackedMatrix.panelRows, Self.gatheredByteCount / (columns * 4))
+    let most = max(PackedMatrix.panelRows, Self.gatheredByteCount / columns)
     let group = min(rows.count, most / PackedMatrix.panelRows * PackedMatrix.panelRows)
-    let gathered = AlignedBuffer<Float>(count: group * columns)
+    let gathered = AlignedBuffer<UInt8>(count: group * columns)
     let lineCount = packed.levels.shape[0]
     for first in stride(from: rows.lowerBound, to: rows.upperBound, by: group) {
       let part = first..<min(first + group, rows.upperBound)
@@ -100,9 +109,9 @@ extension StoredRows {
         for line in lines {
           let from = UnsafeRawPointer(words) + (line - lines.lowerBound) * strip.stride
           if packed.packing == .awq {
-            unpackColumn(packed, scales, column: line, from, rows: part, into: gathered.pointer)
+            unpackColumn(packed, column: line, from, rows: part, into: gathered.pointer)
           } else {
-            unpackColumns(packed, scales, line: line, from, rows: part, into: gathered.pointer)
+            unpackColumns(packed, line: line, from, rows: part.count, into: gathered.pointer)
           }
         }
       }
@@ -112,51 +121,30 @@ extension StoredRows {
 
   /// AWQ's line of words, at `words` those of `rows`, is a column of them: `out` is `[rows, columns]`.
   private func unpackColumn(
-    _ packed: PackedIntegers, _ scales: PackedScales, column: Int, _ words: UnsafeRawPointer, rows: Range<Int>,
-    into out: UnsafeMutablePointer<Float>
+    _ packed: PackedIntegers, column: Int, _ words: UnsafeRawPointer, rows: Range<Int>,
+    into out: UnsafeMutablePointer<UInt8>
   ) {
     let (columns, perWord) = (packed.columns, packed.perWord)
-    let mask = UInt32(truncatingIfNeeded: 1 << packed.bits) &- 1
     let firstWord = rows.lowerBound / perWord
-    let place = scales.place(row: rows.lowerBound, group: column / packed.groupColumns)
-    let (factors, zeros, middle) = (
-      scales.scales.pointer + place, scales.zeros.map { $0.pointer + place }, packed.middle
-    )
     withUnsafeTemporaryAllocation(of: UInt32.self, capacity: perWord) { shifts in
       for index in 0..<perWord { shifts[index] = packed.shift(index) }
       for row in rows {
         let word = words.loadUnaligned(fromByteOffset: 4 * (row / perWord - firstWord), as: UInt32.self)
-        let index = row - rows.lowerBound
-        let level = Int32(word >> shifts[row % perWord] & mask)
-        out[index * columns + column] = Float(level - (zeros?[index] ?? middle)) * factors[index]
+        out[(row - rows.lowerBound) * columns + column] = UInt8(word >> shifts[row % perWord] & 15)
       }
     }
   }
 
-  /// GPTQ's line of words, at `words` those of `rows`, is some columns of them.
+  /// GPTQ's line of words, at `words` those of some rows, is some columns of them.
   private func unpackColumns(
-    _ packed: PackedIntegers, _ scales: PackedScales, line: Int, _ words: UnsafeRawPointer, rows: Range<Int>,
-    into out: UnsafeMutablePointer<Float>
+    _ packed: PackedIntegers, line: Int, _ words: UnsafeRawPointer, rows: Int, into out: UnsafeMutablePointer<UInt8>
   ) {
-    let (columns, perWord, middle) = (packed.columns, packed.perWord, packed.middle)
-    let (bits, mask) = (UInt32(packed.bits), UInt32(truncatingIfNeeded: 1 << packed.bits) &- 1)
-    let first = line * perWord
-    var index = 0
-    // Once, unless a group ends within a word.
-    while index < perWord {
-      let group = (first + index) / packed.groupColumns
-      let end = min(perWord, (group + 1) * packed.groupColumns - first)
-      let place = scales.place(row: rows.lowerBound, group: group)
-      let (factors, zeros) = (scales.scales.pointer + place, scales.zeros.map { $0.pointer + place })
-      for row in 0..<rows.count {
-        let word = words.loadUnaligned(fromByteOffset: 4 * row, as: UInt32.self)
-        let (factor, zero) = (factors[row], zeros?[row] ?? middle)
-        let target = out + row * columns + first
-        for column in index..<end {
-          target[column] = Float(Int32(word >> (UInt32(column) &* bits) & mask) - zero) * factor
-        }
-      }
-      index = end
+    let (columns, perWord, bits) = (packed.columns, packed.perWord, UInt32(packed.bits))
+    let mask = UInt32(truncatingIfNeeded: 1 << packed.bits) &- 1
+    for row in 0..<rows {
+      let word = words.loadUnaligned(fromByteOffset: 4 * row, as: UInt32.self)
+      let target = out + row * columns + line * perWord
+      for index in 0..<perWord { target[index] = UInt8(truncatingIfNeeded: word >> (UInt32(index) &* bits) & mask) }
     }
   }
 

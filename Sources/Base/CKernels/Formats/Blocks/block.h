@@ -11,7 +11,7 @@
 typedef struct {
   uint8_t codes[CK_MOST_BLOCK_COLUMNS];
   uint8_t scales[16], mins[16];
-  // f16, bf16 or E8M0.
+  // f16, bf16 or E8M0; m is the zero where there are zeros.
   uint16_t d, m;
 } ck_block;
 
@@ -32,6 +32,14 @@ static inline void block_halves(const uint8_t *nibbles, size_t count, uint8_t *c
   for (size_t i = 0; i < count / 2; i++) {
     codes[i] = nibbles[i] & 15;
     codes[i + count / 2] = nibbles[i] >> 4;
+  }
+}
+
+// The same where a byte holds two columns that follow each other.
+static inline void block_pairs(const uint8_t *nibbles, size_t count, uint8_t *codes) {
+  for (size_t i = 0; i < count / 2; i++) {
+    codes[2 * i] = nibbles[i] & 15;
+    codes[2 * i + 1] = nibbles[i] >> 4;
   }
 }
 

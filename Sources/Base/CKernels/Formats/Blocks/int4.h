@@ -8,8 +8,5 @@
 
 static inline void int4_decode(const uint8_t *stored, ck_block *block) {
   block->d = block_u16(stored);
-  for (size_t i = 0; i < 16; i++) {
-    block->codes[2 * i] = stored[2 + i] & 15;
-    block->codes[2 * i + 1] = stored[2 + i] >> 4;
-  }
+  block_pairs(stored + 2, 32, block->codes);
 }
