@@ -29,7 +29,7 @@ extension JSONReader {
     return result
   }
 
-  /// An integer that is written as one, without fraction and exponent.
+  /// An integer within `range` that is written as one, without fraction and exponent.
   @inlinable
   package static func integer(
     _ value: JSONValue, path: String, in range: ClosedRange<Int>
@@ -45,7 +45,7 @@ extension JSONReader {
     return integer
   }
 
-  /// `excludesLower`: `range.lowerBound` itself is refused.
+  /// A number within `range`, bounds included; `excludesLower`: but for `range.lowerBound`.
   @inlinable
   package static func number(
     _ value: JSONValue, path: String, in range: ClosedRange<Double>, excludesLower: Bool = false

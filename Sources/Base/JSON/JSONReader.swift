@@ -67,7 +67,7 @@ package struct JSONReader<Failure: JSONReadingError>: Sendable {
     return try Self.integer(value, path: path(name), in: range)
   }
 
-  /// `excludesLower`: `range.lowerBound` itself is refused.
+  /// A number within `range`, bounds included; `excludesLower`: but for `range.lowerBound`.
   @inlinable
   package func number(
     _ name: String, in range: ClosedRange<Double>, excludesLower: Bool = false

@@ -7,7 +7,7 @@ package struct MemoryRun: BitwiseCopyable {
 
   package init(_ start: UnsafeRawPointer, byteCount: Int) { (self.start, self.byteCount) = (start, byteCount) }
 
-  /// Brings some of them into the caches of the core that calls.
+  /// Brings the bytes of `range`, counted from the start, into the caches of the core that calls.
   package func fetch(_ range: Range<Int>) { ck_fetch(start + range.lowerBound, range.count) }
 }
 

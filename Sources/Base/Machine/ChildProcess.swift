@@ -12,7 +12,8 @@ package enum ChildProcess {
   }
 
   /// Starts a command in a process group of its own, with these standard streams and no other descriptor open, and with
-  /// all signals as a shell would leave them; returns its id, which its starter must wait for.
+  /// all signals as a shell would leave them; returns its id, which its starter must wait for. `input`, `output` and
+  /// `errors` are descriptors of this process, which stay open in it.
   package static func start(
     _ command: [String], environment: [String], input: Int32, output: Int32, errors: Int32
   ) throws(MachineError) -> Int32 {

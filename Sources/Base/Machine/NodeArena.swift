@@ -42,7 +42,8 @@ package final class NodeArena: Sendable {
   }
 
   /// The same over memory that processes share. Where it is not to be written to, it holds what others have put there,
-  /// at places of theirs, and lies where they have placed it.
+  /// at places of theirs, and lies where they have placed it. `byteCount` fills `shared` when rounded up to whole huge
+  /// pages; `node` and `processes` as above.
   package convenience init(
     node: Int, byteCount: Int, in shared: SharedMemory, isWritable: Bool, processes: Int = 1
   ) throws(MachineError) {

@@ -80,7 +80,7 @@ package struct DistillationSettings: Sendable {
     }
   }
 
-  /// With the teacher's digest, that of its files' headers.
+  /// What decides about the training's numbers; `teacher`: the digest of its files' headers, in bytes.
   package func json(teacher: [UInt8]) -> JSONValue {
     var members = JSONObject([
       ("teacher", .string(Digits.hexadecimal(teacher))), ("divergence", .double(beta)),

@@ -29,7 +29,7 @@ package struct CompletionJudge {
     return try VerdictMessage.decode(bytes, count: completions.count)
   }
 
-  /// What the rules are told of a completion.
+  /// What the rules are told of a completion that might have `tokenLimit` tokens.
   package func sample(
     _ completion: Completion, _ prompt: PolicyPrompts.Prompt, tokenLimit: Int
   ) throws -> RewardedSample {

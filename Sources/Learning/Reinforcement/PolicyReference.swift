@@ -43,7 +43,8 @@ package final class PolicyReference {
     step = wanted
   }
 
-  /// Throws where a training that goes on might not find what its reference was.
+  /// Throws where a training that takes a new reference after `every` steps, 0 for never, and is saved after
+  /// `saveEvery` might not find it when it goes on.
   package static func check(every: Int, saveEvery: Int) throws(ReinforcementError) {
     guard every > 0 else { return }
     guard every % saveEvery == 0 else {

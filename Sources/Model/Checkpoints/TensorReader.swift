@@ -48,7 +48,7 @@ extension TensorReader {
     return values
   }
 
-  /// The error that names an element which is no finite number.
+  /// The error that names an element, by its place in the tensor as stored, which is no finite number.
   package func notFinite(_ entry: TensorEntry, element: Int) -> CheckpointError {
     .notFinite(
       path: file(of: entry), name: entry.name, element: element,

@@ -49,7 +49,7 @@ package struct LinkModel: Sendable, Equatable {
     fitExchanges(samples.filter { !$0.isPingPong })
   }
 
-  /// One message alone.
+  /// Seconds for one message of so many bytes, alone.
   package func seconds(_ bytes: Int) -> Double {
     let piece = pieces.last { $0.fromBytes <= bytes } ?? pieces[0]
     return piece.alpha + piece.beta * Double(bytes)

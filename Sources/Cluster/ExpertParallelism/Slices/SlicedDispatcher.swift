@@ -41,7 +41,7 @@ package final class SlicedDispatcher: ExpertDispatcher {
   private let returned: [RowStorage<Float>]
   @exclusivity(unchecked) private var places: [UnsafeMutablePointer<Float>?]
 
-  /// `gatherer` also brings what was noted there before `combine`.
+  /// `hiddenSize`: numbers of a token's row. `gatherer` also brings what was noted there before `combine`.
   package init(
     rank: Rank, placement: ModelPlacement, hiddenSize: Int, compute: Compute, slices gatherer: SliceGatherer,
     telemetry: RankTelemetry

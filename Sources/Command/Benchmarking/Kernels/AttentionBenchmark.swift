@@ -46,7 +46,7 @@ package struct AttentionBenchmark {
     package var cacheBytes: Int
     package var operations: Int
 
-    /// Time the limits alone would take, over the time taken.
+    /// Time the limits alone would take, over the time taken: `read` bytes a second, `flops` operations a second.
     package func ratio(read: Double, flops: Double) -> Double {
       max(Double(cacheBytes) / read, Double(operations) / flops) / seconds
     }

@@ -20,7 +20,8 @@ extension TrainingHistory {
     return names
   }
 
-  /// Tasks beyond the first of them are left out.
+  /// Notes that `right` of `count` items of a task were right after `step` steps; tasks beyond `taskLimit` are left
+  /// out.
   package mutating func addTask(step: Int, task: String, right: Int, count: Int) {
     let name = String(task.unicodeScalars.prefix(Self.taskNameLimit))
     guard step > 0, count > 0, (0...count).contains(right), count < PolicyStep.Completions.limit else { return }

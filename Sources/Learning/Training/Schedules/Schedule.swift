@@ -19,6 +19,7 @@ package struct Schedule: Sendable, Equatable {
     package var to: Double
     package var form = Form.linear
 
+    /// `steps` steps, in which the number goes from `from` to `to`.
     package init(steps: Int, from: Double, to: Double, form: Form = .linear) {
       (self.steps, self.from, self.to, self.form) = (steps, from, to, form)
     }

@@ -92,11 +92,12 @@ package struct ConfigReader: Sendable {
 
   // MARK: Required settings
 
+  /// An integer within `range`; throws where it is missing, too.
   package func int(_ keys: ConfigKeys, in range: ClosedRange<Int>) throws(CheckpointError) -> Int {
     try required(keys, try optionalInt(keys, in: range))
   }
 
-  /// A finite number, written as an integer or not.
+  /// A finite number within `range`, written as an integer or not.
   package func double(_ keys: ConfigKeys, in range: ClosedRange<Double>) throws(CheckpointError) -> Double {
     try required(keys, try optionalDouble(keys, in: range))
   }
@@ -113,7 +114,7 @@ package struct ConfigReader: Sendable {
     try required(keys, try optionalString(keys, oneOf: allowed))
   }
 
-  /// An array of integers, or a single one, which counts as an array of one.
+  /// An array of at most `maxCount` integers, each within `range`, or a single one, which counts as an array of one.
   package func ints(
     _ keys: ConfigKeys, in range: ClosedRange<Int>, maxCount: Int
   ) throws(CheckpointError) -> [Int] {
@@ -132,10 +133,12 @@ package struct ConfigReader: Sendable {
 
   // MARK: Settings that may be missing
 
+  /// An integer within `range`; nil where the key is missing or null.
   package func optionalInt(_ keys: ConfigKeys, in range: ClosedRange<Int>) throws(CheckpointError) -> Int? {
     try agreed(keys) { (key, value) throws(CheckpointError) in try self.int(value, key, in: range) }
   }
 
+  /// A finite number within `range`; nil where the key is missing or null.
   package func optionalDouble(
     _ keys: ConfigKeys, in range: ClosedRange<Double>
   ) throws(CheckpointError) -> Double? {
@@ -167,6 +170,7 @@ package struct ConfigReader: Sendable {
     return text
   }
 
+  /// As `ints`, nil where the key is missing or null.
   package func optionalInts(
     _ keys: ConfigKeys, in range: ClosedRange<Int>, maxCount: Int
   ) throws(CheckpointError) -> [Int]? {
@@ -179,7 +183,7 @@ package struct ConfigReader: Sendable {
     }
   }
 
-  /// The same, nil where the key is missing or null.
+  /// As `strings`, nil where the key is missing or null.
   package func optionalStrings(_ keys: ConfigKeys, maxCount: Int) throws(CheckpointError) -> [String]? {
     try agreed(keys) { (key, value) throws(CheckpointError) -> [ExactString] in
       guard let array = value.array else { throw wrongKind(key, "an array of strings", value) }

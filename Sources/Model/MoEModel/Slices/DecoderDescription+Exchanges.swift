@@ -129,7 +129,8 @@ extension RowExchange.Piece {
 }
 
 extension RowExchange {
-  /// The same of all pieces of one exchange.
+  /// Bytes of all pieces of one exchange of a token among so many ranks: `all` ranks' together, and of the rank with
+  /// `most`.
   package func byteCounts(ranks: Int) -> (all: Double, most: Double) {
     pieces.reduce((0, 0)) { sum, piece in
       let bytes = piece.byteCounts(ranks: ranks)

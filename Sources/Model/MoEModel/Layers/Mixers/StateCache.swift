@@ -34,7 +34,7 @@ package final class StateCache {
     memory = try ReservedMemory(byteCount: overflows ? Int.max : bytes)
   }
 
-  /// The first number of a slot.
+  /// Where the numbers of a slot, from 0 to below `slotCount`, begin.
   package func address(ofSlot slot: Int32) -> UnsafeMutablePointer<Float> {
     memory.base.assumingMemoryBound(to: Float.self) + Int(slot) * slotNumbers
   }
@@ -48,7 +48,7 @@ package final class StateCache {
     }
   }
 
-  /// Makes a slot what another is.
+  /// Makes a slot what another is, both by their numbers.
   package func copy(_ source: Int32, to slot: Int32, _ compute: Compute) {
     guard source != slot else { return }
     let (from, target) = (address(ofSlot: source), address(ofSlot: slot))

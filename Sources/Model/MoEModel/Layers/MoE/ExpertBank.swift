@@ -235,7 +235,7 @@ extension FeedForwardWeights {
 }
 
 extension Compute {
-  /// out := activation(gate, up); out may be either.
+  /// out := activation(gate, up), all `[count]`; out may be either.
   package func activate(
     _ activation: Activation, gate: UnsafePointer<Float>, up: UnsafePointer<Float>,
     into out: UnsafeMutablePointer<Float>, count: Int

@@ -41,7 +41,7 @@ package final class VisitBatch {
 
   package init() {}
 
-  /// Empties the batch.
+  /// Empties the batch for the layer of this number in the model.
   package func begin(layer: Int) {
     self.layer = layer
     inputs.removeAll()
