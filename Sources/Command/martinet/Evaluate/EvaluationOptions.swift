@@ -50,15 +50,10 @@ struct EvaluationOptions: ParsableArguments {
   @Flag(help: "One JSON object a task, on a line of its own.") var json = false
 
   func validate() throws {
-    func check<T: Comparable>(_ name: String, _ value: T?, _ range: ClosedRange<T>) throws {
-      if let value, !range.contains(value) {
-        throw ValidationError("--\(name) \(value) is not between \(range.lowerBound) and \(range.upperBound)")
-      }
-    }
-    try check("concurrency", concurrency, 1...10_000)
-    try check("timeout", timeout, 0.001...1_000_000)
-    try check("limit", limit, 1...100_000_000)
-    try check("max-new-tokens", maxNewTokens, 1...(1 << 20))
+    try require("concurrency", concurrency, in: 1...10_000)
+    try require("timeout", timeout, in: 0.001...1_000_000)
+    try require("limit", limit, in: 1...100_000_000)
+    try require("max-new-tokens", maxNewTokens, in: 1...(1 << 20))
     if endpoint == nil {
       for (name, value) in [
         ("endpoint-model", endpointModel), ("api-key-file", apiKeyFile), ("ca-certificate", caCertificate),

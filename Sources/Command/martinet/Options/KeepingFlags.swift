@@ -20,9 +20,7 @@ struct KeepingFlags: ParsableArguments {
   var keepWeightsFor = 600
 
   func validate() throws {
-    guard (0...KeeperLimits.seconds).contains(keepWeightsFor) else {
-      throw ValidationError("--keep-weights-for \(keepWeightsFor) is not between 0 and \(KeeperLimits.seconds) seconds")
-    }
+    try require("keep-weights-for", keepWeightsFor, in: 0...KeeperLimits.seconds)
   }
 
   /// These options as a supervised job takes them.

@@ -19,10 +19,7 @@ struct SpeculationFlags: ParsableArguments {
   var draftTokens = 3
 
   func validate() throws {
-    let range = SpeculationOptions.draftTokensRange
-    guard range.contains(draftTokens) else {
-      throw ValidationError("--draft-tokens \(draftTokens) is not between \(range.lowerBound) and \(range.upperBound)")
-    }
+    try require("draft-tokens", draftTokens, in: SpeculationOptions.draftTokensRange)
   }
 
   var options: SpeculationOptions {

@@ -41,7 +41,8 @@ struct CommandSettings {
     try self.init(Serve.self, words, environment: environment, fileOption: "config", command: "serve")
   }
 
-  /// `words`: what stands after the command's own on the command line; its file is a recipe, and the environment says nothing.
+  /// `words`: what stands after the command's own on the command line; its file is a recipe, and the environment says
+  /// nothing.
   init(_ type: (some TrainingCommand).Type, _ words: [String]) throws {
     try self.init(type, words, environment: [:], fileOption: "recipe", command: type.words.joined(separator: " "))
   }

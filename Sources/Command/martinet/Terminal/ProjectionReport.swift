@@ -126,7 +126,6 @@ struct ProjectionReport {
     """
   }
 
-  private func right(_ text: String, _ width: Int) -> String { Quantities.right(text, width) }
   private func percent(_ share: Double) -> String { Figures.decimals(share * 100, 1) + " %" }
 
   var json: JSONValue {

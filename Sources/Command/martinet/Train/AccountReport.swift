@@ -51,7 +51,7 @@ struct AccountReport {
   var lines: [String] {
     let title = "account of \(Figures.count(account.steps, "step"))"
     let lines = ([[title] + Self.heads.dropFirst()] + rows.map { ["  " + $0[0]] + $0.dropFirst() }).map { row in
-      row[0].padding(to: 24) + row.dropFirst().map { Quantities.right($0, 12) }.joined()
+      row[0].padding(to: 24) + row.dropFirst().map { right($0, 12) }.joined()
     }
     return lines + costs.lines
   }

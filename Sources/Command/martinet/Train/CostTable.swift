@@ -24,7 +24,7 @@ struct CostTable {
   var lines: [String] {
     let first = rows.map(\.name.count).max() ?? 0
     return ([Self.heads] + cells).map { row in
-      "  " + row[0].padding(to: first + 1) + row.dropFirst().map { Quantities.right($0, 12) }.joined()
+      "  " + row[0].padding(to: first + 1) + row.dropFirst().map { right($0, 12) }.joined()
     }
   }
 

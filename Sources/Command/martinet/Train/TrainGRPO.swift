@@ -28,8 +28,6 @@ struct TrainGRPO: TrainingCommand {
 
   var model: String? { source }
 
-  func run() throws { try TrainingRun(self).run() }
-
   func settings() throws -> PretrainingSettings {
     let policy = try policy.policy()
     return try options.training.settings(

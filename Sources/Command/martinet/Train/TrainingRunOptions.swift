@@ -23,9 +23,7 @@ struct TrainingRunOptions: ParsableArguments {
   @OptionGroup var restarts: RestartOptions
 
   func validate() throws {
-    if let threads, !(1...4096).contains(threads) {
-      throw ValidationError("--threads \(threads) is not between 1 and 4096")
-    }
+    try require("threads", threads, in: 1...4096)
   }
 }
 
@@ -46,6 +44,8 @@ protocol TrainingCommand: ParsableCommand {
 }
 
 extension TrainingCommand {
+  func run() throws { try TrainingRun(self).run() }
+
   /// What the command line says after the command's words, and a recipe that it names.
   static func settings(_ words: [String]) throws -> CommandSettings { try CommandSettings(Self.self, words) }
 }
