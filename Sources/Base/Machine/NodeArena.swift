@@ -86,10 +86,7 @@ package final class NodeArena: Sendable {
     }
     // Refused where huge pages are off, which costs speed only; `verify` shows it.
     _ = madvise(aligned, rounded, MADV_HUGEPAGE)
-    self.node = node
-    self.byteCount = byteCount
-    self.mapping = mapping
-    self.mappingByteCount = mappingByteCount
+    (self.node, self.byteCount, self.mapping, self.mappingByteCount) = (node, byteCount, mapping, mappingByteCount)
     memory = aligned
     self.shared = shared
     policy =

@@ -14,9 +14,7 @@ package final class SafetensorsWriter {
     package let type: ElementType
     package let shape: [Int]
     package init(_ name: String, _ type: ElementType, _ shape: [Int]) {
-      self.name = name
-      self.type = type
-      self.shape = shape
+      (self.name, self.type, self.shape) = (name, type, shape)
     }
   }
 
