@@ -7,9 +7,7 @@ package struct JSONLimits: Sendable {
   package var allowsNonFinite: Bool
   /// Texts of at most `byteCount` bytes, lists and objects nested at most `depth` deep.
   package init(byteCount: Int = 256 << 20, depth: Int = 128, allowsNonFinite: Bool = false) {
-    self.byteCount = byteCount
-    self.depth = depth
-    self.allowsNonFinite = allowsNonFinite
+    (self.byteCount, self.depth, self.allowsNonFinite) = (byteCount, depth, allowsNonFinite)
   }
 }
 
@@ -40,9 +38,7 @@ private struct JSONParser {
   var at = 0
 
   init(bytes: UnsafeBufferPointer<UInt8>, depthLimit: Int, allowsNonFinite: Bool) {
-    self.bytes = bytes
-    self.depthLimit = depthLimit
-    self.allowsNonFinite = allowsNonFinite
+    (self.bytes, self.depthLimit, self.allowsNonFinite) = (bytes, depthLimit, allowsNonFinite)
   }
 
   mutating func parseDocument() throws(JSONError) -> JSONValue {

@@ -39,13 +39,8 @@ package struct PackedMatrix: @unchecked Sendable {
     shards: [UnsafeMutableRawPointer?]
   ) {
     precondition(format.canMeet(rowFormat), "\(format) weights do not meet \(rowFormat) rows")
-    self.format = format
-    self.rowFormat = rowFormat
-    self.rows = rows
-    self.columns = columns
-    self.bias = bias
-    self.bounds = bounds
-    self.shards = shards
+    (self.format, self.rowFormat, self.rows, self.columns) = (format, rowFormat, rows, columns)
+    (self.bias, self.bounds, self.shards) = (bias, bounds, shards)
   }
 
   /// Rows whose outputs `worker` computes.

@@ -75,9 +75,7 @@ package struct LinkProbe {
 
   /// Room for messages of up to `byteCount` bytes, to be freed.
   init(_ communicator: any Communicator, byteCount: Int, hostOfRank: [Int] = [], nodeOfRank: [Int] = []) {
-    self.communicator = communicator
-    self.hostOfRank = hostOfRank
-    self.nodeOfRank = nodeOfRank
+    (self.communicator, self.hostOfRank, self.nodeOfRank) = (communicator, hostOfRank, nodeOfRank)
     outgoing = .allocate(byteCount: byteCount, alignment: 64)
     incoming = .allocate(byteCount: byteCount, alignment: 64)
     // Touched now, not while being timed.

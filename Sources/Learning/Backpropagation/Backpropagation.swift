@@ -21,8 +21,8 @@ package final class Backpropagation {
     let experts: any RoutedExperts
     let dispatcher: any ExpertDispatcher
 
-    /// `experts` is an `ExpertBackward`, with an account or without; `dispatcher` brings rows `[hidden]` in fp32 to experts, and
-    /// `[hidden + topK]` back.
+    /// `experts` is an `ExpertBackward`, with an account or without; `dispatcher` brings rows `[hidden]` in fp32 to
+    /// experts, and `[hidden + topK]` back.
     package init(_ experts: any RoutedExperts, through dispatcher: any ExpertDispatcher) {
       (self.experts, self.dispatcher) = (experts, dispatcher)
     }

@@ -39,7 +39,8 @@ package final class Pretraining {
       initial: initial)
   }
 
-  /// `initial` gives the numbers of a new training's masters. Only rank 0 writes to the folder, on `thread`. Collective; fails on all ranks together.
+  /// `initial` gives the numbers of a new training's masters. Only rank 0 writes to the folder, on `thread`.
+  /// Collective; fails on all ranks together.
   package init(
     _ model: LoadedModel, runtime: ClusterRuntime, source: any TrainingSource, companions: Companions,
     settings: PretrainingSettings, thread: WriterThread, initial: @escaping TrainedModel.Source

@@ -15,8 +15,8 @@ package final class PolicyReference {
   /// The step after which the policy was what the reference is.
   private var step: Int?
 
-  /// `model` is held as the one in training is. `every`: steps; 0 for never. `folder`: where the training saves its steps. `start`:
-  /// the numbers that it began with.
+  /// `model` is held as the one in training is. `every`: steps; 0 for never. `folder`: where the training saves its
+  /// steps. `start`: the numbers that it began with.
   package init(
     _ model: FrozenModel, every: Int, folder: String, on communicator: any Communicator,
     start: @escaping TrainedModel.Numbers

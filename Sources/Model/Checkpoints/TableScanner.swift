@@ -12,9 +12,7 @@ struct TableScanner {
   private(set) var at = 0
 
   init(_ bytes: [UInt8], path: String, base: Int = 0) {
-    self.bytes = bytes
-    self.path = path
-    self.base = base
+    (self.bytes, self.path, self.base) = (bytes, path, base)
   }
 
   /// Position in the file of the byte to be read next.

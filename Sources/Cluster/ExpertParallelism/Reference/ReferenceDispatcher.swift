@@ -67,10 +67,8 @@ package final class ReferenceDispatcher: ExpertDispatcher {
     communicator: any Communicator, placement: ModelPlacement, rowFormat: RowFormat, hiddenSize: Int,
     outputSize: Int? = nil
   ) {
-    self.communicator = communicator
-    self.placement = placement
-    self.rowFormat = rowFormat
-    self.hiddenSize = hiddenSize
+    (self.communicator, self.placement) = (communicator, placement)
+    (self.rowFormat, self.hiddenSize) = (rowFormat, hiddenSize)
     self.outputSize = outputSize ?? hiddenSize
   }
 

@@ -15,10 +15,7 @@ final class MeteredExchange<Base: Exchange>: Exchange {
 
   /// `isCombine` says which kind of message it is: partial outputs, or tokens.
   init(_ base: Base, isCombine: Bool, telemetry: RankTelemetry, clocks: PeerClocks) {
-    self.base = base
-    self.isCombine = isCombine
-    self.telemetry = telemetry
-    self.clocks = clocks
+    (self.base, self.isCombine, self.telemetry, self.clocks) = (base, isCombine, telemetry, clocks)
     (waiting, working) = isCombine ? (.combine, .merge) : (.dispatch, .unpack)
   }
 

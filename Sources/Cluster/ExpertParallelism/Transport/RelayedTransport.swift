@@ -39,15 +39,8 @@ final class RelayedTransport: Transport {
     _ direct: DirectTransport, own: Rank, hostPeers: [Rank], gateways: Gateways, tokens: any Exchange, capacity: Int,
     partials: any Exchange, compute: Compute, wire: WireFormat
   ) {
-    self.direct = direct
-    self.own = own
-    self.hostPeers = hostPeers
-    self.gateways = gateways
-    self.tokens = tokens
-    self.capacity = capacity
-    self.partials = partials
-    self.compute = compute
-    self.wire = wire
+    (self.direct, self.own, self.hostPeers, self.gateways, self.tokens) = (direct, own, hostPeers, gateways, tokens)
+    (self.capacity, self.partials, self.compute, self.wire) = (capacity, partials, compute, wire)
     placement = direct.placement
     receivers = AlignedBuffer(
       (0..<placement.rankCount).map { Int32(gateways.gateway(of: own, towards: Rank($0)).index) })

@@ -47,8 +47,8 @@ package final class GenerationSession {
   /// weights, and that each rank's part fits, and loads it. Collective; when it fails, it fails on all ranks with the
   /// same error.
   ///
-  /// `prepare` is called before anything large is read, to make requests ready and find them good; it returns the tokens
-  /// of cache that the longest one needs.
+  /// `prepare` is called before anything large is read, to make requests ready and find them good; it returns the
+  /// tokens of cache that the longest one needs.
   package convenience init(
     model path: String, options: SessionOptions, communicator: any Communicator,
     prepare: (any Checkpoint, DecoderDescription) throws -> Int = { _, _ in 0 },

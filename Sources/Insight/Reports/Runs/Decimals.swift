@@ -23,8 +23,6 @@ enum Decimals {
     }
   }
 
-  static func count(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }
-
   static func bytes(_ count: Int) -> String {
     switch count {
     case ..<10_000: "\(count) B"

@@ -11,8 +11,8 @@ package struct Proportion: Sendable, Equatable {
   /// The 97.5 % point of the normal distribution.
   package static let quantile = 1.959963984540054
 
-  /// `values`: 1 for right, 0 for not. `clusters`: whose members are no independent trials, such as prompts of one claim; nil where all
-  /// are. Nil for no values.
+  /// `values`: 1 for right, 0 for not. `clusters`: whose members are no independent trials, such as prompts of one
+  /// claim; nil where all are. Nil for no values.
   ///
   /// With clusters the interval is Wilson's for as many independent trials as would have this standard error, at most
   /// `count`.

@@ -24,10 +24,8 @@ package final class TrainingData: Sendable {
     package var endToken: Int32?
 
     package init(sequenceLength: Int, seed: UInt64, vocabularySize: Int, maximumPositions: Int) {
-      self.sequenceLength = sequenceLength
-      self.seed = seed
-      self.vocabularySize = vocabularySize
-      self.maximumPositions = maximumPositions
+      (self.sequenceLength, self.seed) = (sequenceLength, seed)
+      (self.vocabularySize, self.maximumPositions) = (vocabularySize, maximumPositions)
     }
   }
 

@@ -32,11 +32,7 @@ package struct ConfigReader: Sendable {
   }
 
   private init(_ object: JSONObject, path: String, prefix: String, defaults: ConfigDefaults, asked: AskedKeys) {
-    self.object = object
-    self.path = path
-    self.prefix = prefix
-    self.defaults = defaults
-    self.asked = asked
+    (self.object, self.path, self.prefix, self.defaults, self.asked) = (object, path, prefix, defaults, asked)
   }
 
   /// A reader of the same document that takes `defaults` for what is missing.

@@ -55,8 +55,8 @@ extension ConfigReader {
     }
   }
 
-  /// Whether norms multiply by 1 + what is stored, as published checkpoints have it; files of other formats have the one
-  /// in their weights, and say so.
+  /// Whether norms multiply by 1 + what is stored, as published checkpoints have it; files of other formats have the
+  /// one in their weights, and say so.
   func normsAddOne() throws -> Bool { try optionalBool("rms_norm_add_one") ?? true }
 
   /// A quarter of a head's dimensions turn unless it is said otherwise; all of them where that is null.

@@ -72,11 +72,7 @@ package struct MatrixSource: Sendable {
     storedFormat = stored.format
     plain = stored.plain
     columnTiles = stored.columnTiles
-    self.layout = layout
-    self.use = use
-    self.format = format
-    self.rowFormat = rowFormat
-    self.bounds = bounds
+    (self.layout, self.use, self.format, self.rowFormat, self.bounds) = (layout, use, format, rowFormat, bounds)
   }
 
   /// `rows`: what the matrix is to take rows as, where that is the same for several; nil for what suits it.

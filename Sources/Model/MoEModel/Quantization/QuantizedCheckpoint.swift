@@ -17,9 +17,7 @@ package struct QuantizedCheckpoint {
   private let precision: WeightPrecision
 
   package init(_ plan: QuantizationPlan, checkpoint: any Checkpoint, precision: WeightPrecision) {
-    self.plan = plan
-    self.checkpoint = checkpoint
-    self.precision = precision
+    (self.plan, self.checkpoint, self.precision) = (plan, checkpoint, precision)
   }
 
   /// Writes shards, sums, index and copies, and `config.json` last: a folder without it was not finished. What was

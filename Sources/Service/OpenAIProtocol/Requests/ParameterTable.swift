@@ -14,10 +14,7 @@ package struct ParameterTable {
     _ known: Set<String>, ignored: Set<String> = [], refused: [String: String] = [:],
     neutral: [String: [JSONValue]] = [:]
   ) {
-    self.known = known
-    self.ignored = ignored
-    self.refused = refused
-    self.neutral = neutral
+    (self.known, self.ignored, self.refused, self.neutral) = (known, ignored, refused, neutral)
   }
 
   /// Throws for the first member, in the request's order, that is refused or not known. Any may be null, and a refused

@@ -12,9 +12,7 @@ struct DecimalNumber: Hashable, Sendable {
   static let zero = DecimalNumber(isNegative: false, digits: [], exponent: 0)
 
   private init(isNegative: Bool, digits: [UInt8], exponent: Int) {
-    self.isNegative = isNegative
-    self.digits = digits
-    self.exponent = exponent
+    (self.isNegative, self.digits, self.exponent) = (isNegative, digits, exponent)
   }
 
   /// nil for a number with more digits or a larger exponent than anybody means.

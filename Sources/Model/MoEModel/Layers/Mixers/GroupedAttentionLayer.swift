@@ -22,7 +22,8 @@ final class GroupedAttentionLayer: SequenceMixer {
   private let slices: GroupedSlices?
 
   /// `scale` is the factor on query-key products before the softmax; `rotary`: nil in a layer that does not rotate;
-  /// `input`: where the layer's input is kept. `shape` and `weights` are those of this rank's heads where there are `slices`.
+  /// `input`: where the layer's input is kept. `shape` and `weights` are those of this rank's heads where there are
+  /// `slices`.
   init(
     reading: StreamReading, _ shape: GroupedAttention, _ weights: GroupedAttentionWeights, cache: LayerCache,
     span: AttentionSpan, scale: Float, epsilon: Float, rotary: RotaryAngles?, scratch: GroupedAttentionScratch,
