@@ -72,17 +72,16 @@ struct AccountReport {
   }
 
   var json: JSONValue {
-    func number(_ value: Double) -> JSONValue { value.isFinite ? .double(value) : .null }
     func side(_ memory: [JSONValue], _ speed: Double, _ seconds: Double, _ cost: TrainingCost) -> JSONValue {
       [
-        "memory_bytes": .array(memory), "tokens_per_second": number(speed), "seconds": number(seconds),
+        "memory_bytes": .array(memory), "tokens_per_second": .double(speed), "seconds": .double(seconds),
         "cost": CostTable.json(cost),
       ]
     }
     let memory = account.memory
     return [
       "steps": .int(account.steps), "tokens": .int(account.tokens), "nodes": .int(account.forecast.nodes),
-      "peak_flops": number(account.forecast.peak), "assumed_mfu": number(account.forecast.utilization),
+      "peak_flops": .double(account.forecast.peak), "assumed_mfu": .double(account.forecast.utilization),
       "predicted": side(
         memory.map { .int($0.predicted) }, account.forecast.tokensPerSecond, predictedSeconds, predictedCost),
       "measured": side(

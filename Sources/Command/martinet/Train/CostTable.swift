@@ -35,7 +35,7 @@ struct CostTable {
   }
 
   static func json(_ cost: TrainingCost) -> JSONValue {
-    func number(_ value: Double?) -> JSONValue { value.map { $0.isFinite ? .double($0) : .null } ?? .null }
+    func number(_ value: Double?) -> JSONValue { value.map { .double($0) } ?? .null }
     return [
       "tokens": .double(cost.tokens), "node_hours": number(cost.nodeHours), "dollars": number(cost.dollars),
       "dollars_per_million_tokens": number(cost.dollarsPerMillionTokens), "kilowatt_hours": number(cost.kilowattHours),
