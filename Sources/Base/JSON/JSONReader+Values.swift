@@ -31,9 +31,7 @@ extension JSONReader {
 
   /// An integer within `range` that is written as one, without fraction and exponent.
   @inlinable
-  package static func integer(
-    _ value: JSONValue, path: String, in range: ClosedRange<Int>
-  ) throws(Failure) -> Int {
+  package static func integer(_ value: JSONValue, path: String, in range: ClosedRange<Int>) throws(Failure) -> Int {
     guard let number = value.number else { throw Failure(wrongKind: path, expected: "an integer", found: value) }
     guard let integer = number.exactInt, range.contains(integer) else {
       let bounds =

@@ -72,9 +72,7 @@ package struct DistillationSettings: Sendable {
     }
   }
 
-  private static func check(
-    _ what: String, _ value: Double, _ range: ClosedRange<Double>
-  ) throws(DistillationError) {
+  private static func check(_ what: String, _ value: Double, _ range: ClosedRange<Double>) throws(DistillationError) {
     guard range.contains(value) else {
       throw .badOption("\(what) is \(value): give a number between \(range.lowerBound) and \(range.upperBound)")
     }

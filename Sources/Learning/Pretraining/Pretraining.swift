@@ -253,9 +253,7 @@ package final class Pretraining {
     return mode
   }
 
-  private func tellSaved(
-    _ saved: CheckpointSaver.Saved?, _ onEvent: (PretrainingEvent) throws -> Void
-  ) throws {
+  private func tellSaved(_ saved: CheckpointSaver.Saved?, _ onEvent: (PretrainingEvent) throws -> Void) throws {
     guard let saved else { return }
     savedStep = saved.step
     let path = TrainingFolder.modelPath(of: saved.step, in: settings.folder)

@@ -75,9 +75,7 @@ extension TensorReader {
   }
 
   /// Whether two tensors are of one type and shape and hold the same bytes, all of which are read.
-  func compareBytes(
-    _ a: TensorEntry, _ b: TensorEntry, in other: some TensorReader
-  ) throws(CheckpointError) -> Bool {
+  func compareBytes(_ a: TensorEntry, _ b: TensorEntry, in other: some TensorReader) throws(CheckpointError) -> Bool {
     guard a.type == b.type, a.shape == b.shape else { return false }
     let piece = 4 << 20
     for first in stride(from: 0, to: a.byteCount, by: piece) {

@@ -81,9 +81,7 @@ package final class Decoder {
 
   /// Runs the multi-token prediction module, if there is one, over the rows of the batch that went through the model
   /// last; `next` is the token after each. Collective, as `forward`.
-  package func predict(
-    _ batch: DecoderBatch, next: UnsafePointer<Int32>, routing: RoutingTrace? = nil
-  ) throws {
+  package func predict(_ batch: DecoderBatch, next: UnsafePointer<Int32>, routing: RoutingTrace? = nil) throws {
     guard let prediction else { return }
     phases?.enter(.embedding)
     prediction.begin(hidden: stream.hidden, finalNorm: weights.finalNorm) { rows in

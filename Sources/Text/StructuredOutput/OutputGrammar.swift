@@ -44,9 +44,7 @@ extension OutputGrammar {
     }
   }
 
-  private static func read(
-    _ json: JSONValue, path: String, depth: Int
-  ) throws(StructuredOutputError) -> OutputGrammar {
+  private static func read(_ json: JSONValue, path: String, depth: Int) throws(StructuredOutputError) -> OutputGrammar {
     func failure(_ reason: String) -> StructuredOutputError { .malformedGrammar(path: path, reason: reason) }
     guard depth <= depthLimit else { throw failure("nests deeper than \(depthLimit) levels") }
     guard let type = json["type"]?.string else { throw failure("has no \"type\"") }

@@ -104,9 +104,7 @@ package final class ReferenceDispatcher: ExpertDispatcher {
   private var treeHeight: Int { Int.bitWidth - (placement.expertCount - 1).leadingZeroBitCount }
 
   /// Every rank's tokens, in order of rank. Collective.
-  private func gatherTokens(
-    layer: Int, rows: Int, input: Rows, decisions: RouterDecisions
-  ) throws -> [Token] {
+  private func gatherTokens(layer: Int, rows: Int, input: Rows, decisions: RouterDecisions) throws -> [Token] {
     let topK = decisions.topK
     func array<T>(_ start: UnsafePointer<T>, _ count: Int) -> [T] {
       Array(UnsafeBufferPointer(start: start, count: count))

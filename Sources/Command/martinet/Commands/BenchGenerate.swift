@@ -152,9 +152,7 @@ struct BenchGenerate: ParsableCommand {
     return Double(try communicator.allReduceSum(Int64(session.compute.probeRead())))
   }
 
-  private func requests(
-    _ benchmark: GenerateBenchmark.Case, _ description: DecoderDescription
-  ) -> [GenerationRequest] {
+  private func requests(_ benchmark: GenerateBenchmark.Case, _ description: DecoderDescription) -> [GenerationRequest] {
     var state: UInt64 = 0x9E37_79B9
     let start = state
     return (0..<benchmark.batch).map { _ in

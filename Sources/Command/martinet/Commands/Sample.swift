@@ -105,9 +105,7 @@ private struct SampleRun {
   private var (right, noAnswer, cut, kept, tokens): (Int, Int, Int, Int, Int) = (0, 0, 0, 0, 0)
   private let began = ContinuousClock.now
 
-  init(
-    rollouts: Rollouts, judge: CompletionJudge, prompts: [PolicyPrompts.Prompt], command: Sample, isRoot: Bool
-  ) {
+  init(rollouts: Rollouts, judge: CompletionJudge, prompts: [PolicyPrompts.Prompt], command: Sample, isRoot: Bool) {
     (self.rollouts, self.judge, self.prompts) = (rollouts, judge, prompts)
     (self.command, self.isRoot) = (command, isRoot)
   }

@@ -116,9 +116,7 @@ struct EngineQuestions {
     }
   }
 
-  private mutating func addScore(
-    _ ids: [Int], _ call: Int, _ index: Int, firstCounted: Int
-  ) throws(InferenceError) {
+  private mutating func addScore(_ ids: [Int], _ call: Int, _ index: Int, firstCounted: Int) throws(InferenceError) {
     var options = ScoringOptions()
     options.topCount = 1
     let request = GenerationRequest(

@@ -242,9 +242,7 @@ package final class GenerationSession {
     let new = try LoadedModel(
       opened, runtime: runtime, options: load, telemetry: model.telemetry, onEvent: { _ in })
     try agree(on: communicator) {
-      let (found, expected) = (
-        ModelShape(new.description, new.weights), ModelShape(model.description, model.weights)
-      )
+      let (found, expected) = (ModelShape(new.description, new.weights), ModelShape(model.description, model.weights))
       guard found == expected else {
         throw RuntimeError.otherShape(found: found.description, expected: expected.description)
       }

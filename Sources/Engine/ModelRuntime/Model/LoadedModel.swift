@@ -132,9 +132,7 @@ package final class LoadedModel {
   }
 
   /// Puts experts that came in the place of those that left.
-  func take(
-    _ changes: [Change], placement: ModelPlacement, room: [FeedForwardWeights], spareExperts: [Int]
-  ) {
+  func take(_ changes: [Change], placement: ModelPlacement, room: [FeedForwardWeights], spareExperts: [Int]) {
     for change in changes { weights.set(change.weights, layer: change.layer, expert: change.expert) }
     weights.setSpareExperts(room)
     (self.placement, self.spareExperts) = (placement, spareExperts)

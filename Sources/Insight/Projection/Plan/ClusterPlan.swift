@@ -14,9 +14,7 @@ package struct ClusterPlan: Sendable {
     package var machine: ComputeModel.Machine
 
     /// `ranks`: beside one, and one for each NUMA node.
-    package init(
-      memoryBytes: Int, cores: Int, numaNodes: Int, ranks: Int? = nil, machine: ComputeModel.Machine
-    ) {
+    package init(memoryBytes: Int, cores: Int, numaNodes: Int, ranks: Int? = nil, machine: ComputeModel.Machine) {
       (self.memoryBytes, self.cores, self.numaNodes, self.machine) = (memoryBytes, cores, numaNodes, machine)
       self.ranks = Set([1, numaNodes, ranks ?? 1])
     }
@@ -139,9 +137,7 @@ package struct ClusterPlan: Sendable {
   }
 
   /// Steps of an option that fits.
-  private static func fill(
-    _ option: inout Option, _ node: Node, _ nodeCount: Int, _ network: Network, _ task: Task
-  ) {
+  private static func fill(_ option: inout Option, _ node: Node, _ nodeCount: Int, _ network: Network, _ task: Task) {
     let machine = node.machine.shared(by: option.ranksPerNode)
     let given = task.placement.flatMap { $0.rankCount == option.ranks ? $0 : nil }
     func replay(_ work: ModelWork) -> StepReplay {

@@ -299,9 +299,7 @@ extension GatedDelta {
   }
 
   /// Puts numbers of channels and gates where fused projections have them: for each key head query, key, values, gates.
-  func fuse(
-    _ mixed: UnsafePointer<Float>, gates: UnsafePointer<Float>, into fused: UnsafeMutablePointer<Float>
-  ) {
+  func fuse(_ mixed: UnsafePointer<Float>, gates: UnsafePointer<Float>, into fused: UnsafeMutablePointer<Float>) {
     let values = valuesPerKey * valueDims
     for head in 0..<keyHeadCount {
       let group = fused + head * 2 * (keyDims + values)

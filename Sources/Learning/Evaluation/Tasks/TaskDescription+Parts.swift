@@ -73,9 +73,7 @@ extension AnswerFilter {
 
 extension Grader {
   /// Reads `grader`: a name, or an object with the name and what it needs.
-  static func read(
-    _ task: TaskFields, outputType: TaskDescription.OutputType
-  ) throws(EvaluationError) -> Grader {
+  static func read(_ task: TaskFields, outputType: TaskDescription.OutputType) throws(EvaluationError) -> Grader {
     try metrics(task)
     let isChoice = outputType == .multipleChoice
     guard let value = task["grader"] else { return isChoice ? .choice : .exact }

@@ -43,9 +43,7 @@ package final class Rollouts {
   /// The completions of all requests, on every rank, in their order. `name` tells which line a request comes from. What
   /// is drawn is kept in `log`, and what that has is not drawn again. Throws `StepInterrupted` on all ranks when one
   /// was told to stop. Collective.
-  package func draw(
-    _ requests: [RolloutRequest], log: RolloutLog? = nil, name: (Int) -> Int
-  ) throws -> [Completion] {
+  package func draw(_ requests: [RolloutRequest], log: RolloutLog? = nil, name: (Int) -> Int) throws -> [Completion] {
     var completions: [Completion] = []
     var failure: (any Error)?
     if communicator.isRoot {

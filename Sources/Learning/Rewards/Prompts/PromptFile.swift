@@ -22,9 +22,7 @@ package enum PromptFile {
     return hash.finish()
   }
 
-  static func parse(
-    _ bytes: [UInt8], path: String, requiresAnswers: Bool
-  ) throws(RewardError) -> [RewardedPrompt] {
+  static func parse(_ bytes: [UInt8], path: String, requiresAnswers: Bool) throws(RewardError) -> [RewardedPrompt] {
     let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
     let blanks: Set<UInt8> = [0x20, 0x09, 0x0D]
     var prompts: [RewardedPrompt] = []

@@ -98,9 +98,7 @@ struct SequenceIndex: Sendable {
         before.append(before[i] + sequences(of: tokens, length: length))
         if tokens < 2 { leftOver += tokens }
       }
-      return (
-        .documents(starts: starts, before: before, tokenCount: store.tokenCount), before[starts.count], leftOver
-      )
+      return (.documents(starts: starts, before: before, tokenCount: store.tokenCount), before[starts.count], leftOver)
     }
   }
 

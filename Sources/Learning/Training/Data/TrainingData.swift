@@ -182,9 +182,7 @@ package final class TrainingData: Sendable {
     preconditionFailure("there is no sequence \(sequence)")
   }
 
-  private func read(
-    _ group: Group, _ sequence: Int, into buffer: UnsafeMutableBufferPointer<Int32>
-  ) throws -> Int {
+  private func read(_ group: Group, _ sequence: Int, into buffer: UnsafeMutableBufferPointer<Int32>) throws -> Int {
     precondition(buffer.count == sequenceLength + 1, "a buffer of another size than a sequence")
     precondition(packing != .whole, "documents that are not to see each other, as one sequence")
     var filled = 0

@@ -1,9 +1,7 @@
 extension Schedule {
   /// By how much a step moves the router's selection bias: `speed` in the first steps and 0 in the last part
   /// `frozenShare` of them (DeepSeek-V3, section 4.2: 0.001, and 0 for the last 500 B of 14.8 T tokens).
-  package static func balance(
-    speed: Double, stepCount: Int, frozenShare: Double
-  ) throws(TrainingError) -> Schedule {
+  package static func balance(speed: Double, stepCount: Int, frozenShare: Double) throws(TrainingError) -> Schedule {
     try check(stepCount: stepCount)
     guard frozenShare >= 0, frozenShare <= 1 else {
       throw .badOption(

@@ -23,9 +23,7 @@ struct GGUFEntries {
   private let limits: CheckpointLimits
 
   /// `config`: the model's, for its heads.
-  init(
-    _ files: [GGUFFile], names: GGUFNames, config: JSONObject, limits: CheckpointLimits
-  ) throws(CheckpointError) {
+  init(_ files: [GGUFFile], names: GGUFNames, config: JSONObject, limits: CheckpointLimits) throws(CheckpointError) {
     self.names = names
     self.limits = limits
     sizes = DeltaTensors.Sizes(config)

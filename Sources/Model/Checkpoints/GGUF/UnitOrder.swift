@@ -17,9 +17,7 @@ struct UnitOrder: Sendable, Equatable {
 
   /// Units in the file's order of value heads, which is by their number within the group of their key head: published
   /// head k · `each` + i is the file's i · `keyHeads` + k.
-  static func tiled(
-    keyHeads: Int, each: Int, unitByteCount: Int, prefixByteCount: Int = 0
-  ) -> UnitOrder {
+  static func tiled(keyHeads: Int, each: Int, unitByteCount: Int, prefixByteCount: Int = 0) -> UnitOrder {
     UnitOrder(
       prefixByteCount: prefixByteCount, unitByteCount: unitByteCount, unitCount: keyHeads * each, run: each,
       runStride: 1, stride: keyHeads)

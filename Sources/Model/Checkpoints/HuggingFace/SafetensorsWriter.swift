@@ -33,9 +33,7 @@ package final class SafetensorsWriter {
   private var positions: [ExactString: Int] = [:]
 
   /// Creates the file and writes its header; throws when a declaration is not one that readers accept.
-  package init(
-    path: String, tensors: [Declaration], metadata: [(String, String)] = []
-  ) throws(CheckpointError) {
+  package init(path: String, tensors: [Declaration], metadata: [(String, String)] = []) throws(CheckpointError) {
     let (header, laidOut) = try Self.layOut(tensors, metadata: metadata, path: path)
     destinations = laidOut
     written = Mutex(Array(repeating: TensorSum(), count: laidOut.count))

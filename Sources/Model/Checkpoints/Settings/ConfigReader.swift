@@ -111,9 +111,7 @@ package struct ConfigReader: Sendable {
   }
 
   /// An array of at most `maxCount` integers, each within `range`, or a single one, which counts as an array of one.
-  package func ints(
-    _ keys: ConfigKeys, in range: ClosedRange<Int>, maxCount: Int
-  ) throws(CheckpointError) -> [Int] {
+  package func ints(_ keys: ConfigKeys, in range: ClosedRange<Int>, maxCount: Int) throws(CheckpointError) -> [Int] {
     try required(keys, try optionalInts(keys, in: range, maxCount: maxCount))
   }
 
@@ -135,9 +133,7 @@ package struct ConfigReader: Sendable {
   }
 
   /// A finite number within `range`; nil where the key is missing or null.
-  package func optionalDouble(
-    _ keys: ConfigKeys, in range: ClosedRange<Double>
-  ) throws(CheckpointError) -> Double? {
+  package func optionalDouble(_ keys: ConfigKeys, in range: ClosedRange<Double>) throws(CheckpointError) -> Double? {
     try agreed(keys) { (key, value) throws(CheckpointError) in
       guard let number = value.number else { throw wrongKind(key, "a number", value) }
       guard number.double.isFinite, range.contains(number.double) else {

@@ -77,9 +77,7 @@ final class PredictionModule {
       embeddings: view(embeddingRows), states: view(stateRows), joined: view(joinedRows), hidden: hidden)
   }
 
-  private func norm(
-    _ x: UnsafePointer<Float>, _ weight: AlignedBuffer<Float>, into out: UnsafeMutablePointer<Float>
-  ) {
+  private func norm(_ x: UnsafePointer<Float>, _ weight: AlignedBuffer<Float>, into out: UnsafeMutablePointer<Float>) {
     let size = stream.hiddenSize
     compute.rmsNorm(
       x, stride: size, rows: 1, count: size, weight: weight.pointer, epsilon: epsilon, out: out, outStride: size)

@@ -60,9 +60,7 @@ package final class WeightLoader {
     return (weights, memory.arenas)
   }
 
-  private init(
-    checkpoint: any Checkpoint, sums: ReadSums, extras: Extras, pool: WorkerPool, memory: WeightMemory
-  ) {
+  private init(checkpoint: any Checkpoint, sums: ReadSums, extras: Extras, pool: WorkerPool, memory: WeightMemory) {
     self.checkpoint = checkpoint
     (self.sums, self.extras) = (sums, extras)
     (self.pool, self.memory) = (pool, memory)

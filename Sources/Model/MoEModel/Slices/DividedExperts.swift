@@ -156,9 +156,7 @@ package final class DividedDispatcher: ExpertDispatcher {
     (self.compute, self.hiddenSize, self.phases) = (compute, hiddenSize, phases)
   }
 
-  package func dispatch(
-    _ rows: Rows, count: Int, _ decisions: RouterDecisions, layer: Int
-  ) -> LocalDispatcher.Flight {
+  package func dispatch(_ rows: Rows, count: Int, _ decisions: RouterDecisions, layer: Int) -> LocalDispatcher.Flight {
     (self.layer, tokenCount) = (layer, count)
     phases.enter(.pack, layer: layer)
     let flight = base.dispatch(rows, count: count, decisions, layer: layer)

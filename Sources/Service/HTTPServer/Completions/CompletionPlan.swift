@@ -31,9 +31,7 @@ struct CompletionPlan: Sendable {
   var needsNoEngine: Bool { request.maxTokens == 0 && !scoresPrompts }
 
   /// Takes time in proportion to the prompts.
-  init(
-    _ request: CompletionRequest, text: ServedText, facts: EngineFacts, contextLength: Int
-  ) throws(APIError) {
+  init(_ request: CompletionRequest, text: ServedText, facts: EngineFacts, contextLength: Int) throws(APIError) {
     self.request = request
     stops = StopStrings(request.stop)
     var prompts: [Prompt] = []

@@ -78,9 +78,7 @@ extension OutputGrammar {
   }
 
   /// Throws a refusal that names the first of the tools whose parameters no grammar can be made of.
-  static func checkEach(
-    _ tools: [ToolDefinition], text: ServedText, facts: EngineFacts
-  ) throws(APIError) {
+  static func checkEach(_ tools: [ToolDefinition], text: ServedText, facts: EngineFacts) throws(APIError) {
     for tool in tools {
       let param = tool.parametersPath
       do { try OutputGrammar.json(tool.parameters).check(text: text, facts: facts, param: param) } catch {

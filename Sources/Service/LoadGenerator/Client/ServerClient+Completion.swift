@@ -10,9 +10,7 @@ extension ServerClient {
   /// for, until `timeout` seconds have passed.
   ///
   /// `path`: `/v1/completions` or another. Cancelling the task ends the request.
-  package func answer(
-    _ path: String, _ body: JSONValue, timeout: Double
-  ) async throws(LoadError) -> JSONValue {
+  package func answer(_ path: String, _ body: JSONValue, timeout: Double) async throws(LoadError) -> JSONValue {
     let what = "a request to \(path)"
     let deadline = ContinuousClock.now + .seconds(timeout)
     while true {

@@ -79,9 +79,7 @@ package struct ToolDefinition: Sendable, Equatable {
   }
 
   /// The name of a function, of `namespace` where it has one, or of the schema in a response format.
-  static func name(
-    _ reader: RequestReader, of namespace: String? = nil, limit: Int = 64
-  ) throws(APIError) -> String {
+  static func name(_ reader: RequestReader, of namespace: String? = nil, limit: Int = 64) throws(APIError) -> String {
     let name = ToolNamespaces.joined(namespace, try reader.requiredString("name"))
     let isName =
       !name.isEmpty && name.utf8.count <= limit

@@ -38,9 +38,7 @@ package struct ChatCompletionChunks: Sendable, Equatable {
         )
       ])
     case .toolCallArguments(let call, let arguments):
-      delta = JSONObject([
-        ("tool_calls", [["index": .int(call), "function": ["arguments": .string(arguments)]]])
-      ])
+      delta = JSONObject([("tool_calls", [["index": .int(call), "function": ["arguments": .string(arguments)]]])])
     case .toolCallEnded:
       guard let logprobs else { return nil }
       return self.logprobs(index: index, logprobs)

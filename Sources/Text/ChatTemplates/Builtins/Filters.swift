@@ -46,9 +46,7 @@ extension Rendering {
   }
 
   /// The value at a path such as `function.name` or `0` in `item`, as filters' `attribute` looks it up.
-  func value(
-    atPath path: Value?, of item: Value, default fallback: Value? = nil
-  ) throws(ChatTemplateError) -> Value {
+  func value(atPath path: Value?, of item: Value, default fallback: Value? = nil) throws(ChatTemplateError) -> Value {
     guard let path, !path.isNone else { return item }
     var value = item
     for part in Self.parts(ofPath: path) {

@@ -184,9 +184,7 @@ extension Rendering {
     return specification
   }
 
-  private func formatted(
-    _ text: String, _ specification: FormatSpecification
-  ) throws(ChatTemplateError) -> String {
+  private func formatted(_ text: String, _ specification: FormatSpecification) throws(ChatTemplateError) -> String {
     guard specification.alignment != "=" else { throw refused("'=' alignment is not allowed for strings") }
     var text = text
     if let precision = specification.precision { text = String(scalars: text.unicodeScalars.prefix(precision)) }

@@ -127,9 +127,7 @@ extension Rendering {
     }
   }
 
-  func assign(
-    _ value: Value, to target: AssignmentTarget, in scope: Scope
-  ) throws(ChatTemplateError) {
+  func assign(_ value: Value, to target: AssignmentTarget, in scope: Scope) throws(ChatTemplateError) {
     switch target {
     case .name(let name): scope.bind(name, value)
     case .attribute(let name, let owner):

@@ -30,9 +30,7 @@ struct ObjectRule {
   /// For each demand for a member of some kind, the indices of those that are, others behind the named ones.
   var witnesses: [[Int]] = []
 
-  func build(
-    into builder: inout RuleBuilder, compiler: SchemaCompiler, pointer: String
-  ) throws(StructuredOutputError) {
+  func build(into builder: inout RuleBuilder, compiler: SchemaCompiler, pointer: String) throws(StructuredOutputError) {
     builder.table = .members(try table(pointer, inOrder: compiler.inOrder))
     let gap = try compiler.gap()
     let (open, before, after, comma) = (

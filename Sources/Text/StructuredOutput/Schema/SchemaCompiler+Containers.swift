@@ -5,9 +5,7 @@ extension SchemaCompiler {
   private static let containedLimit = 3
 
   /// '[' items ']', counted as far as the schema counts them.
-  func addArray(
-    _ shape: Shape, to builder: inout RuleBuilder, from: Int32, end: Int32
-  ) throws(StructuredOutputError) {
+  func addArray(_ shape: Shape, to builder: inout RuleBuilder, from: Int32, end: Int32) throws(StructuredOutputError) {
     let minimum = shape.minimumItemCount
     let maximum = shape.itemCountLimit
     if shape.hasUniqueItems, maximum ?? 2 > 1 {
@@ -81,9 +79,7 @@ extension SchemaCompiler {
   }
 
   /// A call of the rule of such objects.
-  func addObject(
-    _ shape: Shape, to builder: inout RuleBuilder, from: Int32, end: Int32
-  ) throws(StructuredOutputError) {
+  func addObject(_ shape: Shape, to builder: inout RuleBuilder, from: Int32, end: Int32) throws(StructuredOutputError) {
     let key = shape.objectSignature
     if let known = objectRules[key] { return builder.addCall(known, from: from, to: end) }
     let object = try objectRule(shape)

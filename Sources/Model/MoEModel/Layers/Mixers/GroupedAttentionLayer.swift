@@ -119,9 +119,7 @@ final class GroupedAttentionLayer: SequenceMixer {
     }
   }
 
-  private func normalize(
-    _ x: UnsafeMutablePointer<Float>, heads: Int, stride: Int, _ weight: AlignedBuffer<Float>?
-  ) {
+  private func normalize(_ x: UnsafeMutablePointer<Float>, heads: Int, stride: Int, _ weight: AlignedBuffer<Float>?) {
     guard let weight else { return }
     let (rows, width) = shape.queryKeyNorm == .perHead ? (heads, shape.headDims) : (1, heads * shape.headDims)
     compute.rmsNorm(

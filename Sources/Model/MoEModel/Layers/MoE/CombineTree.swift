@@ -11,9 +11,7 @@ package enum CombineTree {
 
   /// Visits the additions, in order, that sum entries with the ascending ids `ids`, `[count]`: entry `source` is to be
   /// added to entry `target`. Entry 0 ends up with the total.
-  package static func visit(
-    _ ids: UnsafePointer<Int32>, count: Int, add: (_ target: Int, _ source: Int) -> Void
-  ) {
+  package static func visit(_ ids: UnsafePointer<Int32>, count: Int, add: (_ target: Int, _ source: Int) -> Void) {
     guard count > 1 else { return }
     // Open subtrees from left to right; the levels at which neighbours part fall strictly, so 32 places suffice.
     withUnsafeTemporaryAllocation(of: (entry: Int, level: Int).self, capacity: 33) { open in
