@@ -15,8 +15,7 @@ extension PackedMatrix {
   /// The panels of a worker, which it reads in a product; nil where it has none.
   package func run(worker: Int) -> MemoryRun? {
     guard let start = shards[worker], bounds[worker] < bounds[worker + 1] else { return nil }
-    return MemoryRun(
-      start, byteCount: (bounds[worker + 1] - bounds[worker]) * format.panelByteCount(columns: columns))
+    return MemoryRun(start, byteCount: (bounds[worker + 1] - bounds[worker]) * format.panelByteCount(columns: columns))
   }
 
   /// The same of every `step`th panel, from panel `first` on.

@@ -43,8 +43,7 @@ package final class WorkerPool: Sendable {
     var error: Int32 = 0
     let pool = numbers.withUnsafeBufferPointer {
       // 2 MiB of stack for each: kernels keep their tiles there.
-      host_pool_create(
-        cores.count, pin ? $0.baseAddress : nil, crowded ? 0 : Self.nanoseconds(spin), 2 << 20, &error)
+      host_pool_create(cores.count, pin ? $0.baseAddress : nil, crowded ? 0 : Self.nanoseconds(spin), 2 << 20, &error)
     }
     guard let pool else { throw .system(pin ? "starting pinned threads" : "starting threads", error) }
     handle = pool

@@ -47,8 +47,7 @@ package final class Backpropagation {
             index, shape, scale: layer.attention.softmaxScale, window: layer.slidingWindow, rotates: layer.rotates,
             epsilon: description.normEpsilon, parts)
         case .delta(let shape):
-          GatedDeltaBackward(
-            index, shape, scale: layer.attention.softmaxScale, epsilon: description.normEpsilon, parts)
+          GatedDeltaBackward(index, shape, scale: layer.attention.softmaxScale, epsilon: description.normEpsilon, parts)
         case .compressed: preconditionFailure("a layer without a backward pass")
         }
       let feedForward: any FeedForwardBackward

@@ -58,8 +58,7 @@ extension TensorReader {
   /// A small I32 tensor.
   package func int32s(_ entry: TensorEntry) throws(CheckpointError) -> [Int32] {
     guard entry.type == .int32 else {
-      throw .notConvertible(
-        path: file(of: entry), name: entry.name, type: entry.type.rawValue, to: "32-bit integers")
+      throw .notConvertible(path: file(of: entry), name: entry.name, type: entry.type.rawValue, to: "32-bit integers")
     }
     return try array(of: Int32.self, count: entry.elementCount, entry)
   }

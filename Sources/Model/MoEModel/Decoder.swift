@@ -180,8 +180,7 @@ package final class Decoder {
     guard let gatherer else { return }
     for (row, token) in tokens.enumerated() {
       guard let owner = embeddingRanges.firstIndex(where: { $0.contains(Int(token)) }) else { continue }
-      gatherer.exchange.add(
-        SlicePiece(MatrixView(rows[row], rows: 1, columns: rows.columns)), from: owner)
+      gatherer.exchange.add(SlicePiece(MatrixView(rows[row], rows: 1, columns: rows.columns)), from: owner)
     }
     gatherer.run()
   }

@@ -57,8 +57,7 @@ struct JobRemarks {
     while let first = rest.firstIndex(where: Self.isRule) {
       others += rest[..<first]
       let text = rest[(first + 1)...].prefix { !Self.isRule($0) }
-      help.append(
-        text.drop { Self.isBlank($0) }.prefix { !Self.isBlank($0) }.map(Self.trimmed).joined(separator: " "))
+      help.append(text.drop { Self.isBlank($0) }.prefix { !Self.isBlank($0) }.map(Self.trimmed).joined(separator: " "))
       rest = rest[text.endIndex...].dropFirst()
     }
     return (help, others + rest)

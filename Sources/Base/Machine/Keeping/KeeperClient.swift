@@ -11,8 +11,7 @@ package final class KeeperClient: Sendable {
     try folder.check()
     let file = host_socket_connect(folder.socket, Int32(seconds))
     guard file >= 0 else {
-      let reason =
-        file == -EPERM ? "another user's process answers" : String(cString: strerror(-file))
+      let reason = file == -EPERM ? "another user's process answers" : String(cString: strerror(-file))
       throw .keeper("\(folder.socket): \(reason)")
     }
     socket = Mutex(file)

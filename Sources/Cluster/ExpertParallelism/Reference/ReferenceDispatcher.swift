@@ -46,8 +46,7 @@ package final class ReferenceDispatcher: ExpertDispatcher {
       for (i, byte) in tokens[token].input.enumerated() { input.pointer[i] = byte }
       batch.begin(layer: layer)
       batch.inputs.append(UnsafeRawPointer(input.pointer))
-      batch.append(
-        expert: tokens[token].experts[choice], weight: tokens[token].weights[choice], beginsSubtree: true)
+      batch.append(expert: tokens[token].experts[choice], weight: tokens[token].weights[choice], beginsSubtree: true)
       return batch
     }
 

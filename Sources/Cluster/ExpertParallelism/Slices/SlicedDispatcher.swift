@@ -83,8 +83,7 @@ package final class SlicedDispatcher: ExpertDispatcher {
         guard owner == Int32(own) else { continue }
         if !isHere { flight.batch.inputs.append(rows.form(of: row)) }
         isHere = true
-        flight.batch.append(
-          expert: ids[i], weight: decisions.weights.pointer[first + i], beginsSubtree: marks[i] == 1)
+        flight.batch.append(expert: ids[i], weight: decisions.weights.pointer[first + i], beginsSubtree: marks[i] == 1)
       }
       writer.endTotal()
     }

@@ -174,8 +174,7 @@ package struct AttentionBenchmark {
     }
     let (own, whole) = (shape.attendedBytes(.q8), shape.positionBytes(.q8))
     for block in 1..<max(blockCount, 1) {
-      (memory.base + block * Self.blockTokens * whole).copyMemory(
-        from: memory.base, byteCount: own * Self.blockTokens)
+      (memory.base + block * Self.blockTokens * whole).copyMemory(from: memory.base, byteCount: own * Self.blockTokens)
     }
   }
 

@@ -26,8 +26,7 @@ struct Plan: ParsableCommand {
       "Folder of a checkpoint, of which only headers are read, or a config.json alone.", valueName: "path"))
   var model: String
   @Option(help: "How weights are to be held: auto (as stored; needs a folder), mixed, f32, bf16, q8 or q4.")
-  var weights =
-    WeightPrecision.auto
+  var weights = WeightPrecision.auto
   @Option(parsing: .unconditional, help: "Nodes.") var nodes: Int
   @Option(parsing: .unconditional, help: ArgumentHelp("GiB of memory of a node.", valueName: "GiB")) var memory: Double
   @Option(parsing: .unconditional, help: "Physical cores of a node.") var cores: Int
@@ -143,8 +142,7 @@ struct Plan: ParsableCommand {
   }
 
   private func plan() throws -> (ClusterPlan, DecoderDescription) {
-    let model = try PlannedModel(
-      model, weights: weights, speculation: forecast.speculation.options)
+    let model = try PlannedModel(model, weights: weights, speculation: forecast.speculation.options)
     let description = model.description
     guard let mixture = description.mixture else {
       throw ProjectionError.nothingMeasured(

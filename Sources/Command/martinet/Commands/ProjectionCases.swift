@@ -44,8 +44,7 @@ struct ProjectionCases {
         // What a rank holds does not depend on the batch.
         var held: [String: Int] = [:]
         let prefill = command.prefillTokens * (isSliced ? 1 : count)
-        let cases =
-          [(StepKind.prefill, prefill)] + (try command.batches()).map { (StepKind.decode, $0) }
+        let cases = [(StepKind.prefill, prefill)] + (try command.batches()).map { (StepKind.decode, $0) }
         for (kind, tokens) in cases {
           for (name, placement) in placements(given, ranks: count, tokens: tokens) {
             // Experts stay whole where it is said who has which.

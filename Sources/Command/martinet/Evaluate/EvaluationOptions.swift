@@ -41,8 +41,7 @@ struct EvaluationOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Write a page where every answer can be read and filtered.", valueName: "file.html"))
   var report: String?
 
-  @Option(
-    help: ArgumentHelp("Compare item by item with what --out wrote for another model.", valueName: "file.json"))
+  @Option(help: ArgumentHelp("Compare item by item with what --out wrote for another model.", valueName: "file.json"))
   var compare: String?
 
   @OptionGroup var speculation: SpeculationFlags

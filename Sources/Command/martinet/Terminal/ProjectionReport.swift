@@ -26,8 +26,7 @@ struct Projection {
   var tokensPerSecond: Double { Double(tokens) / outcome.seconds }
   /// As the table of steps shows it.
   var step: ClusterPlan.Step {
-    ClusterPlan.Step(
-      batch: tokens, outcome: outcome, drafting: drafting, tokensPerDraftingStep: tokensPerDraftingStep)
+    ClusterPlan.Step(batch: tokens, outcome: outcome, drafting: drafting, tokensPerDraftingStep: tokensPerDraftingStep)
   }
   /// What takes most of a step.
   var limit: String {

@@ -88,8 +88,7 @@ final class DistillationMaterial: TrainingMaterial {
 
   func rollouts(_ terms: TrainingLayout.Terms) -> [RolloutMemory] {
     guard let prompts, let student, let teacher, case .samples(let samples) = settings.material else { return [] }
-    return SampleDistillation.rollouts(
-      student: student, teacher: teacher.description, prompts, samples, terms)
+    return SampleDistillation.rollouts(student: student, teacher: teacher.description, prompts, samples, terms)
   }
 
   var summary: String {
@@ -107,8 +106,7 @@ final class DistillationMaterial: TrainingMaterial {
   ) throws -> any TrainingSource {
     guard let teacher, let vocabulary else { preconditionFailure("a teacher that was not opened") }
     let communicator = runtime.communicator
-    let opened = try OpenedModel(
-      opening: { teacher.checkpoint }, holding: options.teacherWeights, on: communicator)
+    let opened = try OpenedModel(opening: { teacher.checkpoint }, holding: options.teacherWeights, on: communicator)
     var load = LoadOptions()
     // It was counted with the training.
     load.checksMemory = false

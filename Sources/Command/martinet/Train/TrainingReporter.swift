@@ -90,8 +90,7 @@ final class TrainingReporter {
     if let skipped = step.skipped {
       (report.skippedCount, report.skippedBecause) = (skipped.count, "step \(step.number): \(skipped.reason)")
     } else {
-      report.history.add(
-        step: step.number, values, loads: step.result.loads, policy: step.policy.map(Self.told))
+      report.history.add(step: step.number, values, loads: step.result.loads, policy: step.policy.map(Self.told))
     }
     for transcript in step.policy?.transcripts ?? [] { add(transcript, ofStep: step.number) }
     switch step.heldOut {

@@ -52,8 +52,7 @@ struct TrainingStart {
       throw ValidationError("--shape \(path): \(error)")
     }
     let checkpoint = try ShapeCheckpoint(config, path: path, predicts: predicts)
-    let initial = try Initialization(
-      try ModelConfiguration.read(checkpoint), seed: settings.seed, spread: spread)
+    let initial = try Initialization(try ModelConfiguration.read(checkpoint), seed: settings.seed, spread: spread)
     let text = try tokenizer.map { folder in
       let documents = CheckpointFormat.documents(of: folder)
       return try template?.codec(documents) ?? TextCodec(documents)

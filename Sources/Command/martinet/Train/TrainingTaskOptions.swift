@@ -15,8 +15,7 @@ struct TrainingTaskOptions: ParsableArguments {
       valueName: "steps"))
   var taskEvery: Int?
 
-  @Option(
-    parsing: .unconditional, help: ArgumentHelp("Only the first n items of each of --task.", valueName: "n"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Only the first n items of each of --task.", valueName: "n"))
   var taskLimit: Int?
 
   @Flag(help: "Ask --task as a user's message, laid out with the model's chat template.") var taskChat = false

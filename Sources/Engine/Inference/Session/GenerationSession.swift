@@ -162,8 +162,7 @@ package final class GenerationSession {
     }
     guard let wire, let topK = model.description.mixture?.topK else { return nil }
     let isRelayed = Gateways(hostOfRank: hostOfRank).save
-    return MessageBounds(
-      wire, topK: topK, rows: moves || isRelayed ? topK : min(topK, model.placement.rowLimit))
+    return MessageBounds(wire, topK: topK, rows: moves || isRelayed ? topK : min(topK, model.placement.rowLimit))
   }
 
   private static func layers(
@@ -239,16 +238,14 @@ package final class GenerationSession {
     (load.experts.placement, load.experts.placementPath) = (model.placement, nil)
     // A job that is started again begins with the model it was started with.
     load.keeping.mode = .off
-    let new = try LoadedModel(
-      opened, runtime: runtime, options: load, telemetry: model.telemetry, onEvent: { _ in })
+    let new = try LoadedModel(opened, runtime: runtime, options: load, telemetry: model.telemetry, onEvent: { _ in })
     try agree(on: communicator) {
       let (found, expected) = (ModelShape(new.description, new.weights), ModelShape(model.description, model.weights))
       guard found == expected else {
         throw RuntimeError.otherShape(found: found.description, expected: expected.description)
       }
     }
-    let (decoder, experts) = Self.layers(
-      of: new, runtime, cache: cache, wire: wire, channels: channels, slices: slices)
+    let (decoder, experts) = Self.layers(of: new, runtime, cache: cache, wire: wire, channels: channels, slices: slices)
     self.experts = experts
     engine.replace(decoder: decoder, dispatcher: experts?.cluster)
     model = new

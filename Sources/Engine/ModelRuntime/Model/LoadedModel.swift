@@ -52,8 +52,7 @@ package final class LoadedModel {
         spareExperts: layout.spareExperts[rank.index], rank: rank)
       // Before any is reserved, where it is known already how much that will be, or more than there is anywhere.
       let isKnown = options.checksMemory && keeping.mode == .off && !keeping.shares
-      try Self.checkMemory(
-        budget.memoryBytes, options, runtime.host, limit: isKnown ? nil : 1 << 45)
+      try Self.checkMemory(budget.memoryBytes, options, runtime.host, limit: isKnown ? nil : 1 << 45)
       return budget
     }
     let start = ContinuousClock.now

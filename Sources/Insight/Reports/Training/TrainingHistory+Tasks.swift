@@ -32,8 +32,7 @@ extension TrainingHistory {
     // Every other step of each task goes, but for the last.
     for name in taskNames {
       let own = taskScores.filter { $0.task == name }
-      let kept = Set(
-        own.enumerated().filter { $0.offset % 2 == 1 || $0.offset == own.count - 1 }.map(\.element.step))
+      let kept = Set(own.enumerated().filter { $0.offset % 2 == 1 || $0.offset == own.count - 1 }.map(\.element.step))
       taskScores.removeAll { $0.task == name && !kept.contains($0.step) }
     }
   }

@@ -56,8 +56,7 @@ extension AnswerFilter {
         try fields.allow(["function"])
         selection = .majority
       default:
-        throw .unknownName(
-          file: task.file, field: "\(fields.prefix)function", name: function, known: functions)
+        throw .unknownName(file: task.file, field: "\(fields.prefix)function", name: function, known: functions)
       }
     }
     return (filter, selection)

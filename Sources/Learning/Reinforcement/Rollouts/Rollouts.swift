@@ -31,8 +31,7 @@ package final class Rollouts {
     (options.sequences, options.batchTokens) = (max(1, sequences), RolloutMemory.batchTokens(sequences: sequences))
     options.stateCount = memory.stateCount
     let blocks = -Int(try communicator.allReduceMax(Int64(-memory.blocks(share: share))))
-    session = try GenerationSession(
-      runtime, model: LoadedModel(sharing: model), options: options, cacheBlocks: blocks)
+    session = try GenerationSession(runtime, model: LoadedModel(sharing: model), options: options, cacheBlocks: blocks)
   }
 
   /// With a session that there is already.

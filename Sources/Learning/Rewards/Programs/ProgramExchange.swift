@@ -30,8 +30,7 @@ struct ProgramExchange {
       let left = deadline - ContinuousClock.now
       guard left > .zero else {
         let seconds = Double(limit.components.seconds) + Double(limit.components.attoseconds) * 1e-18
-        throw .late(
-          seconds: seconds, hasBegunLine: replies.hasBegunLine, hasUnread: writtenCount < input.count)
+        throw .late(seconds: seconds, hasBegunLine: replies.hasBegunLine, hasUnread: writtenCount < input.count)
       }
       // Whatever holds the pipes open, the program's end is seen soon.
       let pause = min(left, .milliseconds(100)) / .milliseconds(1)

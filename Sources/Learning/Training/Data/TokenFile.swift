@@ -14,8 +14,7 @@ struct TokenFile {
     case .numpy:
       let input = try InputFile(path: file.path)
       let header = try NumpyHeader(input)
-      return try shard(
-        input, offset: header.byteCount, header.element, rows: header.rows, length: header.length)
+      return try shard(input, offset: header.byteCount, header.element, rows: header.rows, length: header.length)
     case .safetensors: return try safetensors(file.path)
     }
   }

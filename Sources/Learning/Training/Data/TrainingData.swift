@@ -74,8 +74,7 @@ package final class TrainingData: Sendable {
     }
     self.groups = groups
     let weights = files.compactMap(\.weight)
-    order = DataOrder(
-      counts: groups.map(\.index.count), weights: weights.isEmpty ? nil : weights, seed: options.seed)
+    order = DataOrder(counts: groups.map(\.index.count), weights: weights.isEmpty ? nil : weights, seed: options.seed)
     fingerprint = try DataFingerprint.digest(
       groups.map(\.stores), length: options.sequenceLength, packing: options.packing, parts: order.parts,
       padding: endToken)

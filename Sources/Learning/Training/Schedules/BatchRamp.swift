@@ -22,8 +22,7 @@ package struct BatchRamp: Sendable, Equatable {
       throw .badOption("the growth of batches", "\(steps) steps long", "give a number from 0 to \(1 << 32)")
     }
     guard multiple >= 1, first % multiple == 0, last % multiple == 0 else {
-      throw .badOption(
-        "the number that batches are multiples of", "\(multiple)", "let it divide \(first) and \(last)")
+      throw .badOption("the number that batches are multiples of", "\(multiple)", "let it divide \(first) and \(last)")
     }
     (self.first, self.last, self.steps, self.multiple) = (first, last, steps, multiple)
   }

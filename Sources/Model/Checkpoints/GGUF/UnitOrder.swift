@@ -25,8 +25,7 @@ struct UnitOrder: Sendable, Equatable {
 
   /// One of two parts of which units take turns.
   static func everySecond(unitByteCount: Int, unitCount: Int) -> UnitOrder {
-    UnitOrder(
-      prefixByteCount: 0, unitByteCount: unitByteCount, unitCount: unitCount, run: 1, runStride: 2, stride: 0)
+    UnitOrder(prefixByteCount: 0, unitByteCount: unitByteCount, unitCount: unitCount, run: 1, runStride: 2, stride: 0)
   }
 
   private init(prefixByteCount: Int, unitByteCount: Int, unitCount: Int, run: Int, runStride: Int, stride: Int) {

@@ -60,8 +60,7 @@ package final class HuggingFaceFolder: Checkpoint {
     fingerprintParts = parts
 
     index = opened.index
-    (entries, places) =
-      opened.files.count > 1 ? try Self.locate(in: opened.files) : (opened.files[0].entries, [:])
+    (entries, places) = opened.files.count > 1 ? try Self.locate(in: opened.files) : (opened.files[0].entries, [:])
   }
 
   package var fileCount: Int { files.count }

@@ -67,8 +67,7 @@ package struct SHA256 {
     schedule.withUnsafeMutableBufferPointer { w in
       for t in 0..<16 {
         let i = start + 4 * t
-        w[t] =
-          UInt32(bytes[i]) << 24 | UInt32(bytes[i + 1]) << 16 | UInt32(bytes[i + 2]) << 8 | UInt32(bytes[i + 3])
+        w[t] = UInt32(bytes[i]) << 24 | UInt32(bytes[i + 1]) << 16 | UInt32(bytes[i + 2]) << 8 | UInt32(bytes[i + 3])
       }
       for t in 16..<64 {
         let small0 = rotated(w[t - 15], 7) ^ rotated(w[t - 15], 18) ^ w[t - 15] >> 3

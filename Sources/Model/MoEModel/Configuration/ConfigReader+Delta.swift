@@ -49,8 +49,7 @@ extension ConfigReader {
       case "linear_attention": return LayerDescription(attention: .delta(delta), feedForward: feedForward)
       case "full_attention": return LayerDescription(attention: .grouped(attention), feedForward: feedForward)
       default:
-        throw ModelError.unsupported(
-          key: "layer_types", value: type, remedy: "linear_attention and full_attention are")
+        throw ModelError.unsupported(key: "layer_types", value: type, remedy: "linear_attention and full_attention are")
       }
     }
   }

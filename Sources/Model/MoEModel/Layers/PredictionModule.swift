@@ -28,8 +28,7 @@ final class PredictionModule {
   ) {
     self.slices = slices
     (self.weights, self.epsilon, self.compute) = (weights, epsilon, compute)
-    stream = ResidualStream(
-      hiddenSize: hiddenSize, epsilon: epsilon, rowFormat: rowFormat, compute: compute)
+    stream = ResidualStream(hiddenSize: hiddenSize, epsilon: epsilon, rowFormat: rowFormat, compute: compute)
     self.head = OutputHead(
       norm: weights.norm, head, rowFormat: rowFormat, epsilon: epsilon, compute: compute, slices: vocabulary)
     embeddingRows = RowStorage(columns: hiddenSize)
@@ -56,8 +55,7 @@ final class PredictionModule {
         rounded.round(compute, row: row, tape.joined[row])
       }
       compute.pool.barrier(worker: worker)
-      weights.projection.multiply(
-        compute, worker: worker, rounded.rows(of: tape.joined), into: slices.own(of: input))
+      weights.projection.multiply(compute, worker: worker, rounded.rows(of: tape.joined), into: slices.own(of: input))
       slices?.gather(input, compute, worker: worker)
     }
   }

@@ -44,8 +44,7 @@ struct ShardReader {
       let lane = row % PackedMatrix.panelRows
       guard staging.set(lane: lane, values) else { throw ModelError.notFinite(tensor: source.entry.name, row: row) }
       guard lane == PackedMatrix.panelRows - 1 || row == rows.upperBound - 1 else { return }
-      staging.write(
-        rowCount: lane + 1, to: memory + (row / PackedMatrix.panelRows - panels.lowerBound) * panelBytes)
+      staging.write(rowCount: lane + 1, to: memory + (row / PackedMatrix.panelRows - panels.lowerBound) * panelBytes)
     }
   }
 

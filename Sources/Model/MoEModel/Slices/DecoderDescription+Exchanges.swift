@@ -43,8 +43,7 @@ extension DecoderDescription {
               Piece(columns: keys * grouped.headDims, heads: keys, keyHeads: keys),
             ])
         }
-        add(
-          .values, [Piece(columns: queries * grouped.headDims, byteCount: rounded, heads: queries, keyHeads: keys)])
+        add(.values, [Piece(columns: queries * grouped.headDims, byteCount: rounded, heads: queries, keyHeads: keys)])
       case .delta(let delta):
         add(
           .values,

@@ -61,8 +61,7 @@ package final class DividedExperts: RoutedExperts {
     for storage in [gateRows, upRows] { storage.reserve(rows: visits.count) }
     gathered = gathered.reserving(rows: visits.count)
     activated = activated.reserving(rows: visits.count)
-    let products = MatrixView(
-      batch.reserveProducts(visits.count * hiddenSize), rows: visits.count, columns: hiddenSize)
+    let products = MatrixView(batch.reserveProducts(visits.count * hiddenSize), rows: visits.count, columns: hiddenSize)
     run(
       expertsByLayer[batch.layer], shared: sharedByLayer[batch.layer], inputs: batch.inputs.elements, visits, products)
     let (subtrees, count, ids) = (batch.subtrees.elements, batch.subtrees.count, batch.experts.elements)

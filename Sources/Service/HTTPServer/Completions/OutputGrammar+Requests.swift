@@ -47,8 +47,7 @@ extension OutputGrammar {
     }
     guard let answer else { return nil }
     if request.continuesFinalMessage {
-      throw .invalidRequest(
-        "a message that is continued cannot be held to a form", param: "continue_final_message")
+      throw .invalidRequest("a message that is continued cannot be held to a form", param: "continue_final_message")
     }
     return .sequence(self.reasoning(format, reasoning) + [answer]).flattened
   }

@@ -54,8 +54,7 @@ extension Responder {
     }.get()
     let mailbox = TokenMailbox(limit: isStreamed ? server.configuration.limits.bufferedTokens : .max)
     let ticket = try server.admission.admit(count, slots: facts.sequences)
-    return Submission(
-      ticket, mailbox: mailbox, server: server, channel: channel, departure: departure)
+    return Submission(ticket, mailbox: mailbox, server: server, channel: channel, departure: departure)
   }
 
   /// Sends the frames of `generation` as they come, and shows that the stream lives while none do.

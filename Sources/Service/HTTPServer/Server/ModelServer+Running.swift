@@ -26,8 +26,7 @@ extension ModelServer {
         additionalChannelHandlers: [ConnectionWatch(limits: limits)], idleTimeout: TimeAmount(limits.idleTime),
         httpDecoderConfiguration: .init(
           maxHeaderFieldSize: limits.headerBytes, maxHeaderListSize: limits.headerBytes, maxHeaderFieldCount: 100)))
-    let server: HTTPServerBuilder =
-      try secrets.tlsConfiguration().map { try .tls(base, tlsConfiguration: $0) } ?? base
+    let server: HTTPServerBuilder = try secrets.tlsConfiguration().map { try .tls(base, tlsConfiguration: $0) } ?? base
     let application = Application(
       router: Responder(server: self).router(), server: server,
       configuration: .init(

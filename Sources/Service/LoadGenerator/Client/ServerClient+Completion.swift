@@ -17,8 +17,7 @@ extension ServerClient {
       let left = max((deadline - .now) / .seconds(1), 0.001)
       let reply: (status: Int, retryAfter: Double, json: JSONValue?)
       do {
-        let response = try await http.execute(
-          request(path, body), timeout: .milliseconds(Int64(min(left, 1e9) * 1000)))
+        let response = try await http.execute(request(path, body), timeout: .milliseconds(Int64(min(left, 1e9) * 1000)))
         let bytes = try await response.body.collect(upTo: Self.answerLimit)
         let wait = response.headers.first(name: "Retry-After").flatMap { Double($0) } ?? 1
         reply = (

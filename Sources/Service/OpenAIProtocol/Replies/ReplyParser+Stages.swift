@@ -138,8 +138,7 @@ extension ReplyParser {
 
   /// Reads calls, and all else as content.
   private var callParser: ReplyParser {
-    ReplyParser(
-      format: ToolCallFormat(syntax: format.syntax), tools: tools, identifiers: IdentifierSource { 0 })
+    ReplyParser(format: ToolCallFormat(syntax: format.syntax), tools: tools, identifiers: IdentifierSource { 0 })
   }
 
   private mutating func judge(_ reader: inout ReasoningCallReader) -> Bool {

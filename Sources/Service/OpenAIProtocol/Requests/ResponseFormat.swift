@@ -26,8 +26,7 @@ package enum ResponseFormat: Sendable, Equatable {
       try Self.schemaTable.check(schema)
       self = try Self.schema(schema)
     default:
-      throw .outOfRange(
-        reader.path("type"), expected: "'text', 'json_object' or 'json_schema'", found: "'\(type)'")
+      throw .outOfRange(reader.path("type"), expected: "'text', 'json_object' or 'json_schema'", found: "'\(type)'")
     }
     if type != "json_schema", reader["json_schema"] != nil {
       throw .invalidRequest(
@@ -45,8 +44,7 @@ package enum ResponseFormat: Sendable, Equatable {
     case "json_object": self = .jsonObject
     case "json_schema": self = try Self.schema(reader)
     default:
-      throw .outOfRange(
-        reader.path("type"), expected: "'text', 'json_object' or 'json_schema'", found: "'\(type)'")
+      throw .outOfRange(reader.path("type"), expected: "'text', 'json_object' or 'json_schema'", found: "'\(type)'")
     }
   }
 

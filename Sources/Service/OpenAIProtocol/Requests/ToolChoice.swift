@@ -20,8 +20,7 @@ package enum ToolChoice: Sendable, Equatable {
       }
       self = .required
     case .string(let other)?:
-      throw .outOfRange(
-        "tool_choice", expected: "'none', 'auto', 'required' or a function", found: "'\(other)'")
+      throw .outOfRange("tool_choice", expected: "'none', 'auto', 'required' or a function", found: "'\(other)'")
     case let value?:
       guard value.object != nil else {
         throw .wrongType("tool_choice", expected: "a string or an object", found: value)

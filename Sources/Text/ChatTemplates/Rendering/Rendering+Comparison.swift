@@ -119,8 +119,7 @@ extension Rendering {
     case (.undefined, _): throw refusal(of: a, "")
     case (_, .undefined): throw refusal(of: b, "")
     default:
-      throw refused(
-        "'\(op.rawValue)' not supported between instances of '\(a.typeName)' and '\(b.typeName)'")
+      throw refused("'\(op.rawValue)' not supported between instances of '\(a.typeName)' and '\(b.typeName)'")
     }
   }
 

@@ -69,8 +69,7 @@ struct ObjectRule {
     }
     for (index, member) in members.enumerated() {
       try compiler.budget.spend(20 + 4 * member.name.utf8.count)
-      builder.addLiteral(
-        JSONText.string(member.name), from: before, to: addValue(index, member.rule, to: &builder))
+      builder.addLiteral(JSONText.string(member.name), from: before, to: addValue(index, member.rule, to: &builder))
     }
     for (index, other) in others.enumerated() {
       let named = addValue(members.count + index, other.rule, to: &builder)

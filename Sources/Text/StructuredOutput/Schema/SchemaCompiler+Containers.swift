@@ -180,8 +180,7 @@ extension SchemaCompiler {
       for (name, value) in object.members {
         let rule = try grammar.sharedRule("value \(inOrder) \(value.text())", name: budget.pointer) {
           (builder: inout RuleBuilder) throws(StructuredOutputError) in
-          try self.add(
-            literal: value, to: &builder, from: RuleBuilder.start, end: RuleBuilder.end, depth: depth + 1)
+          try self.add(literal: value, to: &builder, from: RuleBuilder.start, end: RuleBuilder.end, depth: depth + 1)
         }
         members.append(.init(name: name, isRequired: true, rule: rule))
       }

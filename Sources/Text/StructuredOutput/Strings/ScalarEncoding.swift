@@ -139,10 +139,8 @@ extension RuleBuilder {
       let next =
         shift == 0
         ? target
-        : builder.tail(
-          UTF8Sequences(count: sequences.count - 1, low: low, high: high), to: target, tails: &tails)
-      builder.addBytes(
-        lead | UInt8(bytes.lowerBound)...lead | UInt8(bytes.upperBound), from: from, to: next)
+        : builder.tail(UTF8Sequences(count: sequences.count - 1, low: low, high: high), to: target, tails: &tails)
+      builder.addBytes(lead | UInt8(bytes.lowerBound)...lead | UInt8(bytes.upperBound), from: from, to: next)
     }
     let (low, high) = (sequences.low & rest, sequences.high & rest)
     if first == last { return add(first...first, low, high, &self) }

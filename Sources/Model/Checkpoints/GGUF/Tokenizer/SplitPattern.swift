@@ -145,8 +145,7 @@ extension SplitPattern {
   private static let kimiK2 = SplitPattern([
     .regex(
       #"[\p{Han}]+|"#
-        + cased(
-          upper: #"(?:(?!\p{Han})\#(upper))"#, lower: #"(?:(?!\p{Han})\#(lower))"#, after: contractions + "?")
+        + cased(upper: #"(?:(?!\p{Han})\#(upper))"#, lower: #"(?:(?!\p{Han})\#(lower))"#, after: contractions + "?")
         + #"|\p{N}{1,3}|\#(marks)|\#(spaces)"#), .byteLetters,
   ])
 }
