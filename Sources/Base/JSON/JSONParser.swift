@@ -14,9 +14,7 @@ package struct JSONLimits: Sendable {
 extension JSONValue {
   /// Parses RFC 8259 JSON strictly: one value, valid UTF-8, no duplicate keys, bounded size and depth.
   package init(parsing bytes: some Collection<UInt8>, limits: JSONLimits = JSONLimits()) throws(JSONError) {
-    guard bytes.count <= limits.byteCount else {
-      throw .tooLarge(byteCount: bytes.count, limit: limits.byteCount)
-    }
+    guard bytes.count <= limits.byteCount else { throw .tooLarge(byteCount: bytes.count, limit: limits.byteCount) }
     let contiguous = Array(bytes)
     let result: Result<JSONValue, JSONError> = contiguous.withUnsafeBufferPointer { buffer in
       var parser = JSONParser(bytes: buffer, depthLimit: limits.depth, allowsNonFinite: limits.allowsNonFinite)

@@ -21,9 +21,7 @@ package struct JSONReader<Failure: JSONReadingError>: Sendable {
   /// `path`: of the value. `name`: what an error calls it where that is the document itself.
   @inlinable
   package init(_ value: JSONValue, path: String, name: String? = nil) throws(Failure) {
-    guard let object = value.object else {
-      throw Failure(wrongKind: name ?? path, expected: "an object", found: value)
-    }
+    guard let object = value.object else { throw Failure(wrongKind: name ?? path, expected: "an object", found: value) }
     self.init(object, path: path)
   }
 

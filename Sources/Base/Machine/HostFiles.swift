@@ -9,9 +9,7 @@ struct HostFiles {
   /// The file's text; nil when it cannot be read.
   func text(_ path: String) -> String? { KernelFiles.text(root + path, limit: Self.byteLimit) }
 
-  func line(_ path: String) -> String? {
-    text(path)?.split(whereSeparator: \.isNewline).first.map(String.init)
-  }
+  func line(_ path: String) -> String? { text(path)?.split(whereSeparator: \.isNewline).first.map(String.init) }
 
   /// The numbers of a list such as `0-3,8,10-11`, ascending; nil for anything else.
   static func numbers(inList list: String) -> [Int]? {
@@ -26,9 +24,7 @@ struct HostFiles {
     return numbers.sorted()
   }
 
-  func list(_ path: String) -> [Int]? {
-    line(path).flatMap { Self.numbers(inList: $0) }
-  }
+  func list(_ path: String) -> [Int]? { line(path).flatMap { Self.numbers(inList: $0) } }
 
   /// The values in bytes of a table with lines such as `MemFree:  1234 kB`, or `Node 0 MemFree: 1234 kB`.
   func memoryTable(_ path: String) -> [String: Int] {

@@ -112,9 +112,7 @@ package final class NodeArena: Sendable {
       used = start + byteCount
       return start
     }
-    guard let start else {
-      throw .arenaFull(node: node, requested: byteCount, used: usedByteCount, byteCount: total)
-    }
+    guard let start else { throw .arenaFull(node: node, requested: byteCount, used: usedByteCount, byteCount: total) }
     return UnsafeMutableRawBufferPointer(start: memory + start, count: byteCount)
   }
 

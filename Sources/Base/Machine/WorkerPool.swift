@@ -72,9 +72,7 @@ package final class WorkerPool: Sendable {
   ///
   /// Allocates nothing. A call from inside a body, or from two threads at once, ends the process with a message.
   /// `worker` counts from 0 to below `workerCount`.
-  package func run(_ body: (_ worker: Int) -> Void) {
-    hostPoolRun(handle, body)
-  }
+  package func run(_ body: (_ worker: Int) -> Void) { hostPoolRun(handle, body) }
 
   /// Waits until every worker of the running body has called it; what each wrote before, all see after. `worker`: the
   /// number that the body was given.

@@ -34,9 +34,7 @@ package struct DistillationSettings: Sendable {
 
     /// The most that the student, or the teacher, draws in a step.
     var mostOwn: Int { ownShare > 0 ? min(promptsPerStep, Int(Double(promptsPerStep) * ownShare) + 1) : 0 }
-    var mostOfTeacher: Int {
-      ownShare < 1 ? min(promptsPerStep, Int(Double(promptsPerStep) * (1 - ownShare)) + 1) : 0
-    }
+    var mostOfTeacher: Int { ownShare < 1 ? min(promptsPerStep, Int(Double(promptsPerStep) * (1 - ownShare)) + 1) : 0 }
 
     /// Leaves of a step: parts of about as many rows, of a number that never changes.
     var leafCount: Int { min(promptsPerStep, 64) }

@@ -125,9 +125,7 @@ package final class Pretraining {
   /// Throws on all ranks where they see other data.
   static func compare(_ fingerprint: [UInt8], on communicator: any Communicator) throws {
     let all = try communicator.allGather(fingerprint)
-    if let other = all.firstIndex(where: { $0 != all[0] }) {
-      throw PretrainingError.otherData(rank: other)
-    }
+    if let other = all.firstIndex(where: { $0 != all[0] }) { throw PretrainingError.otherData(rank: other) }
   }
 
   /// Runs to the last step. `shouldStop` is asked on rank 0 after each step; a training that is told to stop saves

@@ -36,9 +36,7 @@ package final class ShapeCheckpoint: Checkpoint {
   package func absence(of name: String) -> CheckpointError? { nil }
   package var fileCount: Int { 0 }
   package var identity: UInt64 { 0 }
-  package var fingerprintParts: [(file: String, digest: [UInt8])] {
-    [(path, SHA256.digest(Array(config.text().utf8)))]
-  }
+  package var fingerprintParts: [(file: String, digest: [UInt8])] { [(path, SHA256.digest(Array(config.text().utf8)))] }
   package func prefetch(_ entry: TensorEntry, bytes range: Range<Int>) {}
   package var bytesRead: Int { 0 }
   package func checkUnchanged() throws(CheckpointError) {}

@@ -22,9 +22,7 @@ package indirect enum OutputGrammar: Sendable, Equatable {
 
 extension OutputGrammar {
   /// Reads what `json` writes.
-  package init(json: JSONValue) throws(StructuredOutputError) {
-    self = try Self.read(json, path: "$", depth: 0)
-  }
+  package init(json: JSONValue) throws(StructuredOutputError) { self = try Self.read(json, path: "$", depth: 0) }
 
   /// This grammar as JSON, for messages between processes.
   package var json: JSONValue {

@@ -85,9 +85,7 @@ package struct LinkModel: Sendable, Equatable {
     let alone = samples.map { seconds($0.messageBytes) }
     let usable = zip(samples, alone).filter { $0.0.messagesAtOnce > 1 || $0.0.bytesAtOnce > $0.0.messageBytes }
     guard !usable.isEmpty else {
-      if !samples.isEmpty {
-        exchangeResidual = zip(samples, alone).reduce(0) { max($0, abs($1.1 / $1.0.seconds - 1)) }
-      }
+      if !samples.isEmpty { exchangeResidual = zip(samples, alone).reduce(0) { max($0, abs($1.1 / $1.0.seconds - 1)) } }
       return
     }
     let fit = LeastSquares(

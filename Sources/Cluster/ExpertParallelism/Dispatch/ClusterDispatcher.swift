@@ -152,9 +152,7 @@ package final class ClusterDispatcher: ExpertDispatcher {
 
   private func expand(_ message: CombineMessage, rows: Int, from owner: Rank) -> UnsafeMutablePointer<Float> {
     let width = wire.outputSize
-    if expanded[owner.index].count < rows * width {
-      expanded[owner.index] = AlignedBuffer(count: rows * width * 3 / 2)
-    }
+    if expanded[owner.index].count < rows * width { expanded[owner.index] = AlignedBuffer(count: rows * width * 3 / 2) }
     let target = expanded[owner.index].pointer
     compute.pool.run { worker in
       for i in compute.share(of: rows, worker: worker) { message.read(row: i, into: target + i * width) }

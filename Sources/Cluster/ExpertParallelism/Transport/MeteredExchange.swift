@@ -55,9 +55,7 @@ final class MeteredExchange<Base: Exchange>: Exchange {
     if bytes.count >= stampOffset + 8 {
       let stamp = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: stampOffset, as: UInt64.self))
       let sent = clocks.local(stamp, of: peer)
-      if sent > began {
-        phases.blame(peer.index, nanoseconds: min(sent, arrived) &- began, waiting, layer: layer)
-      }
+      if sent > began { phases.blame(peer.index, nanoseconds: min(sent, arrived) &- began, waiting, layer: layer) }
     }
     phases.enter(working, layer: layer, at: arrived)
     return bytes

@@ -83,9 +83,7 @@ final class RelayedTransport: Transport {
   func read(
     _ bytes: UnsafeMutableRawBufferPointer, from source: Rank, layer: Int, tokenLimit: Int
   ) throws(ExpertParallelismError) -> DispatchMessage {
-    guard relays(source) else {
-      return try direct.read(bytes, from: source, layer: layer, tokenLimit: tokenLimit)
-    }
+    guard relays(source) else { return try direct.read(bytes, from: source, layer: layer, tokenLimit: tokenLimit) }
     let message = try DispatchMessage(
       reading: bytes.baseAddress!, byteCount: bytes.count, from: source, to: readers, layer: layer,
       tokenLimit: tokenLimit, wire: wire, placement: placement[layer])

@@ -32,7 +32,5 @@ protocol Transport: AnyObject {
 
 extension Transport {
   /// Whether messages are under way that move on only when somebody polls.
-  func travels(_ sources: [Rank]) -> Bool {
-    tokens.isSending || sources.contains { !tokens.isShared(with: $0) }
-  }
+  func travels(_ sources: [Rank]) -> Bool { tokens.isSending || sources.contains { !tokens.isShared(with: $0) } }
 }

@@ -20,9 +20,7 @@ package struct AttentionBenchmark {
     func attendedBytes(_ type: CacheType) -> Int {
       isLatent ? type.byteCount(keyDims) : keyHeads * (type.byteCount(keyDims) + type.byteCount(valueDims))
     }
-    func positionBytes(_ type: CacheType) -> Int {
-      attendedBytes(type) + type.ofNumbers.byteCount(indexer?.dims ?? 0)
-    }
+    func positionBytes(_ type: CacheType) -> Int { attendedBytes(type) + type.ofNumbers.byteCount(indexer?.dims ?? 0) }
     /// Tokens of one kernel call.
     var tokenTile: Int { isLatent ? 8 : 16 }
 

@@ -19,9 +19,7 @@ struct BenchGradients: ParsableCommand {
   @Option(help: "Kernels to use. (default: the fastest this host has)") var isa: InstructionSet?
   @Flag(help: "One JSON object.") var json = false
 
-  func validate() throws {
-    try isa?.checkIsSupported()
-  }
+  func validate() throws { try isa?.checkIsSupported() }
 
   func run() throws {
     try workers.run { pool in

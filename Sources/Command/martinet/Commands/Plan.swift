@@ -148,9 +148,7 @@ struct Plan: ParsableCommand {
       throw ProjectionError.nothingMeasured(
         path: self.model, reason: "a dense model has no experts to spread: it needs to fit into each rank")
     }
-    if forecast.layout == .sliced, let reason = description.slicingObstacle {
-      throw RuntimeError.notSliceable(reason)
-    }
+    if forecast.layout == .sliced, let reason = description.slicingObstacle { throw RuntimeError.notSliceable(reason) }
     let node = ClusterPlan.Node(
       memoryBytes: Int(memory * Double(1 << 30)), cores: cores, numaNodes: numaNodes, ranks: ranksPerNode,
       machine: .init(
@@ -205,9 +203,7 @@ struct Plan: ParsableCommand {
 
   /// The routing recorded of the model, or even routing.
   private func record(_ mixture: MixtureDescription) throws -> RoutingRecord {
-    guard let routing else {
-      return RoutingRecord.even(mixture, rows: 2048, skew: forecast.zipf)
-    }
+    guard let routing else { return RoutingRecord.even(mixture, rows: 2048, skew: forecast.zipf) }
     let record = try RoutingFile(path: routing).record
     guard record.expertCount == mixture.expertCount, record.topK == mixture.topK else {
       throw ProjectionError.mismatchedRouting(

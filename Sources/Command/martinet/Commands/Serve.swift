@@ -190,9 +190,7 @@ struct Serve: ParsableCommand {
     }
   }
 
-  private func makeEngine(_ grammars: GrammarCache) -> LocalEngine {
-    LocalEngine { try grammars.constraint($0, $1) }
-  }
+  private func makeEngine(_ grammars: GrammarCache) -> LocalEngine { LocalEngine { try grammars.constraint($0, $1) } }
 
   /// Loads the model on all ranks and runs `engine`, which rank 0 has, until it is stopped. Collective.
   private func serve(

@@ -25,9 +25,7 @@ struct PlacementOptions: ParsableArguments {
   /// More than a rank of a model on two would need to hold all of it.
   static let replicaLimit = 0.0...10_000.0
 
-  func validate() throws {
-    try require("replica-memory", replicaMemory, in: Self.replicaLimit)
-  }
+  func validate() throws { try require("replica-memory", replicaMemory, in: Self.replicaLimit) }
 
   /// These options as another process takes them.
   var arguments: [String] {

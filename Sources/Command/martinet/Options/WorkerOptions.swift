@@ -8,9 +8,7 @@ struct WorkerOptions: ParsableArguments {
   @Option(parsing: .unconditional, help: "Worker threads.") var threads: Int?
   @OptionGroup var coreOptions: CoreOptions
 
-  func validate() throws {
-    try require("threads", threads, in: 1...4096)
-  }
+  func validate() throws { try require("threads", threads, in: 1...4096) }
 
   /// Calls `body` on rank 0, with its pool; what it throws is told as the command's failure. To be called on all ranks.
   func run(_ body: (WorkerPool) throws -> Void) throws {

@@ -206,9 +206,7 @@ struct CommandSettings {
   /// Every option, its value, and where that comes from. No key is shown.
   var text: String {
     var lines = catalogue.settable.map { option in
-      guard let entry = entries[option.name] else {
-        return "\(option.name) = \(option.defaultText)  # default"
-      }
+      guard let entry = entries[option.name] else { return "\(option.name) = \(option.defaultText)  # default" }
       return "\(option.name) = \(entry.values.joined(separator: option.kind == .rest ? " " : ", "))  # \(entry.source)"
     }
     if keyCount > 0 { lines.append("\(keyCount) API keys  # environment, \(ServerOptions.keysVariable)") }

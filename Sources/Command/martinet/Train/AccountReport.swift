@@ -9,9 +9,7 @@ struct AccountReport {
   let rates: TrainingCost.Rates
 
   /// Of what was said of the whole training, the part that this run did: it may have been stopped.
-  private var share: Double {
-    account.forecast.tokens > 0 ? Double(account.tokens) / account.forecast.tokens : 0
-  }
+  private var share: Double { account.forecast.tokens > 0 ? Double(account.tokens) / account.forecast.tokens : 0 }
 
   private var predictedSeconds: Double { account.forecast.seconds * share }
 

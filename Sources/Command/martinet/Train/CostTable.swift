@@ -30,9 +30,7 @@ struct CostTable {
 
   private static func text(_ value: Double?) -> String { value.map(Quantities.amount) ?? "-" }
 
-  var json: JSONValue {
-    .object(JSONObject(rows.map { ($0.name, Self.json($0.cost)) }))
-  }
+  var json: JSONValue { .object(JSONObject(rows.map { ($0.name, Self.json($0.cost)) })) }
 
   static func json(_ cost: TrainingCost) -> JSONValue {
     func number(_ value: Double?) -> JSONValue { value.map { .double($0) } ?? .null }

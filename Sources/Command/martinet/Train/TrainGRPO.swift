@@ -36,9 +36,7 @@ struct TrainGRPO: TrainingCommand {
       peakRate: self.policy.preset?.values.learningRate)
   }
 
-  func material() throws -> any TrainingMaterial {
-    try PolicyMaterial(policy, model: source, options.training)
-  }
+  func material() throws -> any TrainingMaterial { try PolicyMaterial(policy, model: source, options.training) }
 
   func beginning(_ settings: PretrainingSettings) throws -> TrainingStart {
     try .from(model: source, template: template, spread: options.training.spread, settings)

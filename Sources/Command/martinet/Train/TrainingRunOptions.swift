@@ -22,9 +22,7 @@ struct TrainingRunOptions: ParsableArguments {
   @OptionGroup var tasks: TrainingTaskOptions
   @OptionGroup var restarts: RestartOptions
 
-  func validate() throws {
-    try require("threads", threads, in: 1...4096)
-  }
+  func validate() throws { try require("threads", threads, in: 1...4096) }
 }
 
 /// A command that trains.

@@ -21,9 +21,7 @@ struct TrainingTaskOptions: ParsableArguments {
   @Flag(help: "Ask --task as a user's message, laid out with the model's chat template.") var taskChat = false
 
   /// Names and folders.
-  var names: [String] {
-    (task ?? "").split(separator: ",", omittingEmptySubsequences: false).map(String.init)
-  }
+  var names: [String] { (task ?? "").split(separator: ",", omittingEmptySubsequences: false).map(String.init) }
 
   func validate() throws {
     for (name, value) in [("task-every", taskEvery), ("task-limit", taskLimit)] {

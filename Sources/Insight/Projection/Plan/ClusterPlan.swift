@@ -66,9 +66,7 @@ package struct ClusterPlan: Sendable {
     }
 
     package var tokensPerSecond: Double { Double(batch) / outcome.seconds }
-    package var draftingTokensPerSecond: Double? {
-      drafting.map { Double(batch) * tokensPerDraftingStep / $0.seconds }
-    }
+    package var draftingTokensPerSecond: Double? { drafting.map { Double(batch) * tokensPerDraftingStep / $0.seconds } }
   }
 
   package struct Option: Sendable {

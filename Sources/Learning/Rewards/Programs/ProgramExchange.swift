@@ -40,9 +40,7 @@ struct ProgramExchange {
         pollfd(fd: writes ? process.input : -1, events: Int16(POLLOUT), revents: 0),
       ]
       let ready = poll(&waits, 2, Int32(pause) + 1)
-      guard ready >= 0 || errno == EINTR else {
-        throw .system(call: "poll", reason: String(cString: strerror(errno)))
-      }
+      guard ready >= 0 || errno == EINTR else { throw .system(call: "poll", reason: String(cString: strerror(errno))) }
       guard ready > 0 else {
         if let end = process.ended { try endEarly(ProgramFault(end)) }
         continue

@@ -64,9 +64,7 @@ package enum PromptFile {
       if let failure { throw failure }
       return bytes
     } catch {
-      if case .tooLarge(_, let count, let limit) = error {
-        throw .tooLarge(file: path, byteCount: count, limit: limit)
-      }
+      if case .tooLarge(_, let count, let limit) = error { throw .tooLarge(file: path, byteCount: count, limit: limit) }
       throw .unreadable(file: path, reason: "\(error)")
     }
   }

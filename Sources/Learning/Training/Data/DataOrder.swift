@@ -31,9 +31,7 @@ package struct DataOrder: Sendable {
   }
 
   /// The part of each group that every block holds.
-  package var parts: [Double] {
-    zip(shares, shares.dropFirst()).map { Double($1 - $0) / Double(Self.blockLength) }
-  }
+  package var parts: [Double] { zip(shares, shares.dropFirst()).map { Double($1 - $0) / Double(Self.blockLength) } }
 
   /// Where the sequence with this number in the order of training lies.
   package subscript(position: Int) -> Place {

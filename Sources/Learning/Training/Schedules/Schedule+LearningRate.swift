@@ -16,9 +16,7 @@ extension Schedule {
     decayShare: Double = 0.5, decay: Form = .cosine
   ) throws(TrainingError) -> Schedule {
     let what = "the learning rate"
-    guard peak > 0, peak.isFinite else {
-      throw .badOption(what, "\(peak)", "give a positive number, such as 3e-4")
-    }
+    guard peak > 0, peak.isFinite else { throw .badOption(what, "\(peak)", "give a positive number, such as 3e-4") }
     try check(stepCount: stepCount)
     guard (0...stepCount).contains(warmupSteps) else {
       throw .badOption(

@@ -59,9 +59,7 @@ package struct Schedule: Sendable, Equatable {
   package func value(ofStep step: Int) -> Double {
     var rest = max(0, step)
     for stretch in stretches {
-      if rest <= stretch.steps && stretch.steps > 0 {
-        return stretch.value(at: Double(rest) / Double(stretch.steps))
-      }
+      if rest <= stretch.steps && stretch.steps > 0 { return stretch.value(at: Double(rest) / Double(stretch.steps)) }
       rest -= stretch.steps
     }
     return stretches[stretches.count - 1].to

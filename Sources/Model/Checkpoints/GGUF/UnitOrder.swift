@@ -42,9 +42,7 @@ struct UnitOrder: Sendable, Equatable {
   /// The bytes from the first to the last that the published bytes `range` are.
   func span(of range: Range<Int>) -> Range<Int> {
     guard !range.isEmpty else { return range.lowerBound..<range.lowerBound }
-    guard isDense else {
-      return fileByte(of: range.lowerBound)..<(fileByte(of: range.upperBound - 1) + 1)
-    }
+    guard isDense else { return fileByte(of: range.lowerBound)..<(fileByte(of: range.upperBound - 1) + 1) }
     func start(_ byte: Int) -> Int { prefixByteCount + (byte - prefixByteCount) / periodByteCount * periodByteCount }
     let lower = range.lowerBound < prefixByteCount ? range.lowerBound : start(range.lowerBound)
     let last = range.upperBound - 1
@@ -65,9 +63,7 @@ struct UnitOrder: Sendable, Equatable {
     _ read: (UnsafeMutableRawBufferPointer, Int) throws(CheckpointError) -> Void
   ) throws(CheckpointError) {
     let plain = range.clamped(to: 0..<max(prefixByteCount, 0))
-    if !plain.isEmpty {
-      try read(UnsafeMutableRawBufferPointer(rebasing: buffer[..<plain.count]), plain.lowerBound)
-    }
+    if !plain.isEmpty { try read(UnsafeMutableRawBufferPointer(rebasing: buffer[..<plain.count]), plain.lowerBound) }
     let rest = max(range.lowerBound, prefixByteCount)..<max(range.upperBound, prefixByteCount)
     guard !rest.isEmpty else { return }
     let target = UnsafeMutableRawBufferPointer(rebasing: buffer[(rest.lowerBound - range.lowerBound)...])

@@ -98,9 +98,7 @@ package struct ConfigReader: Sendable {
     try required(keys, try optionalDouble(keys, in: range))
   }
 
-  package func bool(_ keys: ConfigKeys) throws(CheckpointError) -> Bool {
-    try required(keys, try optionalBool(keys))
-  }
+  package func bool(_ keys: ConfigKeys) throws(CheckpointError) -> Bool { try required(keys, try optionalBool(keys)) }
 
   package func string(_ keys: ConfigKeys) throws(CheckpointError) -> String {
     try required(keys, try optionalString(keys))

@@ -50,9 +50,7 @@ package struct SHA256 {
   }
 
   /// Adds a number as 8 bytes, most significant first; before variable-length parts, so that they cannot run together.
-  package mutating func update(count: Int) {
-    update((0..<8).map { UInt8(truncatingIfNeeded: count >> (56 - 8 * $0)) })
-  }
+  package mutating func update(count: Int) { update((0..<8).map { UInt8(truncatingIfNeeded: count >> (56 - 8 * $0)) }) }
 
   /// The digest, 32 bytes.
   package mutating func finish() -> [UInt8] {

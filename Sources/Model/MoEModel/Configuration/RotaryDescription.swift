@@ -39,9 +39,7 @@ package struct RotaryDescription: Sendable {
     package var positions: Int
 
     /// 1 at the positions of pretraining.
-    package func factor(at position: Int) -> Float {
-      Float(1 + beta * log(Double(1 + position / positions)))
-    }
+    package func factor(at position: Int) -> Float { Float(1 + beta * log(Double(1 + position / positions))) }
   }
 
   /// Rotated dimensions of a head; the rest is left alone. Even.

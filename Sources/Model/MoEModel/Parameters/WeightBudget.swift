@@ -57,9 +57,7 @@ package struct WeightBudget {
       bytesByWorker[worker] += byteCount
       if isShared { sharedByWorker[worker] += byteCount }
     }
-    if isShared {
-      sharedStoredBytes += source.storedScales.reduce(source.storedByteCount) { $0 + $1.byteCount }
-    }
+    if isShared { sharedStoredBytes += source.storedScales.reduce(source.storedByteCount) { $0 + $1.byteCount } }
     count(source.entry.type, elements: source.elementCount, bytes: source.storedByteCount)
     for scales in source.storedScales { count(scales.entry.type, elements: 0, bytes: scales.byteCount) }
   }

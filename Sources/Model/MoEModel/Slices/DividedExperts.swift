@@ -125,9 +125,7 @@ package final class DividedExperts: RoutedExperts {
     products: MatrixView<Float>, places: UnsafePointer<Int32>, _ columns: Range<Int>
   ) -> UnsafeMutablePointer<Float> {
     let first = subtree.first
-    func product(_ visit: Int) -> UnsafeMutablePointer<Float> {
-      products[Int(places[visit])] + columns.lowerBound
-    }
+    func product(_ visit: Int) -> UnsafeMutablePointer<Float> { products[Int(places[visit])] + columns.lowerBound }
     for visit in first..<(first + subtree.count) {
       compute.scale(product(visit), by: visits[visit].weight, into: product(visit), count: columns.count)
     }

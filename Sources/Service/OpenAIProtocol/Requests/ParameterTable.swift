@@ -44,9 +44,7 @@ package struct ParameterTable {
       let distance = Self.distance(spelt, Array(candidate.utf8))
       let length = candidate.utf8.count
       let isClose = distance <= min(3, max(1, length / 3)) && distance < min(spelt.count, length)
-      if isClose, distance < best?.distance ?? .max {
-        best = (candidate, distance)
-      }
+      if isClose, distance < best?.distance ?? .max { best = (candidate, distance) }
     }
     return best?.name
   }

@@ -52,9 +52,7 @@ package enum ResponseFormat: Sendable, Equatable {
     let name = try ToolDefinition.name(reader)
     _ = try reader.string("description")
     let value = try reader.required("schema")
-    guard value.object != nil else {
-      throw .wrongType(reader.path("schema"), expected: "an object", found: value)
-    }
+    guard value.object != nil else { throw .wrongType(reader.path("schema"), expected: "an object", found: value) }
     return .jsonSchema(name: name, schema: value, isStrict: try reader.bool("strict") ?? false)
   }
 }

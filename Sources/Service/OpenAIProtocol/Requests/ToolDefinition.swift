@@ -62,9 +62,7 @@ package struct ToolDefinition: Sendable, Equatable {
 
   private init(_ reader: RequestReader) throws(APIError) {
     let type = try reader.requiredString("type")
-    guard type == "function" else {
-      throw .outOfRange(reader.path("type"), expected: "'function'", found: "'\(type)'")
-    }
+    guard type == "function" else { throw .outOfRange(reader.path("type"), expected: "'function'", found: "'\(type)'") }
     try Self.table.check(reader)
     guard let function = try reader.reader("function") else { throw .missing(reader.path("function")) }
     try Self.functionTable.check(function)

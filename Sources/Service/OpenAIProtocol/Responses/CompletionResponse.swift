@@ -59,7 +59,5 @@ package struct CompletionChunks: Sendable, Equatable {
     return .object(object)
   }
 
-  package func usage(_ usage: Usage) -> JSONValue {
-    CompletionResponse(header: header, choices: [], usage: usage).json
-  }
+  package func usage(_ usage: Usage) -> JSONValue { CompletionResponse(header: header, choices: [], usage: usage).json }
 }

@@ -64,9 +64,7 @@ extension FilterCall {
     }
     if case .float(let float) = value {
       guard float.isFinite else { return value }
-      if precision >= 0 {
-        return .float(Double(PythonNumbers.fixed(float, precision: precision)) ?? float)
-      }
+      if precision >= 0 { return .float(Double(PythonNumbers.fixed(float, precision: precision)) ?? float) }
       guard let integer = Int(exactly: float.rounded(.towardZero)) else {
         throw .unsupported("rounding a number this large", line: context.line)
       }

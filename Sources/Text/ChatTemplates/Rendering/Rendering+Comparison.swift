@@ -56,9 +56,7 @@ extension Rendering {
     try enter()
     defer { leave() }
     for (key, value) in zip(a.keys, a.values) {
-      guard let position = b.position(of: try hashKey(key)), try equal(value, b.values[position]) else {
-        return false
-      }
+      guard let position = b.position(of: try hashKey(key)), try equal(value, b.values[position]) else { return false }
     }
     return true
   }

@@ -137,9 +137,7 @@ extension Rendering {
       try setAttribute(name, value, of: namespace)
     case .tuple(let targets):
       let items = try items(of: value)
-      guard items.count <= targets.count else {
-        throw refused("too many values to unpack (expected \(targets.count))")
-      }
+      guard items.count <= targets.count else { throw refused("too many values to unpack (expected \(targets.count))") }
       guard items.count == targets.count else {
         throw refused("not enough values to unpack (expected \(targets.count), got \(items.count))")
       }

@@ -53,9 +53,7 @@ struct DecimalNumber: Hashable, Sendable {
 
   var isZero: Bool { digits.isEmpty }
   var isInteger: Bool { exponent >= 0 }
-  var negated: DecimalNumber {
-    DecimalNumber(isNegative: !isNegative && !isZero, digits: digits, exponent: exponent)
-  }
+  var negated: DecimalNumber { DecimalNumber(isNegative: !isNegative && !isZero, digits: digits, exponent: exponent) }
   /// How many digits stand before the point; zero or less below 1.
   var integerDigitCount: Int { isZero ? 0 : digits.count + exponent }
   /// How many digits stand after the point.

@@ -8,9 +8,7 @@ extension SchemaCompiler {
   func addArray(_ shape: Shape, to builder: inout RuleBuilder, from: Int32, end: Int32) throws(StructuredOutputError) {
     let minimum = shape.minimumItemCount
     let maximum = shape.itemCountLimit
-    if shape.hasUniqueItems, maximum ?? 2 > 1 {
-      return builder.addCall(try uniqueItems(shape), from: from, to: end)
-    }
+    if shape.hasUniqueItems, maximum ?? 2 > 1 { return builder.addCall(try uniqueItems(shape), from: from, to: end) }
     for contained in shape.contained where contained.minimum > 1 || contained.maximum != nil {
       throw .unsupported(
         keyword: contained.maximum == nil ? "minContains" : "maxContains", pointer: contained.schema.pointer,

@@ -54,9 +54,7 @@ final class GGUFSettings {
   }
 
   func number(_ key: String) throws(CheckpointError) -> JSONNumber {
-    guard let value = try optionalNumber(key) else {
-      throw metadata.problem(.missing(key: "\(architecture).\(key)"))
-    }
+    guard let value = try optionalNumber(key) else { throw metadata.problem(.missing(key: "\(architecture).\(key)")) }
     return value
   }
 

@@ -34,9 +34,7 @@ struct SplitPattern: Sendable {
   }
 
   /// The `pre_tokenizer` of a `tokenizer.json`.
-  var json: JSONValue {
-    ["type": "Sequence", "pretokenizers": .array(steps.map(\.json))]
-  }
+  var json: JSONValue { ["type": "Sequence", "pretokenizers": .array(steps.map(\.json))] }
 
   /// Nil for names that are not known.
   static func named(_ name: String) -> SplitPattern? { all.first { $0.names.contains(name) }?.pattern }

@@ -32,9 +32,7 @@ final class MoELayer: FeedForwardLayer {
 
   var phase: Phase { .gate }
 
-  func forward(_ stream: ResidualStream, _ pass: ForwardPass) throws {
-    try forward(stream, pass, through: dispatcher)
-  }
+  func forward(_ stream: ResidualStream, _ pass: ForwardPass) throws { try forward(stream, pass, through: dispatcher) }
 
   private func forward(
     _ stream: ResidualStream, _ pass: ForwardPass, through dispatcher: some ExpertDispatcher
