@@ -13,7 +13,7 @@ extension ParsableArguments {
   /// The numbers of a list such as `1,2,3`, at least one; throws where one of them lies outside of `range`.
   func numbers(_ option: String, _ text: String, in range: ClosedRange<Int>) throws -> [Int] {
     let numbers = try InputText.ids(text)
-    guard !numbers.isEmpty, numbers.allSatisfy(range.contains) else {
+    guard !numbers.isEmpty, numbers.allSatisfy({ range.contains($0) }) else {
       throw ValidationError("--\(option) \(text): each must be between \(range.lowerBound) and \(range.upperBound)")
     }
     return numbers
