@@ -45,8 +45,7 @@ package struct CompletionJudge {
     if let last = completion.tokens.last, stopTokens.contains(last) { ids.removeLast() }
     let tokenizer = try codec.tokenizer()
     var text = ""
-    for run in ids.split(omittingEmptySubsequences: false, whereSeparator: { tokenizer.token($0) == nil })
-    {
+    for run in ids.split(omittingEmptySubsequences: false, whereSeparator: { tokenizer.token($0) == nil }) {
       if run.startIndex > ids.startIndex { text += "\u{FFFD}" }
       text += try tokenizer.decode(Array(run), skipSpecialTokens: false)
     }

@@ -27,5 +27,7 @@ extension Histogram {
     Histogram(bounds: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5])
   }
   /// Seconds of a request from its arrival to its last token.
-  static var wholeRequest: Histogram { Histogram(bounds: [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000]) }
+  static var wholeRequest: Histogram {
+    Histogram(bounds: [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000])
+  }
 }

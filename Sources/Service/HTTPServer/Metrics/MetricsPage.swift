@@ -67,7 +67,8 @@ struct MetricsPage {
     page.header("http_responses_total", "counter", "Responses by endpoint and HTTP status.")
     let responses = counts.responses.sorted { ($0.key.route, $0.key.status) < ($1.key.route, $1.key.status) }
     for (outcome, count) in responses {
-      page.sample("http_responses_total", [("route", outcome.route), ("status", String(outcome.status))], Double(count))
+      page.sample(
+        "http_responses_total", [("route", outcome.route), ("status", String(outcome.status))], Double(count))
     }
     page.header(
       "requests_ended_total", "counter", "Requests by endpoint and how they ended, streams at their last byte.")

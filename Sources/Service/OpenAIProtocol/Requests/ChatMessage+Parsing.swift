@@ -9,7 +9,8 @@ extension ChatMessage {
   private static let callTable = ParameterTable(
     ["id", "type", "function"], ignored: ["index", "provider_specific_fields", "extra_content"])
   private static let functionTable = ParameterTable(["name", "arguments"])
-  private static let partTable = ParameterTable(["type", "text", "refusal"], ignored: ["cache_control", "annotations"])
+  private static let partTable = ParameterTable(
+    ["type", "text", "refusal"], ignored: ["cache_control", "annotations"])
 
   /// The messages of a request. A tool's message must answer a call made before it.
   static func list(_ name: String, of request: RequestReader, limits: RequestLimits) throws(APIError) -> [ChatMessage] {

@@ -148,7 +148,8 @@ package struct ResponsesStream: Sendable {
       sendOfItem(
         "response.output_text.done",
         [("content_index", 0), ("text", .string(text)), ("logprobs", .array(logprobs.map(\.chatJSON)))])
-      sendOfItem("response.content_part.done", [("content_index", 0), ("part", ResponsesItem.textPart(text, logprobs))])
+      sendOfItem(
+        "response.content_part.done", [("content_index", 0), ("part", ResponsesItem.textPart(text, logprobs))])
     case .call(_, let call):
       sendOfItem(
         "response.function_call_arguments.done",
