@@ -1,5 +1,3 @@
-import Foundation
-
 /// The vocabulary of a `tiktoken.model`: on each line a token's bytes in Base64 and its rank, which is its id.
 ///
 /// Two tokens next to each other may be joined wherever their bytes together are a token, and the lowest of such ranks
@@ -31,9 +29,9 @@ struct TikTokenVocabulary {
       if line.last == UInt8(ascii: "\r") { line.removeLast() }
       if line.isEmpty { continue }
       func failure(_ reason: String) -> TokenizerError { .malformedLine(path: path, line: number, reason: reason) }
-      guard let space = line.firstIndex(of: 0x20),
-        let bytes = Data(base64Encoded: Data(line[..<space])).map(Array.init), !bytes.isEmpty
-      else { throw failure("it is not a token in Base64, a blank and a rank") }
+      guard let space = line.firstIndex(of: 0x20), let bytes = Base64.decode(line[..<space]), !bytes.isEmpty else {
+        throw failure("it is not a token in Base64, a blank and a rank")
+      }
       guard bytes.count <= Self.tokenByteLimit else {
         throw failure("the token has \(bytes.count) bytes, more than \(Self.tokenByteLimit)")
       }
