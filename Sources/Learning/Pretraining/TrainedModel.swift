@@ -1,6 +1,5 @@
 import Backpropagation
 import Fabric
-import Gradients
 import Kernels
 import MoEModel
 import Telemetry

@@ -1,6 +1,5 @@
 import Checkpoints
 import Fabric
-import ModelRuntime
 import MoEModel
 import Pretraining
 import Training

@@ -1,3 +1,5 @@
+import Machine
+
 /// What a job wrote to standard error, and why it ended by that.
 ///
 /// The ranks mark the lines that tell why they fail. Launchers print many words around theirs: what mpirun, srun and

@@ -1,6 +1,5 @@
 import Fabric
 import Kernels
-import MoEModel
 import Tensors
 
 /// Every rank sends straight to every other.

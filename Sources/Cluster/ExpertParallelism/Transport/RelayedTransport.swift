@@ -1,6 +1,5 @@
 import Fabric
 import Kernels
-import MoEModel
 import Tensors
 
 /// Tokens travel once to each other host, to the sender's *gateway* there, and are read by all ranks they visit; their

@@ -1,5 +1,4 @@
 import Fabric
-import MoEModel
 import Tensors
 
 /// The way that tokens and partial outputs take between ranks in one step: straight, or through gateways.

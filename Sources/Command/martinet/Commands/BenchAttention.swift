@@ -1,6 +1,5 @@
 import ArgumentParser
 import Benchmarking
-import Inference
 import JSON
 import Kernels
 import Reports

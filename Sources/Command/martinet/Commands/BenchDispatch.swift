@@ -2,7 +2,6 @@ import ArgumentParser
 import Benchmarking
 import ExpertParallelism
 import Fabric
-import Inference
 import JSON
 import Kernels
 import Projection

@@ -1,7 +1,6 @@
 import ArgumentParser
 import Fabric
 import Glibc
-import JSON
 import LoadGenerator
 import Machine
 

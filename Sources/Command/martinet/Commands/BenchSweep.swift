@@ -1,6 +1,5 @@
 import ArgumentParser
 import Benchmarking
-import Checkpoints
 import ExpertParallelism
 import Foundation
 import Inference

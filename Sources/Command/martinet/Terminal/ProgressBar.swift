@@ -1,5 +1,4 @@
 import Glibc
-import Inference
 import Reports
 
 /// A progress bar on standard error, drawn only where that is a terminal.

@@ -10,7 +10,6 @@ import Pretraining
 import Reinforcement
 import Reports
 import Rewards
-import Training
 
 /// A teacher, and text or prompts of which it says what might follow.
 final class DistillationMaterial: TrainingMaterial {

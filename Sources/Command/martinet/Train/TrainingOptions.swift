@@ -1,7 +1,5 @@
 import ArgumentParser
 import Gradients
-import Machine
-import MoEModel
 import Pretraining
 import Training
 

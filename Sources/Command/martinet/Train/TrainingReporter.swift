@@ -5,7 +5,6 @@ import MoEModel
 import Pretraining
 import Reports
 import Telemetry
-import Training
 
 /// Keeps what a training tells, and writes its page, at each checkpoint and when it ends, however it ends.
 ///

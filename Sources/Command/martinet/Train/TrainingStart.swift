@@ -1,7 +1,6 @@
 import ArgumentParser
 import Checkpoints
 import JSON
-import Machine
 import ModelText
 import MoEModel
 import Pretraining

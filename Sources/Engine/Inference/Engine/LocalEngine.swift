@@ -1,7 +1,6 @@
 import Dispatch
 import EngineAPI
 import JSON
-import MoEModel
 import Synchronization
 import Telemetry
 

@@ -1,5 +1,4 @@
 import ExpertParallelism
-import MoEModel
 import Telemetry
 
 /// Ways of laying a model out on a cluster of equal nodes, and what each comes to.

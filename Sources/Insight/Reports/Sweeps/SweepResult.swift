@@ -1,4 +1,3 @@
-import JSON
 import Telemetry
 
 /// One run of a sweep, and what its report says.

@@ -1,5 +1,4 @@
 import Fabric
-import Kernels
 import Machine
 import ModelRuntime
 import MoEModel

@@ -1,7 +1,6 @@
 import EngineAPI
 import Fabric
 import Inference
-import Machine
 import ModelRuntime
 import MoEModel
 import Pretraining

@@ -1,5 +1,4 @@
 import Checkpoints
-import Evaluation
 import JSON
 
 /// Files of prompts: a JSON object a line, blank lines aside.

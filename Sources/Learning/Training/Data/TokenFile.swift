@@ -1,6 +1,4 @@
 import Checkpoints
-import Machine
-import Tokenization
 
 /// Opens files of data, each as what it is.
 struct TokenFile {

@@ -1,5 +1,4 @@
 import JSON
-import Tensors
 
 /// The tensors of a model's GGUF files under their published names: stacked experts cut apart, each a range of its
 /// tensor.

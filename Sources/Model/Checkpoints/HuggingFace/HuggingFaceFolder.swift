@@ -1,6 +1,5 @@
 import Glibc
 import JSON
-import Tensors
 
 /// A model's folder as published on Hugging Face: `config.json` and `model.safetensors`, or shards and their index.
 ///

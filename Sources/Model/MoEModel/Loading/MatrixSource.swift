@@ -1,6 +1,5 @@
 import Checkpoints
 import Kernels
-import Tensors
 
 /// Where one weight matrix lies in a checkpoint and how it is to be held in memory.
 package struct MatrixSource: Sendable {

@@ -1,7 +1,6 @@
 import Checkpoints
 import Glibc
 import Kernels
-import Tensors
 
 /// Fills runs of a matrix's panels from a checkpoint, one worker's share: as stored, or each row rounded once from its
 /// exact fp32 values.

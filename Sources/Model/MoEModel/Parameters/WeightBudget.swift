@@ -1,5 +1,4 @@
 import Checkpoints
-import Kernels
 import Tensors
 
 /// What a rank's weights cost, from the table of parameters and the checkpoint's headers.

@@ -1,9 +1,7 @@
 import Checkpoints
 import JSON
-import Kernels
 import Machine
 import Synchronization
-import Tensors
 
 /// Writes a checkpoint's folder anew with its matrices quantised, on all workers at once and through bounded buffers.
 package struct QuantizedCheckpoint {

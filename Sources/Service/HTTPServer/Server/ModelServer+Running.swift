@@ -1,11 +1,9 @@
-import EngineAPI
 import Glibc
 import Hummingbird
 import HummingbirdCore
 import HummingbirdTLS
 import NIOCore
 import NIOPosix
-import OpenAIProtocol
 import ServiceLifecycle
 
 extension ModelServer {

@@ -1,4 +1,3 @@
-import EngineAPI
 import HTTPTypes
 import Hummingbird
 import JSON

@@ -1,5 +1,3 @@
-import JSON
-
 /// How a model writes its reasoning and its calls of functions, as its chat template shows it.
 package struct ToolCallFormat: Sendable, Equatable {
   package enum Syntax: String, Sendable, CaseIterable {

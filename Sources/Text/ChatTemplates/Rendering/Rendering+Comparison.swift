@@ -1,5 +1,3 @@
-import JSON
-
 extension Rendering {
   func compare(_ op: ComparisonOperator, _ a: Value, _ b: Value) throws(ChatTemplateError) -> Bool {
     switch op {

@@ -1,6 +1,5 @@
 import Checkpoints
 import Machine
-import MoEModel
 import Synchronization
 
 /// One pool of memory under a name at the keeper: taken from there, or handed over once it is filled.

@@ -1,5 +1,3 @@
-import Kernels
-
 /// The one order in which a token's expert outputs are added: along the binary tree over expert ids.
 ///
 /// Leaves are expert ids; an inner node spans an aligned range of 2ʲ ids and is the sum of its two halves, or the one

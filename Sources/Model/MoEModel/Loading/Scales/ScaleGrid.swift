@@ -1,5 +1,4 @@
 import Checkpoints
-import Kernels
 import Tensors
 
 /// The scales of an FP8 or FP4 tensor: a grid of them for each of its matrices, one for each block of some rows and
