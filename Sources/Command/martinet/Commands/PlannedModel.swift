@@ -34,7 +34,8 @@ struct PlannedModel {
     let config = try Self.configuration(path)
     let published = try ModelConfiguration.read(try ConfigReader(config, path: path))
     let mode = speculation.mode
-    let predicts = (mode == .mtp || mode == .auto) && published.canTakeBack && published.predictionLayerCount > 0
+    let predicts =
+      (mode == .mtp || mode == .auto) && published.canTakeBack && published.predictionLayerCount > 0
     guard predicts || mode != .mtp || !published.canTakeBack else {
       throw InferenceError.noPredictionModule(family: published.family)
     }

@@ -28,7 +28,8 @@ final class PredictionModule {
   ) {
     self.slices = slices
     (self.weights, self.epsilon, self.compute) = (weights, epsilon, compute)
-    stream = ResidualStream(hiddenSize: hiddenSize, epsilon: epsilon, rowFormat: rowFormat, compute: compute)
+    stream = ResidualStream(
+      hiddenSize: hiddenSize, epsilon: epsilon, rowFormat: rowFormat, compute: compute)
     self.head = OutputHead(
       norm: weights.norm, head, rowFormat: rowFormat, epsilon: epsilon, compute: compute, slices: vocabulary)
     embeddingRows = RowStorage(columns: hiddenSize)
@@ -55,7 +56,8 @@ final class PredictionModule {
         rounded.round(compute, row: row, tape.joined[row])
       }
       compute.pool.barrier(worker: worker)
-      weights.projection.multiply(compute, worker: worker, rounded.rows(of: tape.joined), into: slices.own(of: input))
+      weights.projection.multiply(
+        compute, worker: worker, rounded.rows(of: tape.joined), into: slices.own(of: input))
       slices?.gather(input, compute, worker: worker)
     }
   }
@@ -75,7 +77,9 @@ final class PredictionModule {
       embeddings: view(embeddingRows), states: view(stateRows), joined: view(joinedRows), hidden: hidden)
   }
 
-  private func norm(_ x: UnsafePointer<Float>, _ weight: AlignedBuffer<Float>, into out: UnsafeMutablePointer<Float>) {
+  private func norm(
+    _ x: UnsafePointer<Float>, _ weight: AlignedBuffer<Float>, into out: UnsafeMutablePointer<Float>
+  ) {
     let size = stream.hiddenSize
     compute.rmsNorm(
       x, stride: size, rows: 1, count: size, weight: weight.pointer, epsilon: epsilon, out: out, outStride: size)

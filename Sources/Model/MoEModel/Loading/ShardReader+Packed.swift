@@ -10,7 +10,8 @@ extension ShardReader {
     guard case .rows(let first, _) = source.layout, !panels.isEmpty else { return }
     let rows = rows(of: panels, source)
     let tensorRows = (first + rows.lowerBound)..<(first + rows.upperBound)
-    let scales = try PackedScales(packed, rows: tensorRows, isCounted: true, from: stored.checkpoint, sums: stored.sums)
+    let scales = try PackedScales(
+      packed, rows: tensorRows, isCounted: true, from: stored.checkpoint, sums: stored.sums)
     let format = source.format
     let rowBytes = packed.levels.shape[1] * 4
     let blockBytes = format.storedRowByteCount(source.columns)
