@@ -75,8 +75,7 @@ let package = Package(
     library("COpenMPI", in: "Cluster", pkgConfig: "ompi-c", package: "libopenmpi-dev"),
     sources("CMPIShims", in: "Cluster", ["COpenMPI"]),
     room("Fabric", in: "Cluster", ["CMPIShims", "Threads", "Telemetry"]),
-    room(
-      "ExpertParallelism", in: "Cluster", ["JSON", "Machine", "Tensors", "Kernels", "Telemetry", "MoEModel", "Fabric"]),
+    room("ExpertParallelism", in: "Cluster", ["JSON", "Tensors", "Kernels", "Telemetry", "MoEModel", "Fabric"]),
     room("TreeReduction", in: "Cluster", ["Tensors", "Telemetry", "Fabric"]),
     room("ClusterCheck", in: "Cluster", ["JSON", "Machine"]),
     // Engine: requests in token ids, steps, samples.
@@ -95,10 +94,10 @@ let package = Package(
     // Learning: what makes models, and what they are measured by.
     room("Evaluation", in: "Learning", ["JSON", "ChatTemplates"], resources: [.embedInCode("Resources")]),
     sources("CGradients", in: "Learning", ["CKernels"]),
-    room("Gradients", in: "Learning", ["CGradients", "Machine", "Tensors", "Kernels", "MoEModel"]),
+    room("Gradients", in: "Learning", ["CGradients", "Tensors", "Kernels", "MoEModel"]),
     room(
       "Backpropagation", in: "Learning",
-      ["Machine", "Tensors", "Kernels", "Telemetry", "MoEModel", "Fabric", "TreeReduction", "Gradients"]),
+      ["Tensors", "Kernels", "Telemetry", "MoEModel", "Fabric", "TreeReduction", "Gradients"]),
     room(
       "Training", in: "Learning",
       ["JSON", "Bytes", "Machine", "Tensors", "Tokenization", "ModelText", "Checkpoints", "MoEModel", "Gradients"]),
@@ -113,16 +112,15 @@ let package = Package(
     room(
       "Reinforcement", in: "Learning",
       [
-        "JSON", "Bytes", "Machine", "Tensors", "Kernels", "Telemetry", "Tokenization", "ModelText", "Checkpoints",
-        "MoEModel", "Fabric", "ExpertParallelism", "EngineAPI", "ModelRuntime", "Inference", "Gradients", "Evaluation",
-        "Training", "Backpropagation", "Pretraining", "Rewards",
+        "JSON", "Bytes", "Tensors", "Kernels", "ModelText", "Checkpoints", "MoEModel", "Fabric", "EngineAPI",
+        "ModelRuntime", "Inference", "Gradients", "Evaluation", "Training", "Backpropagation", "Pretraining",
+        "Rewards",
       ]),
     room(
       "Distillation", in: "Learning",
       [
-        "JSON", "Bytes", "Machine", "Tensors", "Kernels", "Telemetry", "Tokenization", "ModelText", "Checkpoints",
-        "MoEModel", "Fabric", "ExpertParallelism", "EngineAPI", "ModelRuntime", "Inference", "Gradients", "Training",
-        "Backpropagation", "Pretraining", "Rewards", "Reinforcement",
+        "JSON", "Bytes", "Tensors", "Kernels", "Tokenization", "MoEModel", "Fabric", "ModelRuntime", "Gradients",
+        "Training", "Backpropagation", "Pretraining", "Reinforcement",
       ]),
     // Service: an engine's face to the network, and what keeps it alive.
     room("OpenAIProtocol", in: "Service", ["JSON", "EngineAPI"]),

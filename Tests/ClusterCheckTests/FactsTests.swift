@@ -46,14 +46,4 @@ import Testing
       """
     #expect(SocketAddress.established(table, inodes: ["11", "12", "13"]) == ["10.0.0.1", "10.0.0.2"])
   }
-
-  @Test func networksAreComparedByTheirPrefix() {
-    func interface(_ address: String, _ bits: Int) -> NetworkInterface {
-      NetworkInterface(name: "e", address: address, prefixLength: bits)
-    }
-    #expect(interface("10.0.1.1", 23).sharesNetwork(with: interface("10.0.0.9", 23)))
-    #expect(!interface("10.0.1.1", 24).sharesNetwork(with: interface("10.0.0.9", 24)))
-    #expect(interface("2001:db8::1", 64).sharesNetwork(with: interface("2001:db8::2", 64)))
-    #expect(!interface("10.0.1.1", 24).sharesNetwork(with: interface("2001:db8::2", 24)))
-  }
 }

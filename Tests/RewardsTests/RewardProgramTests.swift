@@ -1,5 +1,6 @@
 import Evaluation
 import Glibc
+import Machine
 import TestSupport
 import Testing
 
@@ -33,7 +34,7 @@ import Testing
   private static func processes(with argument: String) -> [pid_t] {
     let wanted = Array("\0\(argument)\0".utf8)
     return KernelFiles.numbers(in: "/proc").filter {
-      KernelFiles.bytes("/proc/\($0)/cmdline").firstRange(of: wanted) != nil
+      KernelFiles.bytes("/proc/\($0)/cmdline")?.firstRange(of: wanted) != nil
     }
   }
 

@@ -63,13 +63,7 @@ import Training
     }
   }
 
-  @Test func balancingSlowsDownAndRests() throws {
-    let decaying = try Schedule.decayingBalance(speed: 8e-3, floor: 3e-4, stepCount: 1000, frozenShare: 0.1)
-    for step in [1, 300, 900] {
-      let rest = 1 - Double(step) / 1000
-      #expect(abs(decaying.value(ofStep: step) - (8e-3 * rest * rest + 3e-4)) < 1e-17)
-    }
-    #expect(decaying.value(ofStep: 901) == 0 && decaying.value(ofStep: 2000) == 0)
+  @Test func balancingRestsAtTheEnd() throws {
     let constant = try Schedule.balance(speed: 1e-3, stepCount: 1000, frozenShare: 0.034)
     #expect(constant.value(ofStep: 966) == 1e-3 && constant.value(ofStep: 967) == 0)
     let weight = try Schedule.predictionWeight(first: 0.3, until: 10, then: 0.1)

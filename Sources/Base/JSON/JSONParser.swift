@@ -7,18 +7,14 @@ package struct JSONLimits: Sendable {
   package var allowsNonFinite: Bool
   /// Texts of at most `byteCount` bytes, lists and objects nested at most `depth` deep.
   package init(byteCount: Int = 256 << 20, depth: Int = 128, allowsNonFinite: Bool = false) {
-    self.byteCount = byteCount
-    self.depth = depth
-    self.allowsNonFinite = allowsNonFinite
+    (self.byteCount, self.depth, self.allowsNonFinite) = (byteCount, depth, allowsNonFinite)
   }
 }
 
 extension JSONValue {
   /// Parses RFC 8259 JSON strictly: one value, valid UTF-8, no duplicate keys, bounded size and depth.
   package init(parsing bytes: some Collection<UInt8>, limits: JSONLimits = JSONLimits()) throws(JSONError) {
-    guard bytes.count <= limits.byteCount else {
-      throw .tooLarge(byteCount: bytes.count, limit: limits.byteCount)
-    }
+    guard bytes.count <= limits.byteCount else { throw .tooLarge(byteCount: bytes.count, limit: limits.byteCount) }
     let contiguous = Array(bytes)
     let result: Result<JSONValue, JSONError> = contiguous.withUnsafeBufferPointer { buffer in
       var parser = JSONParser(bytes: buffer, depthLimit: limits.depth, allowsNonFinite: limits.allowsNonFinite)
@@ -40,9 +36,7 @@ private struct JSONParser {
   var at = 0
 
   init(bytes: UnsafeBufferPointer<UInt8>, depthLimit: Int, allowsNonFinite: Bool) {
-    self.bytes = bytes
-    self.depthLimit = depthLimit
-    self.allowsNonFinite = allowsNonFinite
+    (self.bytes, self.depthLimit, self.allowsNonFinite) = (bytes, depthLimit, allowsNonFinite)
   }
 
   mutating func parseDocument() throws(JSONError) -> JSONValue {

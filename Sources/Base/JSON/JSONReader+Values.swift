@@ -29,11 +29,9 @@ extension JSONReader {
     return result
   }
 
-  /// An integer that is written as one, without fraction and exponent.
+  /// An integer within `range` that is written as one, without fraction and exponent.
   @inlinable
-  package static func integer(
-    _ value: JSONValue, path: String, in range: ClosedRange<Int>
-  ) throws(Failure) -> Int {
+  package static func integer(_ value: JSONValue, path: String, in range: ClosedRange<Int>) throws(Failure) -> Int {
     guard let number = value.number else { throw Failure(wrongKind: path, expected: "an integer", found: value) }
     guard let integer = number.exactInt, range.contains(integer) else {
       let bounds =
@@ -45,7 +43,7 @@ extension JSONReader {
     return integer
   }
 
-  /// `excludesLower`: `range.lowerBound` itself is refused.
+  /// A number within `range`, bounds included; `excludesLower`: but for `range.lowerBound`.
   @inlinable
   package static func number(
     _ value: JSONValue, path: String, in range: ClosedRange<Double>, excludesLower: Bool = false

@@ -21,9 +21,7 @@ package struct JSONReader<Failure: JSONReadingError>: Sendable {
   /// `path`: of the value. `name`: what an error calls it where that is the document itself.
   @inlinable
   package init(_ value: JSONValue, path: String, name: String? = nil) throws(Failure) {
-    guard let object = value.object else {
-      throw Failure(wrongKind: name ?? path, expected: "an object", found: value)
-    }
+    guard let object = value.object else { throw Failure(wrongKind: name ?? path, expected: "an object", found: value) }
     self.init(object, path: path)
   }
 
@@ -67,7 +65,7 @@ package struct JSONReader<Failure: JSONReadingError>: Sendable {
     return try Self.integer(value, path: path(name), in: range)
   }
 
-  /// `excludesLower`: `range.lowerBound` itself is refused.
+  /// A number within `range`, bounds included; `excludesLower`: but for `range.lowerBound`.
   @inlinable
   package func number(
     _ name: String, in range: ClosedRange<Double>, excludesLower: Bool = false

@@ -21,7 +21,7 @@ extension Compute {
   /// Columns of one panel of a head's state.
   package static var deltaPanel: Int { Int(CK_DELTA_PANEL) }
 
-  /// Panels of a state with so many value dimensions.
+  /// Panels of a head's state with `valueDims` columns, the last one filled up.
   package static func deltaPanels(valueDims: Int) -> Int { (valueDims + deltaPanel - 1) / deltaPanel }
 
   /// Floats of a head's state: `[panels, keyDims, 16]`.

@@ -7,7 +7,7 @@ package struct MemoryRun: BitwiseCopyable {
 
   package init(_ start: UnsafeRawPointer, byteCount: Int) { (self.start, self.byteCount) = (start, byteCount) }
 
-  /// Brings some of them into the caches of the core that calls.
+  /// Brings the bytes of `range`, counted from the start, into the caches of the core that calls.
   package func fetch(_ range: Range<Int>) { ck_fetch(start + range.lowerBound, range.count) }
 }
 
@@ -15,8 +15,7 @@ extension PackedMatrix {
   /// The panels of a worker, which it reads in a product; nil where it has none.
   package func run(worker: Int) -> MemoryRun? {
     guard let start = shards[worker], bounds[worker] < bounds[worker + 1] else { return nil }
-    return MemoryRun(
-      start, byteCount: (bounds[worker + 1] - bounds[worker]) * format.panelByteCount(columns: columns))
+    return MemoryRun(start, byteCount: (bounds[worker + 1] - bounds[worker]) * format.panelByteCount(columns: columns))
   }
 
   /// The same of every `step`th panel, from panel `first` on.

@@ -3,12 +3,6 @@ extension PackedMatrix {
   /// Bytes of all panels.
   package var byteCount: Int { (bounds.last ?? 0) * format.panelByteCount(columns: columns) }
 
-  /// Whether another matrix's numbers can lie in this one's memory.
-  package func canHold(_ other: PackedMatrix) -> Bool {
-    format == other.format && rowFormat == other.rowFormat && rows == other.rows && columns == other.columns
-      && (bias == nil) == (other.bias == nil)
-  }
-
   /// Copies bytes of the panels, in the order of rows, out of the matrix.
   package func copyPanels(_ range: Range<Int>, to target: UnsafeMutableRawPointer) {
     forEachRun(of: range) { memory, place, count in (target + place).copyMemory(from: memory, byteCount: count) }

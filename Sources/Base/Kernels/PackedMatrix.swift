@@ -20,14 +20,14 @@ package struct PackedMatrix: @unchecked Sendable {
   /// Panels of sixteen rows, the last one filled up.
   package static func panelCount(rows: Int) -> Int { (rows + panelRows - 1) / panelRows }
 
-  /// The panel range of each of `workerCount` workers: even, in order. Matrices that follow each other should differ in
-  /// `turn`, so that the panels left over go to other workers each time.
+  /// The bounds `[workerCount + 1]` in panels of `rows` rows: even, in the workers' order. Matrices that follow each
+  /// other should differ in `turn`, so that the panels left over go to other workers each time.
   package static func evenBounds(rows: Int, workerCount: Int, turn: Int = 0) -> [Int] {
     let count = panelCount(rows: rows)
     return (0...workerCount).map { (count * $0 + turn % workerCount) / workerCount }
   }
 
-  /// The bounds that give every panel to one worker.
+  /// The bounds `[workerCount + 1]` that give every panel of `rows` rows to one worker.
   package static func bounds(rows: Int, allOn worker: Int, workerCount: Int) -> [Int] {
     let count = panelCount(rows: rows)
     return (0...workerCount).map { $0 <= worker ? 0 : count }
@@ -39,13 +39,8 @@ package struct PackedMatrix: @unchecked Sendable {
     shards: [UnsafeMutableRawPointer?]
   ) {
     precondition(format.canMeet(rowFormat), "\(format) weights do not meet \(rowFormat) rows")
-    self.format = format
-    self.rowFormat = rowFormat
-    self.rows = rows
-    self.columns = columns
-    self.bias = bias
-    self.bounds = bounds
-    self.shards = shards
+    (self.format, self.rowFormat, self.rows, self.columns) = (format, rowFormat, rows, columns)
+    (self.bias, self.bounds, self.shards) = (bias, bounds, shards)
   }
 
   /// Rows whose outputs `worker` computes.

@@ -16,9 +16,7 @@ package final class PanelStaging {
   /// `format` must be one that fp32 rows are rounded to.
   package init(format: WeightFormat, columns: Int) {
     guard let rounding = format.rounding else { preconditionFailure("nothing is rounded to \(format)") }
-    self.rounding = rounding
-    self.format = format
-    self.columns = columns
+    (self.rounding, self.format, self.columns) = (rounding, format, columns)
     if case .rows(let rows) = rounding {
       stride = rows.rowByteCount(columns: columns)
     } else {

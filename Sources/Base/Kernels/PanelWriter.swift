@@ -8,9 +8,7 @@ package struct PanelWriter {
 
   /// `panel` must have `format.panelByteCount(columns:)` bytes.
   package init(format: WeightFormat, columns: Int, panel: UnsafeMutableRawPointer) {
-    self.format = format
-    self.columns = columns
-    self.panel = panel
+    (self.format, self.columns, self.panel) = (format, columns, panel)
   }
 
   /// Packs all columns of up to sixteen rows, `rowStride` bytes apart.

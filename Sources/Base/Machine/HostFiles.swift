@@ -1,5 +1,3 @@
-private import Glibc
-
 /// The kernel's description of a host in small text files, under `/` or under a copy of them.
 struct HostFiles {
   /// Prefix of every path; empty for this host.
@@ -9,23 +7,9 @@ struct HostFiles {
   private static let byteLimit = 256 * 1024
 
   /// The file's text; nil when it cannot be read.
-  func text(_ path: String) -> String? {
-    let file = open(root + path, O_RDONLY | O_CLOEXEC)
-    guard file >= 0 else { return nil }
-    defer { close(file) }
-    var bytes: [UInt8] = []
-    var chunk = [UInt8](repeating: 0, count: 16 * 1024)
-    while bytes.count < Self.byteLimit {
-      let count = read(file, &chunk, chunk.count)
-      guard count > 0 else { break }
-      bytes.append(contentsOf: chunk.prefix(count))
-    }
-    return String(decoding: bytes, as: UTF8.self)
-  }
+  func text(_ path: String) -> String? { KernelFiles.text(root + path, limit: Self.byteLimit) }
 
-  func line(_ path: String) -> String? {
-    text(path)?.split(whereSeparator: \.isNewline).first.map(String.init)
-  }
+  func line(_ path: String) -> String? { text(path)?.split(whereSeparator: \.isNewline).first.map(String.init) }
 
   /// The numbers of a list such as `0-3,8,10-11`, ascending; nil for anything else.
   static func numbers(inList list: String) -> [Int]? {
@@ -40,9 +24,7 @@ struct HostFiles {
     return numbers.sorted()
   }
 
-  func list(_ path: String) -> [Int]? {
-    line(path).flatMap { Self.numbers(inList: $0) }
-  }
+  func list(_ path: String) -> [Int]? { line(path).flatMap { Self.numbers(inList: $0) } }
 
   /// The values in bytes of a table with lines such as `MemFree:  1234 kB`, or `Node 0 MemFree: 1234 kB`.
   func memoryTable(_ path: String) -> [String: Int] {
@@ -60,7 +42,8 @@ struct HostFiles {
 }
 
 extension Substring {
-  fileprivate var trimmed: Substring {
+  /// Without whitespace at its ends.
+  package var trimmed: Substring {
     var rest = self
     while rest.first?.isWhitespace == true { rest = rest.dropFirst() }
     while rest.last?.isWhitespace == true { rest = rest.dropLast() }

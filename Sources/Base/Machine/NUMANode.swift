@@ -17,9 +17,7 @@ package struct NUMANode: Sendable, Equatable {
   ) {
     self.id = id
     self.memoryNode = memoryNode ?? id
-    self.cores = cores
-    self.totalBytes = totalBytes
-    self.freeBytes = freeBytes
+    (self.cores, self.totalBytes, self.freeBytes) = (cores, totalBytes, freeBytes)
     self.availableBytes = availableBytes ?? freeBytes
   }
 

@@ -25,9 +25,7 @@ package struct PlacementCheck: Sendable, Equatable, CustomStringConvertible {
 extension NodeArena {
   /// Asks the kernel for the node of up to `sampleCount` pages, spread evenly over the slices handed out, or over all
   /// of it. To count huge pages takes some tenths of a second, for the kernel looks at all memory of the process.
-  package func verify(
-    sampleCount: Int = 1024, all: Bool = false, countsHugePages: Bool = true
-  ) -> PlacementCheck {
+  package func verify(sampleCount: Int = 1024, all: Bool = false, countsHugePages: Bool = true) -> PlacementCheck {
     let pageByteCount = max(4096, Int(sysconf(Int32(_SC_PAGESIZE))))
     let pageCount = ((all ? byteCount : usedByteCount) + pageByteCount - 1) / pageByteCount
     let count = min(max(1, min(sampleCount, 1 << 16)), pageCount)

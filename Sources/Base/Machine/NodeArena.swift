@@ -42,7 +42,8 @@ package final class NodeArena: Sendable {
   }
 
   /// The same over memory that processes share. Where it is not to be written to, it holds what others have put there,
-  /// at places of theirs, and lies where they have placed it.
+  /// at places of theirs, and lies where they have placed it. `byteCount` fills `shared` when rounded up to whole huge
+  /// pages; `node` and `processes` as above.
   package convenience init(
     node: Int, byteCount: Int, in shared: SharedMemory, isWritable: Bool, processes: Int = 1
   ) throws(MachineError) {
@@ -85,10 +86,7 @@ package final class NodeArena: Sendable {
     }
     // Refused where huge pages are off, which costs speed only; `verify` shows it.
     _ = madvise(aligned, rounded, MADV_HUGEPAGE)
-    self.node = node
-    self.byteCount = byteCount
-    self.mapping = mapping
-    self.mappingByteCount = mappingByteCount
+    (self.node, self.byteCount, self.mapping, self.mappingByteCount) = (node, byteCount, mapping, mappingByteCount)
     memory = aligned
     self.shared = shared
     policy =
@@ -114,9 +112,7 @@ package final class NodeArena: Sendable {
       used = start + byteCount
       return start
     }
-    guard let start else {
-      throw .arenaFull(node: node, requested: byteCount, used: usedByteCount, byteCount: total)
-    }
+    guard let start else { throw .arenaFull(node: node, requested: byteCount, used: usedByteCount, byteCount: total) }
     return UnsafeMutableRawBufferPointer(start: memory + start, count: byteCount)
   }
 

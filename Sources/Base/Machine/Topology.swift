@@ -26,7 +26,8 @@ package struct Topology: Sendable, Equatable {
   /// The least of what the host and the control groups still have to give.
   package let availableBytes: Int
 
-  /// Describes this host, or the one whose `/proc` and `/sys` were copied under `root`.
+  /// Describes this host, or the one whose `/proc` and `/sys` were copied under `root`. `allowedCores`: numbers of
+  /// logical cores; nil for those that this process may run on.
   package static func discover(root: String = "", allowedCores: [Int]? = nil) throws(MachineError) -> Topology {
     let files = HostFiles(root: root)
     let allowed: [Int]

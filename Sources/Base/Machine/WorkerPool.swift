@@ -43,8 +43,7 @@ package final class WorkerPool: Sendable {
     var error: Int32 = 0
     let pool = numbers.withUnsafeBufferPointer {
       // 2 MiB of stack for each: kernels keep their tiles there.
-      host_pool_create(
-        cores.count, pin ? $0.baseAddress : nil, crowded ? 0 : Self.nanoseconds(spin), 2 << 20, &error)
+      host_pool_create(cores.count, pin ? $0.baseAddress : nil, crowded ? 0 : Self.nanoseconds(spin), 2 << 20, &error)
     }
     guard let pool else { throw .system(pin ? "starting pinned threads" : "starting threads", error) }
     handle = pool
@@ -63,20 +62,20 @@ package final class WorkerPool: Sendable {
 
   deinit { host_pool_destroy(handle) }
 
-  /// The NUMA node whose memory is near to the worker.
+  /// The NUMA node whose memory is near to a worker, from 0 to below `workerCount`.
   package func node(ofWorker worker: Int) -> Int { nodeOfWorker[worker] }
 
-  /// Processes of the job, this one among them, that take memory of the node.
+  /// Processes of the job, this one among them, that take memory of the node with this number; at least 1.
   package func processes(onNode node: Int) -> Int { max(1, processesByNode[node] ?? 1) }
 
   /// Runs `body` once on every worker, 0 on the calling thread, and returns when all have returned.
   ///
   /// Allocates nothing. A call from inside a body, or from two threads at once, ends the process with a message.
-  package func run(_ body: (_ worker: Int) -> Void) {
-    hostPoolRun(handle, body)
-  }
+  /// `worker` counts from 0 to below `workerCount`.
+  package func run(_ body: (_ worker: Int) -> Void) { hostPoolRun(handle, body) }
 
-  /// Waits until every worker of the running body has called it; what each wrote before, all see after.
+  /// Waits until every worker of the running body has called it; what each wrote before, all see after. `worker`: the
+  /// number that the body was given.
   package func barrier(worker: Int) {
     if worker == 0 { poll?() }
     host_pool_barrier(handle, worker)

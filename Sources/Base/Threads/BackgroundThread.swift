@@ -15,7 +15,7 @@ package final class BackgroundThread: Sendable {
 
   private let hasEnded: Monitor<Bool>
 
-  /// Starts `body`; `name` is for the error.
+  /// Starts `body` with `stackByteCount` bytes of stack; `name` is for the error.
   package init(
     _ name: String, stackByteCount: Int = BackgroundThread.stackByteCount, _ body: @escaping @Sendable () -> Void
   ) throws(ThreadError) {

@@ -41,9 +41,7 @@ private func merged(_ found: [PeerFailure]) -> [PeerFailure] {
 /// For each failure: the message's length in 8 bytes, the message in UTF-8, the count of ranks, each rank in 8 bytes.
 private func encode(_ failures: [PeerFailure]) -> [UInt8] {
   var bytes: [UInt8] = []
-  func append(_ number: Int) {
-    withUnsafeBytes(of: Int64(number).littleEndian) { bytes.append(contentsOf: $0) }
-  }
+  func append(_ number: Int) { withUnsafeBytes(of: Int64(number).littleEndian) { bytes.append(contentsOf: $0) } }
   for failure in failures {
     let message = Array(failure.message.utf8.prefix(messageByteLimit))
     append(message.count)
@@ -63,9 +61,7 @@ func decode(_ bytes: [UInt8], from rank: Rank, into found: inout [PeerFailure]) 
     defer { rest = rest.dropFirst(count) }
     return rest.prefix(count)
   }
-  func number() throws(FabricError) -> Int {
-    try take(8).reversed().reduce(0) { $0 << 8 | Int($1) }
-  }
+  func number() throws(FabricError) -> Int { try take(8).reversed().reduce(0) { $0 << 8 | Int($1) } }
   while !rest.isEmpty {
     let message = String(decoding: try take(try number()), as: UTF8.self)
     var ranks: [Rank] = []

@@ -92,18 +92,22 @@ extension Communicator {
   package var localRank: Int { ranksOnHost.firstIndex(of: rank) ?? 0 }
   package var localSize: Int { ranksOnHost.count }
 
+  /// As above, of at most `collectiveByteLimit` bytes.
   package func broadcast(_ bytes: inout [UInt8], from root: Rank) throws(FabricError) {
     try broadcast(&bytes, from: root, limit: Self.collectiveByteLimit)
   }
 
+  /// As above, of at most `collectiveByteLimit` bytes together.
   package func gather(_ bytes: [UInt8], to root: Rank) throws(FabricError) -> [[UInt8]]? {
     try gather(bytes, to: root, limit: Self.collectiveByteLimit)
   }
 
+  /// As above, of at most `collectiveByteLimit` bytes together.
   package func allGather(_ bytes: [UInt8]) throws(FabricError) -> [[UInt8]] {
     try allGather(bytes, limit: Self.collectiveByteLimit)
   }
 
+  /// Of one number a rank: the greatest, least or sum, on every rank. Collective.
   package func allReduce(_ value: Int64, _ reduction: Reduction) throws(FabricError) -> Int64 {
     let reduced = try allReduce([value], reduction)
     guard reduced.count == 1 else { throw .mismatchedCounts(call: "allReduce") }

@@ -18,8 +18,8 @@ package struct DifferentRanks: Error, Equatable, CustomStringConvertible {
   package let otherHost: String
   package let otherValue: String
 
-  /// `values`, `hosts`: by rank; nil for ranks that have none, which do not count. Nil where all are equal. Of equally many the
-  /// lowest rank is right.
+  /// `values`, `hosts`: by rank; nil for ranks that have none, which do not count. Nil where all are equal. Of equally
+  /// many the lowest rank is right.
   package init?(subject: Subject, _ values: [String?], hosts: [String]) {
     var groups: [String: [Int]] = [:]
     for (rank, value) in values.enumerated() { if let value { groups[value, default: []].append(rank) } }

@@ -1,5 +1,3 @@
-import Telemetry
-
 extension LinkProbe {
   /// What messages between two ranks take.
   package struct PairSample: Sendable, Equatable {

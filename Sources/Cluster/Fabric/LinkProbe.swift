@@ -36,7 +36,8 @@ package struct LinkProbe {
   }
 
   /// Those of the links that messages of slices take: between hosts, and within them through shared memory, or what
-  /// there is in its place. A tenth of a second each. Collective.
+  /// there is in its place. A tenth of a second each. Collective. `hostOfRank`: by rank, a number of its host. `node`:
+  /// this rank's NUMA node, nil where it has no one.
   package static func measureForSlices(
     _ communicator: any Communicator, hostOfRank: [Int], node: Int?
   ) throws -> [LinkSample] {
@@ -74,9 +75,7 @@ package struct LinkProbe {
 
   /// Room for messages of up to `byteCount` bytes, to be freed.
   init(_ communicator: any Communicator, byteCount: Int, hostOfRank: [Int] = [], nodeOfRank: [Int] = []) {
-    self.communicator = communicator
-    self.hostOfRank = hostOfRank
-    self.nodeOfRank = nodeOfRank
+    (self.communicator, self.hostOfRank, self.nodeOfRank) = (communicator, hostOfRank, nodeOfRank)
     outgoing = .allocate(byteCount: byteCount, alignment: 64)
     incoming = .allocate(byteCount: byteCount, alignment: 64)
     // Touched now, not while being timed.

@@ -114,9 +114,7 @@ extension LocalCommunicator {
     return bytes
   }
 
-  private static func encode(_ values: [Int64]) -> [UInt8] {
-    values.withUnsafeBytes { Array($0) }
-  }
+  private static func encode(_ values: [Int64]) -> [UInt8] { values.withUnsafeBytes { Array($0) } }
 
   private static func decode(_ bytes: [UInt8]) -> [Int64] {
     bytes.withUnsafeBytes { bytes in

@@ -49,9 +49,7 @@ package final class LocalCommunicator: Communicator {
     return try mailboxes.startReceive(into: buffer, on: rank, from: peer, tag: tag.value)
   }
 
-  package func poll() throws(FabricError) {
-    try mailboxes.checkRunning()
-  }
+  package func poll() throws(FabricError) { try mailboxes.checkRunning() }
 
   package func isComplete(_ request: PendingRequest) throws(FabricError) -> Bool {
     if try mailboxes.isComplete(request, on: rank) { return true }

@@ -211,9 +211,7 @@ final class LocalMailboxes: @unchecked Sendable {
 
   // Below, the lock is held.
 
-  private var nobodyCanMove: Bool {
-    (0..<size).allSatisfy { hasEnded[$0] || awaitedSlot[$0] != nil }
-  }
+  private var nobodyCanMove: Bool { (0..<size).allSatisfy { hasEnded[$0] || awaitedSlot[$0] != nil } }
 
   private func fail(with error: FabricError) {
     guard stop == nil else { return }

@@ -110,8 +110,7 @@ extension MPICommunicator {
     let result = withUnsafePointer(to: &mine) { mine in
       lengths.withUnsafeMutableBytes { target in
         var request: MPI_Request? = cmpi_request_null()
-        let code = MPI_Iallgather(
-          mine, 1, cmpi_int64(), target.addressForMPI, 1, cmpi_int64(), world, &request)
+        let code = MPI_Iallgather(mine, 1, cmpi_int64(), target.addressForMPI, 1, cmpi_int64(), world, &request)
         return finish("MPI_Iallgather", code, &request)
       }
     }

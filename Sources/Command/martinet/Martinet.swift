@@ -24,9 +24,7 @@ struct Martinet: ParsableCommand {
     ])
 
   /// "0.1.0 (build 0123456789abcdef)": what tells this program from others, for reports and comparisons.
-  static var versionAndBuild: String {
-    "\(configuration.version) (build \((try? ProgramFile.build()) ?? "unknown"))"
-  }
+  static var versionAndBuild: String { "\(configuration.version) (build \((try? ProgramFile.build()) ?? "unknown"))" }
 
   /// Parses and runs; under a launcher every rank does, and rank 0 alone speaks.
   static func main() {

@@ -53,6 +53,14 @@ private func message(_ error: any Error, _ communicator: any Communicator) -> St
   "\(communicator.rank) (\(communicator.hostName)): \(error)"
 }
 
+/// Does what needs no other rank; a failure is told in a line, and ends the command with status 1.
+func tellingFailure(_ body: () throws -> Void) throws {
+  do { try body() } catch let error where !(error is ExitCode || error is ValidationError) {
+    say("martinet: \(error)")
+    throw ExitCode(1)
+  }
+}
+
 /// A failure of rank 0 that the other ranks know of and leave too, without a word: there, `error` is nil.
 struct ToldFailure: Error {
   let error: (any Error)?

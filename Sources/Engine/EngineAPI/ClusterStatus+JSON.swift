@@ -59,8 +59,7 @@ extension ClusterStatus {
     }
     // Readers walk both together.
     guard visits.count == layers.count else {
-      throw .outOfRange(
-        field: "visits", value: "of \(visits.count) layers", range: "of the \(layers.count) in layers")
+      throw .outOfRange(field: "visits", value: "of \(visits.count) layers", range: "of the \(layers.count) in layers")
     }
   }
 }

@@ -35,8 +35,7 @@ extension EngineState {
     case "failed": self = .failed(reason: try fields.string(needed: "reason"))
     case "stopped": self = .stopped
     default:
-      throw .unknownName(
-        field: "name", name: name, known: ["loading", "ready", "restarting", "failed", "stopped"])
+      throw .unknownName(field: "name", name: name, known: ["loading", "ready", "restarting", "failed", "stopped"])
     }
   }
 }

@@ -21,8 +21,8 @@ package final class Backpropagation {
     let experts: any RoutedExperts
     let dispatcher: any ExpertDispatcher
 
-    /// `experts` is an `ExpertBackward`, with an account or without; `dispatcher` brings rows `[hidden]` in fp32 to experts, and
-    /// `[hidden + topK]` back.
+    /// `experts` is an `ExpertBackward`, with an account or without; `dispatcher` brings rows `[hidden]` in fp32 to
+    /// experts, and `[hidden + topK]` back.
     package init(_ experts: any RoutedExperts, through dispatcher: any ExpertDispatcher) {
       (self.experts, self.dispatcher) = (experts, dispatcher)
     }
@@ -47,8 +47,7 @@ package final class Backpropagation {
             index, shape, scale: layer.attention.softmaxScale, window: layer.slidingWindow, rotates: layer.rotates,
             epsilon: description.normEpsilon, parts)
         case .delta(let shape):
-          GatedDeltaBackward(
-            index, shape, scale: layer.attention.softmaxScale, epsilon: description.normEpsilon, parts)
+          GatedDeltaBackward(index, shape, scale: layer.attention.softmaxScale, epsilon: description.normEpsilon, parts)
         case .compressed: preconditionFailure("a layer without a backward pass")
         }
       let feedForward: any FeedForwardBackward

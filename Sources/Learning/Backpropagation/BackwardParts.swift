@@ -137,8 +137,7 @@ final class BackwardParts {
     precision: ProductPrecision? = nil
   ) {
     compute.compute.pool.run {
-      compute.multiply(
-        StridedMatrix(dy), by: weights, into: target, adding: adding, precision: precision, worker: $0)
+      compute.multiply(StridedMatrix(dy), by: weights, into: target, adding: adding, precision: precision, worker: $0)
     }
   }
 }

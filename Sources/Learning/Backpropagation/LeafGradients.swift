@@ -17,7 +17,8 @@ package final class LeafGradients {
   private static let sharedCount = 1 << 14
   private var sums: [ParameterID: LeafSums] = [:]
 
-  /// `specs`: parameters that every rank holds. The head of a tied model is one of them: its part of the embedding's gradient.
+  /// `specs`: parameters that every rank holds. The head of a tied model is one of them: its part of the embedding's
+  /// gradient.
   package init(_ specs: [ParameterSpec], tree: LeafTree, rank: Rank, compute: GradientCompute) {
     (self.tree, self.rank, self.compute) = (tree, rank, compute)
     counts = Dictionary(uniqueKeysWithValues: specs.map { ($0.id, $0.elementCount) })

@@ -34,9 +34,7 @@ package struct DistillationSettings: Sendable {
 
     /// The most that the student, or the teacher, draws in a step.
     var mostOwn: Int { ownShare > 0 ? min(promptsPerStep, Int(Double(promptsPerStep) * ownShare) + 1) : 0 }
-    var mostOfTeacher: Int {
-      ownShare < 1 ? min(promptsPerStep, Int(Double(promptsPerStep) * (1 - ownShare)) + 1) : 0
-    }
+    var mostOfTeacher: Int { ownShare < 1 ? min(promptsPerStep, Int(Double(promptsPerStep) * (1 - ownShare)) + 1) : 0 }
 
     /// Leaves of a step: parts of about as many rows, of a number that never changes.
     package var leafCount: Int { min(promptsPerStep, 64) }
@@ -72,15 +70,13 @@ package struct DistillationSettings: Sendable {
     }
   }
 
-  private static func check(
-    _ what: String, _ value: Double, _ range: ClosedRange<Double>
-  ) throws(DistillationError) {
+  private static func check(_ what: String, _ value: Double, _ range: ClosedRange<Double>) throws(DistillationError) {
     guard range.contains(value) else {
       throw .badOption("\(what) is \(value): give a number between \(range.lowerBound) and \(range.upperBound)")
     }
   }
 
-  /// With the teacher's digest, that of its files' headers.
+  /// What decides about the training's numbers; `teacher`: the digest of its files' headers, in bytes.
   package func json(teacher: [UInt8]) -> JSONValue {
     var members = JSONObject([
       ("teacher", .string(Digits.hexadecimal(teacher))), ("divergence", .double(beta)),

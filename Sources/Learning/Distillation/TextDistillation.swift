@@ -33,8 +33,7 @@ package final class TextDistillation: TrainingSource {
     let rowsByLeaf = text.rowsByLeaf(ofStep: number, position: position)
     let own = trainer.ownLeaves(count: rowsByLeaf.count)
     var report = DistillationReport()
-    report.note(
-      try .total(loss.findings(rowsByLeaf: rowsByLeaf[own]), over: communicator))
+    report.note(try .total(loss.findings(rowsByLeaf: rowsByLeaf[own]), over: communicator))
     report.teacherSeconds = loss.teacherTime / .seconds(1)
     lastDistillation = report
     return result

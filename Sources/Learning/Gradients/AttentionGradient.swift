@@ -52,8 +52,7 @@ package struct AttentionGradient {
 extension GradientCompute {
   /// Computes one head's gradients by `worker` alone: workers share heads and sequences. Needs `reserve(tokens:)`.
   package func attend(_ gradient: AttentionGradient, worker: Int) {
-    precondition(
-      cg_attention_scratch(gradient.query.rowCount) <= scratchCount, "more tokens than were reserved")
+    precondition(cg_attention_scratch(gradient.query.rowCount) <= scratchCount, "more tokens than were reserved")
     var call = cg_attention(
       tokens: gradient.query.rowCount, key_dims: gradient.query.columns, value_dims: gradient.value.columns,
       window: gradient.window ?? 0, scale: gradient.scale, sink: gradient.sink?.logit, query: rows(gradient.query),

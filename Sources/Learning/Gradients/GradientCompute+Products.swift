@@ -38,9 +38,7 @@ extension GradientCompute {
 
   /// sums[j] = the sum of x's rows, or sums[j] += it, `[columns]`, by `worker` alone, in the order of products: the
   /// gradient of a bias.
-  package func sumRows(
-    _ x: StridedMatrix, into sums: UnsafeMutablePointer<Float>, adding: Bool = false, worker: Int
-  ) {
+  package func sumRows(_ x: StridedMatrix, into sums: UnsafeMutablePointer<Float>, adding: Bool = false, worker: Int) {
     withUnsafeTemporaryAllocation(of: Float.self, capacity: 1) { one in
       one[0] = 1
       let ones = StridedMatrix(one.baseAddress!, rows: 1, columns: x.rows, rowStride: 0, columnStride: 0)

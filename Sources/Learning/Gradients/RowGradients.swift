@@ -13,8 +13,8 @@ package struct VectorRows {
 }
 
 /// Gradients of row-wise and element-wise operations; definitions, with the order of every reduction, in
-/// `row_gradients.h`. "Gradient" is the loss's gradient by the operation's output where it is an input, and by one of the
-/// operation's inputs where it is written.
+/// `row_gradients.h`. "Gradient" is the loss's gradient by the operation's output where it is an input, and by one of
+/// the operation's inputs where it is written.
 extension Compute {
   /// Σ a[i] · b[i], each `[count]`, a lane sum: of a row's gradient and an expert's output it is the gradient of the
   /// expert's weight.

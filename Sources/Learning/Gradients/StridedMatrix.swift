@@ -14,11 +14,8 @@ package struct StridedMatrix {
   /// Elements `[rows, columns]`; strides are not negative.
   package init(_ start: UnsafePointer<Float>, rows: Int, columns: Int, rowStride: Int, columnStride: Int = 1) {
     assert(rows >= 0 && columns >= 0 && rowStride >= 0 && columnStride >= 0, "no such matrix")
-    self.start = start
-    self.rows = rows
-    self.columns = columns
-    self.rowStride = rowStride
-    self.columnStride = columnStride
+    (self.start, self.rows, self.columns) = (start, rows, columns)
+    (self.rowStride, self.columnStride) = (rowStride, columnStride)
   }
 
   package init(_ view: MatrixView<Float>) {

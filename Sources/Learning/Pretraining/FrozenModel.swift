@@ -54,9 +54,7 @@ package final class FrozenModel {
   }
 
   /// Blocks of cache that so many tokens take at most: each sequence begins one.
-  private static func blockCount(rows: Int, sequences: Int) -> Int {
-    rows / KeyValueCache.blockTokens + sequences
-  }
+  private static func blockCount(rows: Int, sequences: Int) -> Int { rows / KeyValueCache.blockTokens + sequences }
 
   package var description: DecoderDescription { model.description }
 

@@ -39,7 +39,8 @@ package final class Pretraining {
       initial: initial)
   }
 
-  /// `initial` gives the numbers of a new training's masters. Only rank 0 writes to the folder, on `thread`. Collective; fails on all ranks together.
+  /// `initial` gives the numbers of a new training's masters. Only rank 0 writes to the folder, on `thread`.
+  /// Collective; fails on all ranks together.
   package init(
     _ model: LoadedModel, runtime: ClusterRuntime, source: any TrainingSource, companions: Companions,
     settings: PretrainingSettings, thread: WriterThread, initial: @escaping TrainedModel.Source
@@ -124,9 +125,7 @@ package final class Pretraining {
   /// Throws on all ranks where they see other data.
   static func compare(_ fingerprint: [UInt8], on communicator: any Communicator) throws {
     let all = try communicator.allGather(fingerprint)
-    if let other = all.firstIndex(where: { $0 != all[0] }) {
-      throw PretrainingError.otherData(rank: other)
-    }
+    if let other = all.firstIndex(where: { $0 != all[0] }) { throw PretrainingError.otherData(rank: other) }
   }
 
   /// Runs to the last step. `shouldStop` is asked on rank 0 after each step; a training that is told to stop saves
@@ -252,9 +251,7 @@ package final class Pretraining {
     return mode
   }
 
-  private func tellSaved(
-    _ saved: CheckpointSaver.Saved?, _ onEvent: (PretrainingEvent) throws -> Void
-  ) throws {
+  private func tellSaved(_ saved: CheckpointSaver.Saved?, _ onEvent: (PretrainingEvent) throws -> Void) throws {
     guard let saved else { return }
     savedStep = saved.step
     let path = TrainingFolder.modelPath(of: saved.step, in: settings.folder)

@@ -13,9 +13,9 @@ package final class ShapeCheckpoint: Checkpoint {
   package let entries: [TensorEntry]
   private let places: [String: Int]
 
-  /// `config` has the keys of `config.json`; what it says of quantised weights is left out: weights are of `type`. `path` is for
-  /// messages. `predicts`: with a multi-token prediction module; `trains`: to be trained, and not only counted. Throws
-  /// `ModelError` or `CheckpointError` for a shape that is none, or that cannot be trained.
+  /// `config` has the keys of `config.json`; what it says of quantised weights is left out: weights are of `type`.
+  /// `path` is for messages. `predicts`: with a multi-token prediction module; `trains`: to be trained, and not only
+  /// counted. Throws `ModelError` or `CheckpointError` for a shape that is none, or that cannot be trained.
   package init(
     _ config: JSONValue, path: String, type: ElementType = .bfloat16, predicts: Bool = false, trains: Bool = true
   ) throws {
@@ -36,9 +36,7 @@ package final class ShapeCheckpoint: Checkpoint {
   package func absence(of name: String) -> CheckpointError? { nil }
   package var fileCount: Int { 0 }
   package var identity: UInt64 { 0 }
-  package var fingerprintParts: [(file: String, digest: [UInt8])] {
-    [(path, SHA256.digest(Array(config.text().utf8)))]
-  }
+  package var fingerprintParts: [(file: String, digest: [UInt8])] { [(path, SHA256.digest(Array(config.text().utf8)))] }
   package func prefetch(_ entry: TensorEntry, bytes range: Range<Int>) {}
   package var bytesRead: Int { 0 }
   package func checkUnchanged() throws(CheckpointError) {}

@@ -25,8 +25,7 @@ package final class TextSource: TrainingSource {
     _ data: TrainingData, heldOut: TrainingData?, batch: BatchRamp, ranks: Int
   ) -> StepCapacity {
     let own = (batch.last + ranks - 1) / ranks
-    return StepCapacity(
-      rows: own * data.sequenceLength, sequences: own * max(data.mostApart, heldOut?.mostApart ?? 1))
+    return StepCapacity(rows: own * data.sequenceLength, sequences: own * max(data.mostApart, heldOut?.mostApart ?? 1))
   }
 
   package var fingerprint: [UInt8] { data.fingerprint }

@@ -1,6 +1,5 @@
 import Backpropagation
 import Fabric
-import Gradients
 import Kernels
 import MoEModel
 import Telemetry
@@ -33,7 +32,8 @@ package final class TrainedModel: ParameterValues {
     _ part: StatePart, _ spec: ParameterSpec, _ first: Int, _ buffer: UnsafeMutableBufferPointer<Float>
   ) throws -> Void
 
-  /// `weights` hold the model in bf16, or in fp32 where nothing `rounds`; they get the values at `refresh`. `owner`: the rank that has an expert.
+  /// `weights` hold the model in bf16, or in fp32 where nothing `rounds`; they get the values at `refresh`. `owner`:
+  /// the rank that has an expert.
   package init(
     _ description: DecoderDescription, weights: ModelWeights, optimizer: OptimizerKind,
     owner: @escaping (_ expert: Int) -> Rank, communicator: any Communicator, compute: Compute,

@@ -50,9 +50,9 @@ package final class Trainer {
       capacity: StepCapacity(rows: own * sequenceLength, sequences: own), rounds: rounds, recomputes: recomputes)
   }
 
-  /// `loaded` is the model in bf16, or in fp32 where nothing `rounds`; where its rows are bf16, so are the operands of the backward
-  /// pass's products. `sequenceLength`, `mostSequences`: of what is scored at a time, over all ranks. `capacity`: of a
-  /// rank in a step. With `recomputes` only layers' inputs are kept for the backward pass.
+  /// `loaded` is the model in bf16, or in fp32 where nothing `rounds`; where its rows are bf16, so are the operands of
+  /// the backward pass's products. `sequenceLength`, `mostSequences`: of what is scored at a time, over all ranks.
+  /// `capacity`: of a rank in a step. With `recomputes` only layers' inputs are kept for the backward pass.
   package init(
     _ loaded: LoadedModel, runtime: ClusterRuntime, optimizer: OptimizerKind, sequenceLength: Int, mostSequences: Int,
     capacity: StepCapacity, rounds: Bool, recomputes: Bool

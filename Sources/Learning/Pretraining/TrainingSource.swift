@@ -1,5 +1,4 @@
 import JSON
-import Training
 
 /// What a training learns from: it takes the steps, whatever they consist of. The same on every rank, and collective.
 package protocol TrainingSource: AnyObject {

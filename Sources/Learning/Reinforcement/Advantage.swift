@@ -1,6 +1,7 @@
 /// How a completion's reward compares with those of its group.
 package enum Advantage {
-  /// r − mean, over the standard deviation where `divides` (GRPO, DeepSeek-R1's equation 3), else as it is (Dr. GRPO).
+  /// For each of a group's `rewards`: r − mean, over the standard deviation where `divides` (GRPO, DeepSeek-R1's
+  /// equation 3), else as it is (Dr. GRPO).
   package static func of(_ rewards: [Double], divides: Bool) -> [Double] {
     guard let first = rewards.first, rewards.contains(where: { $0 != first }) else {
       return Array(repeating: 0, count: rewards.count)

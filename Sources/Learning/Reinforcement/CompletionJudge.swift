@@ -29,7 +29,7 @@ package struct CompletionJudge {
     return try VerdictMessage.decode(bytes, count: completions.count)
   }
 
-  /// What the rules are told of a completion.
+  /// What the rules are told of a completion that might have `tokenLimit` tokens.
   package func sample(
     _ completion: Completion, _ prompt: PolicyPrompts.Prompt, tokenLimit: Int
   ) throws -> RewardedSample {
@@ -45,9 +45,7 @@ package struct CompletionJudge {
     if let last = completion.tokens.last, stopTokens.contains(last) { ids.removeLast() }
     let tokenizer = try codec.tokenizer()
     var text = ""
-    for run in ids.split(
-      omittingEmptySubsequences: false, whereSeparator: { tokenizer.token($0) == nil })
-    {
+    for run in ids.split(omittingEmptySubsequences: false, whereSeparator: { tokenizer.token($0) == nil }) {
       if run.startIndex > ids.startIndex { text += "\u{FFFD}" }
       text += try tokenizer.decode(Array(run), skipSpecialTokens: false)
     }

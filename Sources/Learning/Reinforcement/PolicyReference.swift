@@ -1,6 +1,5 @@
 import Checkpoints
 import Fabric
-import ModelRuntime
 import MoEModel
 import Pretraining
 import Training
@@ -15,8 +14,8 @@ package final class PolicyReference {
   /// The step after which the policy was what the reference is.
   private var step: Int?
 
-  /// `model` is held as the one in training is. `every`: steps; 0 for never. `folder`: where the training saves its steps. `start`:
-  /// the numbers that it began with.
+  /// `model` is held as the one in training is. `every`: steps; 0 for never. `folder`: where the training saves its
+  /// steps. `start`: the numbers that it began with.
   package init(
     _ model: FrozenModel, every: Int, folder: String, on communicator: any Communicator,
     start: @escaping TrainedModel.Numbers
@@ -43,7 +42,8 @@ package final class PolicyReference {
     step = wanted
   }
 
-  /// Throws where a training that goes on might not find what its reference was.
+  /// Throws where a training that takes a new reference after `every` steps, 0 for never, and is saved after
+  /// `saveEvery` might not find it when it goes on.
   package static func check(every: Int, saveEvery: Int) throws(ReinforcementError) {
     guard every > 0 else { return }
     guard every % saveEvery == 0 else {

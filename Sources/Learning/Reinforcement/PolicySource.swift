@@ -89,9 +89,7 @@ package final class PolicySource: TrainingSource {
     return StepCapacity(rows: sequences * (prompts.longest + settings.maxNewTokens - 1), sequences: sequences)
   }
 
-  package var fingerprint: [UInt8] {
-    parts.prompts.fingerprint + (parts.heldOut?.fingerprint ?? [])
-  }
+  package var fingerprint: [UInt8] { parts.prompts.fingerprint + (parts.heldOut?.fingerprint ?? []) }
 
   package var recipe: JSONValue {
     var recipe = JSONObject([("policy", settings.json), ("reward", parts.rules.json)])

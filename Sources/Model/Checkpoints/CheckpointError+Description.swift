@@ -1,5 +1,4 @@
 import Glibc
-import JSON
 
 extension CheckpointError: CustomStringConvertible {
   package var description: String {

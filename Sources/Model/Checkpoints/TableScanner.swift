@@ -11,11 +11,7 @@ struct TableScanner {
   let base: Int
   private(set) var at = 0
 
-  init(_ bytes: [UInt8], path: String, base: Int = 0) {
-    self.bytes = bytes
-    self.path = path
-    self.base = base
-  }
+  init(_ bytes: [UInt8], path: String, base: Int = 0) { (self.bytes, self.path, self.base) = (bytes, path, base) }
 
   /// Position in the file of the byte to be read next.
   var position: Int { base + at }
@@ -115,9 +111,7 @@ struct TableScanner {
       let text = bytes.withUnsafeBufferPointer { buffer in
         String(validating: UnsafeBufferPointer(rebasing: buffer[inside]), as: UTF8.self)
       }
-      guard let text else {
-        throw .json(path: path, byte: base + start, .invalidUTF8(offset: 0))
-      }
+      guard let text else { throw .json(path: path, byte: base + start, .invalidUTF8(offset: 0)) }
       return text
     }
     at = start

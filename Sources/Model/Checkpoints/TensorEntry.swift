@@ -12,12 +12,8 @@ package struct TensorEntry: Sendable, Equatable {
   package let byteCount: Int
 
   package init(name: String, type: ElementType, shape: [Int], fileIndex: Int, byteOffset: Int, byteCount: Int) {
-    self.name = name
-    self.type = type
-    self.shape = shape
-    self.fileIndex = fileIndex
-    self.byteOffset = byteOffset
-    self.byteCount = byteCount
+    (self.name, self.type, self.shape) = (name, type, shape)
+    (self.fileIndex, self.byteOffset, self.byteCount) = (fileIndex, byteOffset, byteCount)
   }
 
   package var elementCount: Int {

@@ -48,7 +48,7 @@ extension TensorReader {
     return values
   }
 
-  /// The error that names an element which is no finite number.
+  /// The error that names an element, by its place in the tensor as stored, which is no finite number.
   package func notFinite(_ entry: TensorEntry, element: Int) -> CheckpointError {
     .notFinite(
       path: file(of: entry), name: entry.name, element: element,
@@ -58,8 +58,7 @@ extension TensorReader {
   /// A small I32 tensor.
   package func int32s(_ entry: TensorEntry) throws(CheckpointError) -> [Int32] {
     guard entry.type == .int32 else {
-      throw .notConvertible(
-        path: file(of: entry), name: entry.name, type: entry.type.rawValue, to: "32-bit integers")
+      throw .notConvertible(path: file(of: entry), name: entry.name, type: entry.type.rawValue, to: "32-bit integers")
     }
     return try array(of: Int32.self, count: entry.elementCount, entry)
   }
@@ -75,9 +74,7 @@ extension TensorReader {
   }
 
   /// Whether two tensors are of one type and shape and hold the same bytes, all of which are read.
-  func compareBytes(
-    _ a: TensorEntry, _ b: TensorEntry, in other: some TensorReader
-  ) throws(CheckpointError) -> Bool {
+  func compareBytes(_ a: TensorEntry, _ b: TensorEntry, in other: some TensorReader) throws(CheckpointError) -> Bool {
     guard a.type == b.type, a.shape == b.shape else { return false }
     let piece = 4 << 20
     for first in stride(from: 0, to: a.byteCount, by: piece) {

@@ -81,9 +81,7 @@ package final class Decoder {
 
   /// Runs the multi-token prediction module, if there is one, over the rows of the batch that went through the model
   /// last; `next` is the token after each. Collective, as `forward`.
-  package func predict(
-    _ batch: DecoderBatch, next: UnsafePointer<Int32>, routing: RoutingTrace? = nil
-  ) throws {
+  package func predict(_ batch: DecoderBatch, next: UnsafePointer<Int32>, routing: RoutingTrace? = nil) throws {
     guard let prediction else { return }
     phases?.enter(.embedding)
     prediction.begin(hidden: stream.hidden, finalNorm: weights.finalNorm) { rows in
@@ -183,8 +181,7 @@ package final class Decoder {
     guard let gatherer else { return }
     for (row, token) in tokens.enumerated() {
       guard let owner = embeddingRanges.firstIndex(where: { $0.contains(Int(token)) }) else { continue }
-      gatherer.exchange.add(
-        SlicePiece(MatrixView(rows[row], rows: 1, columns: rows.columns)), from: owner)
+      gatherer.exchange.add(SlicePiece(MatrixView(rows[row], rows: 1, columns: rows.columns)), from: owner)
     }
     gatherer.run()
   }

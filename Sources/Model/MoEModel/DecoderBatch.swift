@@ -21,12 +21,8 @@ package struct DecoderBatch {
       firstRow: Int, count: Int, startPosition: Int, blocks: UnsafePointer<UnsafeRawPointer?>, outputs: Outputs,
       state: UnsafeMutablePointer<Float>? = nil
     ) {
-      self.firstRow = firstRow
-      self.count = count
-      self.startPosition = startPosition
-      self.blocks = blocks
-      self.outputs = outputs
-      self.state = state
+      (self.firstRow, self.count, self.startPosition) = (firstRow, count, startPosition)
+      (self.blocks, self.outputs, self.state) = (blocks, outputs, state)
     }
   }
 

@@ -43,8 +43,8 @@ package final class EngineLink: Sendable {
   static let endOfInput =
     "nothing more comes from the supervisor: it has ended this job, or it or the launcher between is gone"
 
-  /// Speaks over the two descriptors from `start` on. When the supervisor is gone the engine is told to stop; if
-  /// `finish` is not called within `grace`, `leave` is, which by default ends the process.
+  /// Speaks over the descriptors `input` and `output` from `start` on. When the supervisor is gone the engine is told
+  /// to stop; if `finish` is not called within `grace`, `leave` is, which by default ends the process.
   package init(
     engine: any TokenEngine, input: Int32, output: Int32, grace: Duration = .seconds(20),
     leave: @escaping @Sendable (String) -> Void = { reason in

@@ -22,8 +22,8 @@ final class JobProcess {
     do throws(MachineError) {
       for _ in 0..<3 { ends.append(try ChildProcess.makePipe()) }
       id = try ChildProcess.start(
-        command, environment: Self.environment(token), input: ends[0].reading, output: ends[1].writing,
-        errors: ends[2].writing)
+        command, environment: ChildProcess.environment(without: Self.mark) + ["\(Self.mark)=\(token)"],
+        input: ends[0].reading, output: ends[1].writing, errors: ends[2].writing)
     } catch {
       for end in ends.flatMap({ [$0.reading, $0.writing] }) { close(end) }
       throw .start(command[0], error)
@@ -41,26 +41,9 @@ final class JobProcess {
     return "\(number)-\(UInt32.random(in: 0...UInt32.max))"
   }
 
-  private static func environment(_ token: String) -> [String] {
-    var values: [String] = []
-    var next = environ
-    while let value = next.pointee {
-      let text = String(cString: value)
-      if !text.hasPrefix(mark + "=") { values.append(text) }
-      next += 1
-    }
-    return values + ["\(mark)=\(token)"]
-  }
-
   /// How it ended; nil while it runs. Its id stays taken until `end`.
   func poll() -> JobEnd? {
-    if let ended { return ended }
-    var info = siginfo_t()
-    guard waitid(P_PID, id_t(id), &info, WEXITED | WNOHANG | WNOWAIT) == 0, info._sifields._sigchld.si_pid == id else {
-      return nil
-    }
-    let status = info._sifields._sigchld.si_status
-    ended = info.si_code == CLD_EXITED ? .exited(status) : .signalled(status)
+    ended = ended ?? ChildProcess.end(of: id)
     return ended
   }
 
@@ -90,41 +73,13 @@ final class JobProcess {
   func closePipes() { for end in [input, output, errors] { close(end) } }
 
   /// Other processes of this host that were started by the job and have not ended.
-  private func leftovers() -> [pid_t] {
-    guard let folder = opendir("/proc") else { return [] }
-    defer { closedir(folder) }
-    let wanted = Array("\(Self.mark)=\(token)\0".utf8)
-    var found: [pid_t] = []
-    while let entry = readdir(folder) {
-      let name = withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-      // A process that has ended has no environment any more.
-      guard let process = pid_t(name), process != id,
-        let bytes = contents("/proc/\(name)/environ"), bytes.firstRange(of: wanted) != nil
-      else { continue }
-      found.append(process)
-    }
-    return found
-  }
-
-  private func contents(_ path: String) -> [UInt8]? {
-    let file = open(path, O_RDONLY | O_CLOEXEC)
-    guard file >= 0 else { return nil }
-    defer { close(file) }
-    var bytes: [UInt8] = []
-    var chunk = [UInt8](repeating: 0, count: 1 << 14)
-    while true {
-      let count = read(file, &chunk, chunk.count)
-      guard count > 0 else { return count < 0 ? nil : bytes }
-      bytes.append(contentsOf: chunk[..<count])
-    }
-  }
+  private func leftovers() -> [pid_t] { KernelFiles.processes(with: "\(Self.mark)=\(token)").filter { $0 != id } }
 }
 
 /// How a job's first process, the launcher, ended.
-enum JobEnd: Equatable {
-  case exited(Int32)
-  case signalled(Int32)
+typealias JobEnd = ChildProcess.End
 
+extension JobEnd {
   /// In words; `launcher` is the program's name.
   func words(_ launcher: String) -> String {
     switch self {

@@ -1,3 +1,5 @@
+import Machine
+
 /// What a job wrote to standard error, and why it ended by that.
 ///
 /// The ranks mark the lines that tell why they fail. Launchers print many words around theirs: what mpirun, srun and
@@ -57,8 +59,7 @@ struct JobRemarks {
     while let first = rest.firstIndex(where: Self.isRule) {
       others += rest[..<first]
       let text = rest[(first + 1)...].prefix { !Self.isRule($0) }
-      help.append(
-        text.drop { Self.isBlank($0) }.prefix { !Self.isBlank($0) }.map(Self.trimmed).joined(separator: " "))
+      help.append(text.drop { Self.isBlank($0) }.prefix { !Self.isBlank($0) }.map(Self.trimmed).joined(separator: " "))
       rest = rest[text.endIndex...].dropFirst()
     }
     return (help, others + rest)

@@ -22,7 +22,8 @@ enum LauncherRemark {
     return nil
   }
 
-  /// `ssh: connect to host n1 port 22: No route to host`, `ssh: Could not resolve hostname n1: Name or service not known`.
+  /// `ssh: connect to host n1 port 22: No route to host`, `ssh: Could not resolve hostname n1: Name or service not
+  /// known`.
   private static func unreachable(_ lines: [String]) -> String? {
     for line in lines {
       if let host = word(of: line, after: "ssh: connect to host "), let why = line.split(separator: ":").last {

@@ -37,8 +37,6 @@ struct RequestLedger {
 
   var isEmpty: Bool { entries.isEmpty }
   var hasUnsent: Bool { entries.values.contains { !$0.isSent } }
-  /// Whether the job has anything to do.
-  var isServing: Bool { entries.values.contains { $0.isSent } }
 
   /// False when a request of this name is under way.
   mutating func add(_ request: TokenRequest, handler: @escaping Handler) -> Bool {

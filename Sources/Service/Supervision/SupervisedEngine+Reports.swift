@@ -1,5 +1,4 @@
 import EngineAPI
-import JSON
 import Telemetry
 import Threads
 

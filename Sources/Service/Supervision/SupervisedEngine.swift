@@ -1,5 +1,4 @@
 import EngineAPI
-import Telemetry
 import Threads
 
 /// An engine in a job of its own, outside this process: it is started, watched, and started again when it ends or

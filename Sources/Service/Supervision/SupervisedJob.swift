@@ -22,9 +22,7 @@ package final class SupervisedJob: Sendable {
     package var output: @Sendable (String) -> Void
     package var log: @Sendable (String) -> Void = { line in say(line) }
 
-    package init(
-      command: [String], resumingCommand: [String], output: @escaping @Sendable (String) -> Void
-    ) {
+    package init(command: [String], resumingCommand: [String], output: @escaping @Sendable (String) -> Void) {
       (self.command, self.resumingCommand, self.output) = (command, resumingCommand, output)
     }
   }

@@ -17,9 +17,7 @@ package struct ChatTemplate: Sendable {
   }
 
   /// The template's output for `variables`. `now` is the time `strftime_now` tells.
-  package func render(
-    _ variables: JSONObject, now: CalendarTime? = nil
-  ) throws(ChatTemplateError) -> String {
+  package func render(_ variables: JSONObject, now: CalendarTime? = nil) throws(ChatTemplateError) -> String {
     try TemplateThread.run(depth: limits.depth) { () throws(ChatTemplateError) in
       try renderHere(variables, now: now)
     }

@@ -29,12 +29,8 @@ package struct TemplateLimits: Sendable {
     templateByteCount: Int = 1 << 20, depth: Int = 200, stepCount: Int = 4_000_000, stepCountPerInput: Int = 4_000,
     outputByteCount: Int = 16 << 20, valueByteCount: Int = 16 << 20, allocatedByteCount: Int = 256 << 20
   ) {
-    self.templateByteCount = templateByteCount
-    self.depth = depth
-    self.stepCount = stepCount
-    self.stepCountPerInput = stepCountPerInput
-    self.outputByteCount = outputByteCount
-    self.valueByteCount = valueByteCount
-    self.allocatedByteCount = allocatedByteCount
+    (self.templateByteCount, self.depth, self.stepCount) = (templateByteCount, depth, stepCount)
+    (self.stepCountPerInput, self.outputByteCount) = (stepCountPerInput, outputByteCount)
+    (self.valueByteCount, self.allocatedByteCount) = (valueByteCount, allocatedByteCount)
   }
 }

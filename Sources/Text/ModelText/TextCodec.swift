@@ -79,9 +79,7 @@ package final class TextCodec: Sendable {
 
   /// The parsed chat template; conversations with tools may have one of their own.
   package func chatTemplate(forTools: Bool = false) throws -> ChatTemplate {
-    guard let source = try templateSource(forTools: forTools) else {
-      throw TextCodecError.noChatTemplate(folder: path)
-    }
+    guard let source = try templateSource(forTools: forTools) else { throw TextCodecError.noChatTemplate(folder: path) }
     return try templates.withLock { templates in
       if let template = templates[source] { return template }
       let parsed: ChatTemplate
@@ -116,7 +114,5 @@ package final class TextCodec: Sendable {
     try encode(render(messages, tools: tools, addGenerationPrompt: true), addSpecialTokens: false)
   }
 
-  package func encodeChat(_ text: String) throws -> [Int] {
-    try encode([["role": "user", "content": .string(text)]])
-  }
+  package func encodeChat(_ text: String) throws -> [Int] { try encode([["role": "user", "content": .string(text)]]) }
 }

@@ -103,8 +103,7 @@ final class GrammarCompiler {
       }
       let rule = try reserveRule("\(path).item")
       var inner = makeBuilder()
-      try add(
-        item, path: "\(path).item", depth: depth + 1, to: &inner, from: RuleBuilder.start, end: RuleBuilder.end)
+      try add(item, path: "\(path).item", depth: depth + 1, to: &inner, from: RuleBuilder.start, end: RuleBuilder.end)
       try define(rule, inner)
       try repeatRule(rule, separator, atLeast: atLeast, atMost: atMost, in: &builder, from: from, end: end)
     }

@@ -22,9 +22,7 @@ package indirect enum OutputGrammar: Sendable, Equatable {
 
 extension OutputGrammar {
   /// Reads what `json` writes.
-  package init(json: JSONValue) throws(StructuredOutputError) {
-    self = try Self.read(json, path: "$", depth: 0)
-  }
+  package init(json: JSONValue) throws(StructuredOutputError) { self = try Self.read(json, path: "$", depth: 0) }
 
   /// This grammar as JSON, for messages between processes.
   package var json: JSONValue {
@@ -44,9 +42,7 @@ extension OutputGrammar {
     }
   }
 
-  private static func read(
-    _ json: JSONValue, path: String, depth: Int
-  ) throws(StructuredOutputError) -> OutputGrammar {
+  private static func read(_ json: JSONValue, path: String, depth: Int) throws(StructuredOutputError) -> OutputGrammar {
     func failure(_ reason: String) -> StructuredOutputError { .malformedGrammar(path: path, reason: reason) }
     guard depth <= depthLimit else { throw failure("nests deeper than \(depthLimit) levels") }
     guard let type = json["type"]?.string else { throw failure("has no \"type\"") }

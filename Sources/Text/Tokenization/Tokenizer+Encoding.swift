@@ -55,8 +55,7 @@ extension Tokenizer {
   /// tokens.
   package func pieces(_ text: String) throws(TokenizerError) -> [String] {
     let bytes = Array(text.utf8)
-    let list = try words(
-      of: NormalizedText(bytes, startsAtOrigin: true), scratch: MatchScratch(byteCount: bytes.count))
+    let list = try words(of: NormalizedText(bytes, startsAtOrigin: true), scratch: MatchScratch(byteCount: bytes.count))
     return list.words.map { word in
       let bytes = list.bytes[word.range]
       return String(decoding: endsInByteLetters ? ByteLevelAlphabet.letters(of: bytes) : Array(bytes), as: UTF8.self)

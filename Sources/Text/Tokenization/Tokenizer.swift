@@ -31,7 +31,8 @@ package final class Tokenizer: Sendable {
   let addedStart: Int?
 
   /// Builds the tokenizer of a `tokenizer.json`, with the `tokenizer_config.json` beside it, if any, and the texts of
-  /// `chat_template.jinja` and `additional_chat_templates/tool_use.jinja`, which take precedence over the configuration's.
+  /// `chat_template.jinja` and `additional_chat_templates/tool_use.jinja`, which take precedence over the
+  /// configuration's.
   package convenience init(
     json: JSONValue, config: JSONValue?, chatTemplate: String? = nil, toolTemplate: String? = nil
   ) throws(TokenizerError) {

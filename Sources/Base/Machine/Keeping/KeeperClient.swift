@@ -6,13 +6,12 @@ private import Synchronization
 package final class KeeperClient: Sendable {
   private let socket: Mutex<Int32>
 
-  /// Connects to the keeper that there is; throws where there is none of this user's.
+  /// Connects to the keeper that there is; throws where there is none of this user's. Answers may take `seconds`.
   package init(_ folder: KeeperFolder = KeeperFolder(), seconds: Int = 5) throws(MachineError) {
     try folder.check()
     let file = host_socket_connect(folder.socket, Int32(seconds))
     guard file >= 0 else {
-      let reason =
-        file == -EPERM ? "another user's process answers" : String(cString: strerror(-file))
+      let reason = file == -EPERM ? "another user's process answers" : String(cString: strerror(-file))
       throw .keeper("\(folder.socket): \(reason)")
     }
     socket = Mutex(file)

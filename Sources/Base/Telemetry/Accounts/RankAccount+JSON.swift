@@ -171,7 +171,7 @@ extension JSONValue {
   static func numbers(_ values: [Int]) -> JSONValue { .array(values.map { .int($0) }) }
   static func numbers(_ values: [[Int]]) -> JSONValue { .array(values.map { .numbers($0) }) }
 
-  /// A member that is a whole number of at least 0.
+  /// A member that is a whole number from 0 to below `limit`.
   package func count(_ key: String, below limit: Int = 1 << 62) throws(MalformedAccount) -> Int {
     guard let value = self[key]?.exactInt, (0..<limit).contains(value) else {
       throw MalformedAccount(reason: "\"\(key)\" is not a whole number from 0")

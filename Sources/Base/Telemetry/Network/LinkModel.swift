@@ -49,7 +49,7 @@ package struct LinkModel: Sendable, Equatable {
     fitExchanges(samples.filter { !$0.isPingPong })
   }
 
-  /// One message alone.
+  /// Seconds for one message of so many bytes, alone.
   package func seconds(_ bytes: Int) -> Double {
     let piece = pieces.last { $0.fromBytes <= bytes } ?? pieces[0]
     return piece.alpha + piece.beta * Double(bytes)
@@ -85,9 +85,7 @@ package struct LinkModel: Sendable, Equatable {
     let alone = samples.map { seconds($0.messageBytes) }
     let usable = zip(samples, alone).filter { $0.0.messagesAtOnce > 1 || $0.0.bytesAtOnce > $0.0.messageBytes }
     guard !usable.isEmpty else {
-      if !samples.isEmpty {
-        exchangeResidual = zip(samples, alone).reduce(0) { max($0, abs($1.1 / $1.0.seconds - 1)) }
-      }
+      if !samples.isEmpty { exchangeResidual = zip(samples, alone).reduce(0) { max($0, abs($1.1 / $1.0.seconds - 1)) } }
       return
     }
     let fit = LeastSquares(

@@ -43,9 +43,7 @@ package struct LinkSample: Sendable, Equatable {
     link: LinkClass, messageBytes: Int, messagesAtOnce: Int = 1, bytesAtOnce: Int? = nil, seconds: Double,
     isPingPong: Bool = true
   ) {
-    self.link = link
-    self.messageBytes = messageBytes
-    self.messagesAtOnce = messagesAtOnce
+    (self.link, self.messageBytes, self.messagesAtOnce) = (link, messageBytes, messagesAtOnce)
     self.bytesAtOnce = bytesAtOnce ?? messageBytes
     self.seconds = seconds
     self.isPingPong = isPingPong

@@ -23,6 +23,7 @@ package struct Balance: Sendable {
   private var sumExperts: [Int]
   private var ranks = 0
 
+  /// Nothing counted yet, of so many layers.
   package init(layerCount: Int) {
     layers = Array(repeating: Layer(), count: layerCount)
     maxVisits = Array(repeating: 0, count: layerCount)

@@ -10,6 +10,7 @@ package struct ExpertLoad: Sendable {
   /// that was done, but for no token of a text.
   package var rejected: [Int32]
 
+  /// Nothing counted yet, of so many layers with so many experts each.
   package init(layerCount: Int, expertCount: Int) {
     self.expertCount = expertCount
     visits = Array(repeating: 0, count: layerCount)

@@ -65,7 +65,7 @@ package final class PhaseRecorder {
   package var keptSpans: [Span] { spans?.inOrder ?? [] }
   package var keptMessages: [Message] { messages?.inOrder ?? [] }
 
-  /// Notes a message that is about to be sent.
+  /// Notes a message of `rows` rows to rank `peer`, about to be sent at `time` (nanoseconds of `Timestamp`).
   package func sending(to peer: Int, rows: Int, layer: Int, isCombine: Bool, at time: UInt64) {
     guard isOpen, messages != nil else { return }
     messages?.append(
@@ -91,7 +91,7 @@ package final class PhaseRecorder {
     enter(next, layer: nextLayer, at: isOpen ? Timestamp.now() : 0)
   }
 
-  /// The same for who has read the clock.
+  /// The same for who has read the clock: `now` is in nanoseconds of `Timestamp`.
   @inline(__always) package func enter(_ next: Phase, layer nextLayer: Int, at now: UInt64) {
     if isUnderWay { progress.enter(next, layer: nextLayer) }
     guard isOpen else { return }

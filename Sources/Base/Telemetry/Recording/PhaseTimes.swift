@@ -9,6 +9,7 @@ package struct PhaseTimes: Sendable {
   /// The same by the rank that was late.
   package private(set) var lateByRank: [UInt64]
 
+  /// Nothing counted yet, of so many layers, and of as many ranks to wait for.
   package init(layerCount: Int, rankCount: Int) {
     time = Array(repeating: 0, count: (layerCount + 1) * Phase.count)
     late = time

@@ -26,6 +26,7 @@ package struct StartReport: Sendable, Equatable {
   package var bytes: Int
   package var allBytes: Int
 
+  /// `bytes` of `allBytes` are read.
   package init(rank: Int, host: String, rankCount: Int, stage: Stage, bytes: Int = 0, allBytes: Int = 0) {
     (self.rank, self.host, self.rankCount, self.stage) = (rank, host, rankCount, stage)
     (self.bytes, self.allBytes) = (bytes, allBytes)

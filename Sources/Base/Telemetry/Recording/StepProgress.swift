@@ -47,9 +47,7 @@ package final class StepProgress: Sendable {
     waiting.store(count << 32 | UInt64(UInt32(truncatingIfNeeded: (peer ?? -1) + 2)), ordering: .relaxed)
   }
 
-  package func endWait() {
-    waiting.store(waiting.load(ordering: .relaxed) & 0xffff_ffff_0000_0000, ordering: .relaxed)
-  }
+  package func endWait() { waiting.store(waiting.load(ordering: .relaxed) & 0xffff_ffff_0000_0000, ordering: .relaxed) }
 
   /// nil between steps.
   package var now: Place? {

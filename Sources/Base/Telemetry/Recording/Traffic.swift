@@ -20,7 +20,7 @@ package struct Traffic: Sendable, Equatable {
 
   package init() {}
 
-  /// Counts a dispatch message.
+  /// Counts a dispatch message of `messageBytes`, of which `rows` rows take `rowBytes` each.
   package mutating func countDispatch(rows: Int, rowBytes: Int, messageBytes: Int) {
     messages += 1
     dispatchRows += rows
@@ -69,6 +69,7 @@ package struct TrafficTable: Sendable {
   /// Tokens that had to reach each host, once however many of its ranks they visit; hosts by their lowest rank.
   package var rowsToHost: [Int]
 
+  /// Nothing sent yet, to each of so many ranks.
   package init(rankCount: Int) {
     byRank = Array(repeating: Traffic(), count: rankCount)
     rowsToHost = Array(repeating: 0, count: rankCount)

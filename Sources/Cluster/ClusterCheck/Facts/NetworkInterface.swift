@@ -1,5 +1,6 @@
 import Glibc
 import JSON
+import Machine
 
 /// A network interface of this host that is up: one address of it.
 package struct NetworkInterface: Sendable, Equatable {
@@ -32,7 +33,7 @@ package struct NetworkInterface: Sendable, Equatable {
       found.append(
         NetworkInterface(
           name: name, address: SocketAddress.text(bytes), prefixLength: mask.reduce(0) { $0 + $1.nonzeroBitCount },
-          megabits: TextFile.contents("/sys/class/net/\(name)/speed").flatMap { Int($0.filter { !$0.isWhitespace }) }
+          megabits: KernelFiles.text("/sys/class/net/\(name)/speed").flatMap { Int($0.filter { !$0.isWhitespace }) }
             .flatMap { $0 > 0 ? $0 : nil }))
     }
     return found
@@ -42,7 +43,7 @@ package struct NetworkInterface: Sendable, Equatable {
   /// out.
   package static func addressesInUse() -> Set<String> {
     var inodes: Set<Substring> = []
-    for name in TextFile.names("/proc/self/fd") {
+    for name in KernelFiles.names(in: "/proc/self/fd") {
       // A link such as "socket:[1234]".
       var buffer = [CChar](repeating: 0, count: 256)
       let count = readlink("/proc/self/fd/\(name)", &buffer, buffer.count)
@@ -50,7 +51,7 @@ package struct NetworkInterface: Sendable, Equatable {
       let target = String(decoding: buffer.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self)
       if target.hasPrefix("socket:[") { inodes.insert(target.dropFirst(8).dropLast()) }
     }
-    let tables = ["/proc/self/net/tcp", "/proc/self/net/tcp6"].compactMap { TextFile.contents($0) }
+    let tables = ["/proc/self/net/tcp", "/proc/self/net/tcp6"].compactMap { KernelFiles.text($0, limit: 1 << 22) }
     return tables.reduce(into: []) { $0.formUnion(SocketAddress.established($1, inodes: inodes)) }
   }
 
@@ -66,18 +67,5 @@ package struct NetworkInterface: Sendable, Equatable {
     address = try json.text("address")
     prefixLength = try json.count("prefix_length")
     megabits = json["megabits"]?.exactInt
-  }
-
-  /// Whether `other` lies in the network of this one.
-  func sharesNetwork(with other: NetworkInterface) -> Bool {
-    guard let mine = SocketAddress.bytes(of: address), let theirs = SocketAddress.bytes(of: other.address),
-      mine.count == theirs.count,
-      prefixLength == other.prefixLength
-    else { return false }
-    return mine.indices.allSatisfy { index in
-      let bits = min(8, max(0, prefixLength - 8 * index))
-      let mask = UInt8(truncatingIfNeeded: 0xff00 >> bits)
-      return mine[index] & mask == theirs[index] & mask
-    }
   }
 }

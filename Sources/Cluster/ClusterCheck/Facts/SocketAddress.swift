@@ -31,12 +31,6 @@ enum SocketAddress {
     return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 
-  static func bytes(of text: String) -> [UInt8]? {
-    var bytes = [UInt8](repeating: 0, count: 16)
-    if inet_pton(AF_INET, text, &bytes) == 1 { return Array(bytes.prefix(4)) }
-    return inet_pton(AF_INET6, text, &bytes) == 1 ? bytes : nil
-  }
-
   /// Local addresses of the established connections that `inodes` name, from the kernel's table (proc(5),
   /// /proc/net/tcp): words of 32 bits in hexadecimal, each with its lowest byte first.
   static func established(_ table: String, inodes: Set<Substring>) -> Set<String> {

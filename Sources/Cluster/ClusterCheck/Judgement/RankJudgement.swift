@@ -33,8 +33,7 @@ package struct RankJudgement {
       rows.append((host.name, needed, host.ranks.map(\.host.availableBytes).min() ?? 0))
     }
     let ranks = Words.sizes(facts.ranks.map { $0.weightBytes ?? 0 })
-    let words =
-      "weights \(ranks) a rank, cache \(Words.sizes(facts.ranks.map { $0.cacheBytes ?? 0 }))"
+    let words = "weights \(ranks) a rank, cache \(Words.sizes(facts.ranks.map { $0.cacheBytes ?? 0 }))"
     let short = rows.filter { $0.needed > $0.available }
     guard short.isEmpty else {
       return Finding(

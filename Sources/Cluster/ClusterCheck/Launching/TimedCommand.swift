@@ -30,7 +30,7 @@ package struct TimedCommand: Sendable {
     defer { for end in [output.reading, errors.reading] { close(end) } }
     let started = Result { () throws(MachineError) in
       try ChildProcess.start(
-        command, environment: variables(), input: null, output: output.writing, errors: errors.writing)
+        command, environment: ChildProcess.environment(), input: null, output: output.writing, errors: errors.writing)
     }
     for end in [output.writing, errors.writing] { close(end) }
     let process = try started.get()
@@ -39,13 +39,13 @@ package struct TimedCommand: Sendable {
     var hasEnded = false
     while !hasEnded, ContinuousClock.now < deadline, isWanted() {
       read([output.reading, errors.reading], &text, &words, milliseconds: 50)
-      hasEnded = self.hasEnded(process)
+      hasEnded = ChildProcess.end(of: process) != nil
     }
     if !hasEnded {
       // A launcher ends its ranks on other hosts when asked politely.
       kill(-process, SIGTERM)
       let grace = ContinuousClock.now + .seconds(3)
-      while !self.hasEnded(process), ContinuousClock.now < grace {
+      while ChildProcess.end(of: process) == nil, ContinuousClock.now < grace {
         read([output.reading, errors.reading], &text, &words, milliseconds: 20)
       }
     }
@@ -58,22 +58,6 @@ package struct TimedCommand: Sendable {
     let end: End = !hasEnded ? .tooLate : status & 0x7f == 0 ? .exited(status >> 8 & 0xff) : .signalled(status & 0x7f)
     return TimedCommand(
       end: end, output: String(decoding: text, as: UTF8.self), errors: String(decoding: words, as: UTF8.self))
-  }
-
-  private static func hasEnded(_ process: Int32) -> Bool {
-    var info = siginfo_t()
-    return waitid(P_PID, id_t(process), &info, WEXITED | WNOHANG | WNOWAIT) == 0
-      && info._sifields._sigchld.si_pid == process
-  }
-
-  private static func variables() -> [String] {
-    var values: [String] = []
-    var next = environ
-    while let value = next.pointee {
-      values.append(String(cString: value))
-      next += 1
-    }
-    return values
   }
 
   /// Takes what has come; false once both ends are closed.
@@ -100,22 +84,13 @@ package struct TimedCommand: Sendable {
   /// The first line that says something, of what it wrote to standard error: what was wrong, before others tell what
   /// came of it.
   package var firstWords: String {
-    let lines = errors.split(whereSeparator: \.isNewline).map { $0.trimmingBlanks }
+    let lines = errors.split(whereSeparator: \.isNewline).map { $0.trimmed }
     return lines.first { line in line.contains { $0.isLetter } }.map(String.init) ?? "it said nothing"
   }
 
   /// The last line that says something, of what it wrote to standard error: mpirun frames its messages with dashes.
   package var lastWords: String {
-    let lines = errors.split(whereSeparator: \.isNewline).map { $0.trimmingBlanks }
+    let lines = errors.split(whereSeparator: \.isNewline).map { $0.trimmed }
     return lines.last { line in line.contains { $0.isLetter } }.map(String.init) ?? "it said nothing"
-  }
-}
-
-extension Substring {
-  fileprivate var trimmingBlanks: Substring {
-    var rest = self
-    while rest.first?.isWhitespace == true { rest = rest.dropFirst() }
-    while rest.last?.isWhitespace == true { rest = rest.dropLast() }
-    return rest
   }
 }

@@ -36,18 +36,14 @@ package final class ClusterDispatcher: ExpertDispatcher {
   /// Moves messages on while experts compute.
   private let poll: () -> Void
 
-  /// `placement` is the same on all ranks; `telemetry` counts the messages sent and awaited. With `gathersVisits` experts
-  /// get all visits of a layer in one batch, in order of rank, however long that takes.
+  /// `placement` is the same on all ranks; `telemetry` counts the messages sent and awaited. With `gathersVisits`
+  /// experts get all visits of a layer in one batch, in order of rank, however long that takes.
   package init(
     communicator: any Communicator, placement: ModelPlacement, compute: Compute, wire: WireFormat, topK: Int,
     telemetry: RankTelemetry, clocks: PeerClocks, channels: ExpertChannels? = nil, gathersVisits: Bool = false
   ) {
-    self.communicator = communicator
-    self.placement = placement
-    self.compute = compute
-    self.wire = wire
-    self.topK = topK
-    self.gathersVisits = gathersVisits
+    (self.communicator, self.placement, self.compute) = (communicator, placement, compute)
+    (self.wire, self.topK, self.gathersVisits) = (wire, topK, gathersVisits)
     hostOfRank = clocks.hostOfRank
     let links = ClusterLinks(
       communicator, placement: placement, compute: compute, wire: wire, topK: topK, telemetry: telemetry,
@@ -156,9 +152,7 @@ package final class ClusterDispatcher: ExpertDispatcher {
 
   private func expand(_ message: CombineMessage, rows: Int, from owner: Rank) -> UnsafeMutablePointer<Float> {
     let width = wire.outputSize
-    if expanded[owner.index].count < rows * width {
-      expanded[owner.index] = AlignedBuffer(count: rows * width * 3 / 2)
-    }
+    if expanded[owner.index].count < rows * width { expanded[owner.index] = AlignedBuffer(count: rows * width * 3 / 2) }
     let target = expanded[owner.index].pointer
     compute.pool.run { worker in
       for i in compute.share(of: rows, worker: worker) { message.read(row: i, into: target + i * width) }

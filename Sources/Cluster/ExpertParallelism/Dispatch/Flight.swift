@@ -189,8 +189,7 @@ extension Flight {
       batch.visits.truncate(to: firstVisit + taken)
       batch.experts.truncate(to: firstVisit + taken)
       batch.subtrees.truncate(to: firstSubtree + subtreeCount)
-      sources.append(
-        Source(rank: source, tokenCount: tokens, firstOutput: firstSubtree, outputCount: subtreeCount))
+      sources.append(Source(rank: source, tokenCount: tokens, firstOutput: firstSubtree, outputCount: subtreeCount))
     }
 
     /// The rows for this rank's own tokens.

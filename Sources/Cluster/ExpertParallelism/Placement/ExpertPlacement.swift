@@ -1,5 +1,4 @@
 import Fabric
-import MoEModel
 import Tensors
 
 /// Which ranks hold each expert of one MoE layer: one owner, and where there is memory to spare, replicas on other

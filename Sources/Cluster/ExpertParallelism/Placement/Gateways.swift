@@ -35,7 +35,4 @@ package struct Gateways: Sendable {
   /// A rank's place among those of its host, and the ranks of a host by their places.
   func place(of rank: Rank) -> Int { placeOf[rank.index] }
   func ranks(onHostOf rank: Rank) -> [Rank] { hosts[hostOf[rank.index]] }
-
-  /// Ranks of the largest host.
-  package var hostSize: Int { hosts.map(\.count).max() ?? 0 }
 }

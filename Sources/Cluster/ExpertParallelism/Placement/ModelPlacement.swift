@@ -15,7 +15,7 @@ package struct ModelPlacement: Sendable, Equatable {
   /// The same in every layer.
   package init(_ base: ExpertPlacement) { self.init(base, layers: [:]) }
 
-  /// The plain one.
+  /// The plain one of `expertCount` experts on `rankCount` ranks, in every layer.
   package init(expertCount: Int, rankCount: Int) {
     self.init(ExpertPlacement(expertCount: expertCount, rankCount: rankCount))
   }

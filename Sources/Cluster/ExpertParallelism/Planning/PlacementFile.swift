@@ -3,8 +3,8 @@ import JSON
 
 /// A placement as it lies in a file, or travels to other ranks, with the visits that it was planned from.
 ///
-/// `{"schema": "martinet-placement", "version": 1, "model", "experts", "ranks", "steps"?, "layers": [{"layer", "owners":
-/// [rank of each expert], "replicas": [[expert, rank], …], "visits"?: [of each expert]}, …]}`.
+/// `{"schema": "martinet-placement", "version": 1, "model", "experts", "ranks", "steps"?, "layers": [{"layer",
+/// "owners": [rank of each expert], "replicas": [[expert, rank], …], "visits"?: [of each expert]}, …]}`.
 package struct PlacementFile: Sendable, Equatable {
   package var model: String
   package var placement: ModelPlacement

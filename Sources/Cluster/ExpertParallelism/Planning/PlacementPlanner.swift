@@ -114,9 +114,7 @@ package struct PlacementPlanner: Sendable {
   ) -> (visits: Double, experts: Double) {
     let all = factors(loads, placement)
     guard !all.isEmpty else { return (1, 1) }
-    return (
-      all.reduce(0) { $0 + $1.visits } / Double(all.count), all.reduce(0) { $0 + $1.experts } / Double(all.count)
-    )
+    return (all.reduce(0) { $0 + $1.visits } / Double(all.count), all.reduce(0) { $0 + $1.experts } / Double(all.count))
   }
 }
 

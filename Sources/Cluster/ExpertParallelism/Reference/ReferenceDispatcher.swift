@@ -46,8 +46,7 @@ package final class ReferenceDispatcher: ExpertDispatcher {
       for (i, byte) in tokens[token].input.enumerated() { input.pointer[i] = byte }
       batch.begin(layer: layer)
       batch.inputs.append(UnsafeRawPointer(input.pointer))
-      batch.append(
-        expert: tokens[token].experts[choice], weight: tokens[token].weights[choice], beginsSubtree: true)
+      batch.append(expert: tokens[token].experts[choice], weight: tokens[token].weights[choice], beginsSubtree: true)
       return batch
     }
 
@@ -67,10 +66,8 @@ package final class ReferenceDispatcher: ExpertDispatcher {
     communicator: any Communicator, placement: ModelPlacement, rowFormat: RowFormat, hiddenSize: Int,
     outputSize: Int? = nil
   ) {
-    self.communicator = communicator
-    self.placement = placement
-    self.rowFormat = rowFormat
-    self.hiddenSize = hiddenSize
+    (self.communicator, self.placement) = (communicator, placement)
+    (self.rowFormat, self.hiddenSize) = (rowFormat, hiddenSize)
     self.outputSize = outputSize ?? hiddenSize
   }
 
@@ -106,9 +103,7 @@ package final class ReferenceDispatcher: ExpertDispatcher {
   private var treeHeight: Int { Int.bitWidth - (placement.expertCount - 1).leadingZeroBitCount }
 
   /// Every rank's tokens, in order of rank. Collective.
-  private func gatherTokens(
-    layer: Int, rows: Int, input: Rows, decisions: RouterDecisions
-  ) throws -> [Token] {
+  private func gatherTokens(layer: Int, rows: Int, input: Rows, decisions: RouterDecisions) throws -> [Token] {
     let topK = decisions.topK
     func array<T>(_ start: UnsafePointer<T>, _ count: Int) -> [T] {
       Array(UnsafeBufferPointer(start: start, count: count))

@@ -148,9 +148,7 @@ package final class ClusterSliceExchange: SliceExchange {
       throw ExpertParallelismError.malformedSlices(from: Rank(peer), bytes: bytes.count, expected: expected)
     }
     let sent = clocks.local(UInt64(littleEndian: message.loadUnaligned(as: UInt64.self)), of: Rank(peer))
-    if sent > began {
-      phases.blame(peer, nanoseconds: min(sent, arrived) &- began, .combine, layer: layer)
-    }
+    if sent > began { phases.blame(peer, nanoseconds: min(sent, arrived) &- began, .combine, layer: layer) }
     phases.enter(.unpack, layer: layer, at: arrived)
     var place = UnsafeRawPointer(message + Self.headerBytes)
     for origin in origins {

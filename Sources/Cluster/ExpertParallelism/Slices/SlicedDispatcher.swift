@@ -41,7 +41,7 @@ package final class SlicedDispatcher: ExpertDispatcher {
   private let returned: [RowStorage<Float>]
   @exclusivity(unchecked) private var places: [UnsafeMutablePointer<Float>?]
 
-  /// `gatherer` also brings what was noted there before `combine`.
+  /// `hiddenSize`: numbers of a token's row. `gatherer` also brings what was noted there before `combine`.
   package init(
     rank: Rank, placement: ModelPlacement, hiddenSize: Int, compute: Compute, slices gatherer: SliceGatherer,
     telemetry: RankTelemetry
@@ -83,8 +83,7 @@ package final class SlicedDispatcher: ExpertDispatcher {
         guard owner == Int32(own) else { continue }
         if !isHere { flight.batch.inputs.append(rows.form(of: row)) }
         isHere = true
-        flight.batch.append(
-          expert: ids[i], weight: decisions.weights.pointer[first + i], beginsSubtree: marks[i] == 1)
+        flight.batch.append(expert: ids[i], weight: decisions.weights.pointer[first + i], beginsSubtree: marks[i] == 1)
       }
       writer.endTotal()
     }

@@ -1,6 +1,5 @@
 import Fabric
 import Kernels
-import MoEModel
 import Telemetry
 
 /// The ways from this rank to others and back, put together: exchanges, each with its account, and transports over

@@ -15,9 +15,7 @@ final class DirectExchange: Exchange {
   @exclusivity(unchecked) private var sends: [(peer: Rank, request: PendingRequest)] = []
 
   init(_ communicator: any Communicator, tag: MessageTag, channels: HostChannels?) {
-    self.communicator = communicator
-    self.tag = tag
-    self.channels = channels
+    (self.communicator, self.tag, self.channels) = (communicator, tag, channels)
     let nothing = AlignedBuffer<UInt8>(count: 64)
     outgoing = Array(repeating: nothing, count: communicator.size)
     incoming = outgoing

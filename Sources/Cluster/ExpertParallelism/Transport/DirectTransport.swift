@@ -1,6 +1,5 @@
 import Fabric
 import Kernels
-import MoEModel
 import Tensors
 
 /// Every rank sends straight to every other.
@@ -29,11 +28,7 @@ final class DirectTransport: Transport {
     let gateways = Gateways(hostOfRank: hostOfRank)
     readers = gateways.ranks(onHostOf: own).map { $0 == own ? own : nil }
     peers = (0..<placement.rankCount).map { Rank($0) }.filter { $0 != own }
-    self.tokens = tokens
-    self.outputs = outputs
-    self.compute = compute
-    self.wire = wire
-    self.topK = topK
+    (self.tokens, self.outputs, self.compute, self.wire, self.topK) = (tokens, outputs, compute, wire, topK)
   }
 
   func expectTokens(rowsByRank: [Int], from sources: inout [Rank]) throws {

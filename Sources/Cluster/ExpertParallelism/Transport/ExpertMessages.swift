@@ -17,9 +17,7 @@ struct DispatchMessage {
   let visitCount: Int
   private let wire: WireFormat
 
-  static func rowsOffset(tokens: Int, visits: Int) -> Int {
-    ((headerWords + tokens + 2 * visits) * 4 + 63) / 64 * 64
-  }
+  static func rowsOffset(tokens: Int, visits: Int) -> Int { ((headerWords + tokens + 2 * visits) * 4 + 63) / 64 * 64 }
 
   private var words: UnsafeMutablePointer<Int32> { base.assumingMemoryBound(to: Int32.self) }
   var visitCounts: UnsafeMutablePointer<Int32> { words + Self.headerWords }
@@ -110,9 +108,7 @@ struct CombineMessage {
   private func row(_ index: Int) -> UnsafeMutableRawPointer { base + Self.headerBytes + index * wire.sumByteCount }
 
   /// The rows where they lie, which their reader may overwrite; nil where they are not fp32.
-  var floats: UnsafeMutablePointer<Float>? {
-    wire.sums == .float32 ? row(0).assumingMemoryBound(to: Float.self) : nil
-  }
+  var floats: UnsafeMutablePointer<Float>? { wire.sums == .float32 ? row(0).assumingMemoryBound(to: Float.self) : nil }
 
   func write(_ sum: UnsafePointer<Float>, row index: Int, _ compute: Compute) {
     compute.round(sum, columns: wire.outputSize, as: wire.sums.rowFormat, into: row(index))

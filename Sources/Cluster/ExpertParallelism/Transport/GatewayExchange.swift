@@ -18,11 +18,8 @@ final class GatewayExchange: Exchange {
   init(
     _ direct: DirectExchange, communicator: any Communicator, gateways: Gateways, inboxes: HostInboxes, tag: MessageTag
   ) {
-    self.direct = direct
-    self.communicator = communicator
-    self.gateways = gateways
-    self.inboxes = inboxes
-    self.tag = tag
+    (self.direct, self.communicator, self.gateways) = (direct, communicator, gateways)
+    (self.inboxes, self.tag) = (inboxes, tag)
     receives = Array(repeating: nil, count: communicator.size)
   }
 

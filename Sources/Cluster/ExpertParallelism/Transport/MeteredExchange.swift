@@ -15,10 +15,7 @@ final class MeteredExchange<Base: Exchange>: Exchange {
 
   /// `isCombine` says which kind of message it is: partial outputs, or tokens.
   init(_ base: Base, isCombine: Bool, telemetry: RankTelemetry, clocks: PeerClocks) {
-    self.base = base
-    self.isCombine = isCombine
-    self.telemetry = telemetry
-    self.clocks = clocks
+    (self.base, self.isCombine, self.telemetry, self.clocks) = (base, isCombine, telemetry, clocks)
     (waiting, working) = isCombine ? (.combine, .merge) : (.dispatch, .unpack)
   }
 
@@ -58,9 +55,7 @@ final class MeteredExchange<Base: Exchange>: Exchange {
     if bytes.count >= stampOffset + 8 {
       let stamp = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: stampOffset, as: UInt64.self))
       let sent = clocks.local(stamp, of: peer)
-      if sent > began {
-        phases.blame(peer.index, nanoseconds: min(sent, arrived) &- began, waiting, layer: layer)
-      }
+      if sent > began { phases.blame(peer.index, nanoseconds: min(sent, arrived) &- began, waiting, layer: layer) }
     }
     phases.enter(working, layer: layer, at: arrived)
     return bytes

@@ -1,6 +1,5 @@
 import Fabric
 import Kernels
-import MoEModel
 
 /// Partial outputs on their way back: from the ranks of a host to gateways, added up there, and from gateways home.
 extension RelayedTransport {

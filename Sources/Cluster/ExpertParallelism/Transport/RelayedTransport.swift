@@ -1,6 +1,5 @@
 import Fabric
 import Kernels
-import MoEModel
 import Tensors
 
 /// Tokens travel once to each other host, to the sender's *gateway* there, and are read by all ranks they visit; their
@@ -39,15 +38,8 @@ final class RelayedTransport: Transport {
     _ direct: DirectTransport, own: Rank, hostPeers: [Rank], gateways: Gateways, tokens: any Exchange, capacity: Int,
     partials: any Exchange, compute: Compute, wire: WireFormat
   ) {
-    self.direct = direct
-    self.own = own
-    self.hostPeers = hostPeers
-    self.gateways = gateways
-    self.tokens = tokens
-    self.capacity = capacity
-    self.partials = partials
-    self.compute = compute
-    self.wire = wire
+    (self.direct, self.own, self.hostPeers, self.gateways, self.tokens) = (direct, own, hostPeers, gateways, tokens)
+    (self.capacity, self.partials, self.compute, self.wire) = (capacity, partials, compute, wire)
     placement = direct.placement
     receivers = AlignedBuffer(
       (0..<placement.rankCount).map { Int32(gateways.gateway(of: own, towards: Rank($0)).index) })
@@ -90,9 +82,7 @@ final class RelayedTransport: Transport {
   func read(
     _ bytes: UnsafeMutableRawBufferPointer, from source: Rank, layer: Int, tokenLimit: Int
   ) throws(ExpertParallelismError) -> DispatchMessage {
-    guard relays(source) else {
-      return try direct.read(bytes, from: source, layer: layer, tokenLimit: tokenLimit)
-    }
+    guard relays(source) else { return try direct.read(bytes, from: source, layer: layer, tokenLimit: tokenLimit) }
     let message = try DispatchMessage(
       reading: bytes.baseAddress!, byteCount: bytes.count, from: source, to: readers, layer: layer,
       tokenLimit: tokenLimit, wire: wire, placement: placement[layer])

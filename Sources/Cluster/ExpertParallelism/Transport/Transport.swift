@@ -1,5 +1,4 @@
 import Fabric
-import MoEModel
 import Tensors
 
 /// The way that tokens and partial outputs take between ranks in one step: straight, or through gateways.
@@ -32,7 +31,5 @@ protocol Transport: AnyObject {
 
 extension Transport {
   /// Whether messages are under way that move on only when somebody polls.
-  func travels(_ sources: [Rank]) -> Bool {
-    tokens.isSending || sources.contains { !tokens.isShared(with: $0) }
-  }
+  func travels(_ sources: [Rank]) -> Bool { tokens.isSending || sources.contains { !tokens.isShared(with: $0) } }
 }

@@ -62,12 +62,7 @@ package struct CheckpointMaker {
     let isNew = mkdir(folder, 0o777) == 0
     if !isNew {
       guard errno == EEXIST else { throw failure("create") }
-      guard let directory = opendir(folder) else { throw MakeCheckpointError.outputExists(folder) }
-      defer { closedir(directory) }
-      while let item = readdir(directory) {
-        let name = withUnsafeBytes(of: &item.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-        guard name == "." || name == ".." else { throw MakeCheckpointError.outputExists(folder) }
-      }
+      guard OutputFolder.files(in: folder)?.isEmpty == true else { throw MakeCheckpointError.outputExists(folder) }
     }
     var space = statvfs()
     if statvfs(folder, &space) == 0 {

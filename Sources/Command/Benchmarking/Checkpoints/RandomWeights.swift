@@ -52,9 +52,7 @@ struct RandomWeights: Sendable {
   static let pieceCount = 1 << 20
 
   /// Hands the tensor to `write`, piece after piece, in order.
-  func fill(
-    _ planned: CheckpointPlan.Tensor, number: Int, write: (UnsafeRawBufferPointer) throws -> Void
-  ) throws {
+  func fill(_ planned: CheckpointPlan.Tensor, number: Int, write: (UnsafeRawBufferPointer) throws -> Void) throws {
     let tensor = planned.entry
     switch (values(planned.parameter), tensor.type) {
     case (.experts, _): try assign(tensor, number: number, write)
@@ -68,9 +66,7 @@ struct RandomWeights: Sendable {
   }
 
   /// A table `[tokens, chosen]` of the experts of each token.
-  private func assign(
-    _ tensor: TensorEntry, number: Int, _ write: (UnsafeRawBufferPointer) throws -> Void
-  ) throws {
+  private func assign(_ tensor: TensorEntry, number: Int, _ write: (UnsafeRawBufferPointer) throws -> Void) throws {
     let chosen = max(tensor.shape.last ?? 1, 1)
     let table = (0..<tensor.elementCount).map { i -> Int64 in
       let first = Self.mixed(seed ^ Self.mixed(UInt64(number) << 32 | UInt64(i / chosen))) % UInt64(expertCount)

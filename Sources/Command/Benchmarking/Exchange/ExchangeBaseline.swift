@@ -47,9 +47,7 @@ struct ExchangeBaseline {
   ) throws {
     guard let mpi = communicator as? MPICommunicator else { preconditionFailure("the command runs over MPI") }
     self.communicator = mpi
-    self.compute = compute
-    self.wire = wire
-    self.tokens = tokens
+    (self.compute, self.wire, self.tokens) = (compute, wire, tokens)
     let size = communicator.size
     var destinations = Array(repeating: [Int](), count: size)
     var sums = Array(repeating: 0, count: size)

@@ -53,9 +53,7 @@ package struct GenerateBenchmark {
   }
 
   /// Of all runs together.
-  private var speculation: SpeculationStatistics {
-    runs.reduce(SpeculationStatistics()) { $0 + $1.speculation }
-  }
+  private var speculation: SpeculationStatistics { runs.reduce(SpeculationStatistics()) { $0 + $1.speculation } }
 
   private var limit: Double { (readBefore + readAfter) / 2 }
 

@@ -20,9 +20,7 @@ package struct AttentionBenchmark {
     func attendedBytes(_ type: CacheType) -> Int {
       isLatent ? type.byteCount(keyDims) : keyHeads * (type.byteCount(keyDims) + type.byteCount(valueDims))
     }
-    func positionBytes(_ type: CacheType) -> Int {
-      attendedBytes(type) + type.ofNumbers.byteCount(indexer?.dims ?? 0)
-    }
+    func positionBytes(_ type: CacheType) -> Int { attendedBytes(type) + type.ofNumbers.byteCount(indexer?.dims ?? 0) }
     /// Tokens of one kernel call.
     var tokenTile: Int { isLatent ? 8 : 16 }
 
@@ -46,7 +44,7 @@ package struct AttentionBenchmark {
     package var cacheBytes: Int
     package var operations: Int
 
-    /// Time the limits alone would take, over the time taken.
+    /// Time the limits alone would take, over the time taken: `read` bytes a second, `flops` operations a second.
     package func ratio(read: Double, flops: Double) -> Double {
       max(Double(cacheBytes) / read, Double(operations) / flops) / seconds
     }
@@ -174,8 +172,7 @@ package struct AttentionBenchmark {
     }
     let (own, whole) = (shape.attendedBytes(.q8), shape.positionBytes(.q8))
     for block in 1..<max(blockCount, 1) {
-      (memory.base + block * Self.blockTokens * whole).copyMemory(
-        from: memory.base, byteCount: own * Self.blockTokens)
+      (memory.base + block * Self.blockTokens * whole).copyMemory(from: memory.base, byteCount: own * Self.blockTokens)
     }
   }
 

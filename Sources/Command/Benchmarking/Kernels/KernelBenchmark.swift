@@ -38,6 +38,7 @@ package struct KernelBenchmark {
   let rows: Int
   let columns: Int
 
+  /// Products with weights `[rows, columns]`.
   package init(compute: Compute, rows: Int, columns: Int) {
     (self.compute, self.rows, self.columns) = (compute, rows, columns)
   }

@@ -3,7 +3,6 @@ import Inference
 import JSON
 import Machine
 import Reports
-import Telemetry
 
 /// Starts the runs of a sweep, one after another, and keeps what each reported in a folder; what is there already is
 /// not run again.

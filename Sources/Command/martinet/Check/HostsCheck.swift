@@ -1,7 +1,6 @@
 import ArgumentParser
 import ClusterCheck
 import Foundation
-import JSON
 import Machine
 import Reports
 

@@ -1,7 +1,5 @@
 import ArgumentParser
 import Benchmarking
-import Fabric
-import Inference
 import JSON
 import Kernels
 import Reports
@@ -21,30 +19,20 @@ struct BenchAttention: ParsableCommand {
 
   @Option(help: ArgumentHelp("Positions in the cache.", valueName: "n,…")) var context = "512,8192,32768"
   @Option(parsing: .unconditional, help: "Tokens of a prefill step.") var chunk = 32
-  @Option(parsing: .unconditional, help: "Worker threads.") var threads: Int?
-  @OptionGroup var coreOptions: CoreOptions
+  @OptionGroup var workers: WorkerOptions
   @Option(help: "Kernels to use. (default: the fastest this host has)") var isa: InstructionSet?
   @Flag(help: "One JSON object.") var json = false
 
   func validate() throws {
-    guard (2...512).contains(chunk) else { throw ValidationError("--chunk \(chunk) is not between 2 and 512") }
-    guard !(try contexts()).isEmpty else { throw ValidationError("--context names no number") }
+    try require("chunk", chunk, in: 2...512)
+    _ = try contexts()
     try isa?.checkIsSupported()
   }
 
-  private func contexts() throws -> [Int] {
-    let sizes = try InputText.ids(context)
-    guard sizes.allSatisfy({ (chunk...(1 << 18)).contains($0) }) else {
-      throw ValidationError("--context \(context): between --chunk (\(chunk)) and \(1 << 18) each")
-    }
-    return sizes
-  }
+  private func contexts() throws -> [Int] { try numbers("context", context, in: chunk...(1 << 18)) }
 
   func run() throws {
-    try withRanks { communicator in
-      let host = try coreOptions.plan(on: communicator, threads: threads)
-      let pool = try agree(on: communicator) { try host.makePool() }
-      guard communicator.isRoot else { return }
+    try workers.run { pool in
       let compute = Compute(pool: pool, instructionSet: isa ?? .best)
       let (read, flops) = (compute.probeRead(), compute.probeArithmetic(of: .float32))
       if !json {
@@ -96,12 +84,7 @@ struct BenchAttention: ParsableCommand {
     ]
   }
 
-  private func gigas(_ value: Double) -> String { Figures.decimals(value / 1e9, 1) }
-
   private func line(_ result: AttentionBenchmark.Result, gain: Double, read: Double, flops: Double) -> String {
-    func right(_ text: String, _ width: Int) -> String {
-      String(repeating: " ", count: max(0, width - text.count)) + text
-    }
     let ratio = Figures.decimals(100 * result.ratio(read: read, flops: flops), 0)
     return result.shape.name.padding(to: 11) + result.type.rawValue.padding(to: 7)
       + (result.tokens == 1 ? "decode" : "prefill").padding(to: 8) + right("\(result.context)", 9)

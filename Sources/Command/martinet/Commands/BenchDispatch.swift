@@ -2,7 +2,6 @@ import ArgumentParser
 import Benchmarking
 import ExpertParallelism
 import Fabric
-import Inference
 import JSON
 import Kernels
 import Projection
@@ -47,13 +46,6 @@ struct BenchDispatch: ParsableCommand {
   }
 
   private func cases() throws -> [DispatchBenchmark.Case] {
-    func list(_ name: String, _ text: String, _ limit: Int) throws -> [Int] {
-      let numbers = try InputText.ids(text)
-      guard !numbers.isEmpty, numbers.allSatisfy({ (1...limit).contains($0) }) else {
-        throw ValidationError("--\(name) \(text): each must be between 1 and \(limit)")
-      }
-      return numbers
-    }
     let names = routing.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
     let routings = try names.map { name in
       guard let routing = SyntheticRouting(rawValue: name) else {
@@ -65,7 +57,8 @@ struct BenchDispatch: ParsableCommand {
     guard routings.contains(.recorded) == (routingFile != nil) else {
       throw ValidationError("--routing recorded and --routing-file need each other")
     }
-    let (counts, sizes) = (try list("tokens", tokens, 1 << 16), try list("hidden", hidden, 1 << 16))
+    let counts = try numbers("tokens", tokens, in: 1...(1 << 16))
+    let sizes = try numbers("hidden", hidden, in: 1...(1 << 16))
     return routings.flatMap { routing in
       sizes.flatMap { size in
         counts.map {
@@ -144,9 +137,6 @@ struct BenchDispatch: ParsableCommand {
   }
 
   private func line(_ result: DispatchBenchmark.Result) -> String {
-    func right(_ text: String, _ width: Int) -> String {
-      String(repeating: " ", count: max(0, width - text.count)) + text
-    }
     func micros(_ seconds: Double) -> String { Figures.decimals(seconds * 1e6, 1) }
     func ratio(_ seconds: Double) -> String { right(Figures.decimals(seconds / result.seconds, 2), 9) }
     return result.benchmark.routing.rawValue.padding(to: 9) + right("\(result.benchmark.wire.hiddenSize)", 7)

@@ -35,9 +35,7 @@ struct BenchGenerate: ParsableCommand {
   @OptionGroup var reports: ReportOptions
 
   func validate() throws {
-    guard (1...1000).contains(repetitions) else {
-      throw ValidationError("--repetitions \(repetitions) is not between 1 and 1000")
-    }
+    try require("repetitions", repetitions, in: 1...1000)
     let count = try cases().count
     if reports.isWanted, count > 1 || accountingCost {
       throw ValidationError(
@@ -46,16 +44,9 @@ struct BenchGenerate: ParsableCommand {
   }
 
   private func cases() throws -> [GenerateBenchmark.Case] {
-    func list(_ name: String, _ text: String, _ limit: Int) throws -> [Int] {
-      let numbers = try InputText.ids(text)
-      guard !numbers.isEmpty, numbers.allSatisfy({ (1...limit).contains($0) }) else {
-        throw ValidationError("--\(name) \(text): each must be between 1 and \(limit)")
-      }
-      return numbers
-    }
-    let prompts = try list("prompt-length", promptLength, 1 << 20)
-    let outputs = try list("output-length", outputLength, 1 << 20)
-    let batches = try list("batch", batch, 4096)
+    let prompts = try numbers("prompt-length", promptLength, in: 1...(1 << 20))
+    let outputs = try numbers("output-length", outputLength, in: 1...(1 << 20))
+    let batches = try numbers("batch", batch, in: 1...4096)
     let count = max(prompts.count, outputs.count, batches.count)
     guard [prompts, outputs, batches].allSatisfy({ $0.count == 1 || $0.count == count }) else {
       throw ValidationError("--prompt-length, --output-length and --batch: lists of one item or of the same length")
@@ -161,9 +152,7 @@ struct BenchGenerate: ParsableCommand {
     return Double(try communicator.allReduceSum(Int64(session.compute.probeRead())))
   }
 
-  private func requests(
-    _ benchmark: GenerateBenchmark.Case, _ description: DecoderDescription
-  ) -> [GenerationRequest] {
+  private func requests(_ benchmark: GenerateBenchmark.Case, _ description: DecoderDescription) -> [GenerationRequest] {
     var state: UInt64 = 0x9E37_79B9
     let start = state
     return (0..<benchmark.batch).map { _ in

@@ -1,7 +1,5 @@
 import ArgumentParser
 import Benchmarking
-import Fabric
-import Inference
 import JSON
 import Kernels
 import Reports
@@ -16,20 +14,14 @@ struct BenchGradients: ParsableCommand {
       that attention does for positions a token does not attend are not counted.
       """)
 
-  @Option(parsing: .unconditional, help: "Worker threads.") var threads: Int?
-  @OptionGroup var coreOptions: CoreOptions
+  @OptionGroup var workers: WorkerOptions
   @Option(help: "Kernels to use. (default: the fastest this host has)") var isa: InstructionSet?
   @Flag(help: "One JSON object.") var json = false
 
-  func validate() throws {
-    try isa?.checkIsSupported()
-  }
+  func validate() throws { try isa?.checkIsSupported() }
 
   func run() throws {
-    try withRanks { communicator in
-      let host = try coreOptions.plan(on: communicator, threads: threads)
-      let pool = try agree(on: communicator) { try host.makePool() }
-      guard communicator.isRoot else { return }
+    try workers.run { pool in
       let compute = Compute(pool: pool, instructionSet: isa ?? .best)
       let limit = compute.probeArithmetic(of: .float32)
       if !json {
@@ -71,12 +63,7 @@ struct BenchGradients: ParsableCommand {
     ]
   }
 
-  private func gigas(_ value: Double) -> String { Figures.decimals(value / 1e9, 1) }
-
   private func line(_ result: GradientBenchmark.Result, limit: Double) -> String {
-    func right(_ text: String, _ width: Int) -> String {
-      String(repeating: " ", count: max(0, width - text.count)) + text
-    }
     let flops = Double(result.operations) / result.seconds
     return result.name.padding(to: 32) + right(Figures.decimals(result.seconds * 1e6, 1), 8) + right(gigas(flops), 10)
       + right("\(Figures.decimals(100 * flops / limit, 0)) %", 15)

@@ -1,7 +1,5 @@
 import ArgumentParser
 import Benchmarking
-import Fabric
-import Inference
 import JSON
 import Kernels
 import Reports
@@ -19,8 +17,7 @@ struct BenchKernels: ParsableCommand {
   @Option(parsing: .unconditional, help: "Output rows of the matrix.") var rows = 2048
   @Option(parsing: .unconditional, help: "Columns of the matrix.") var columns = 2048
   @Option(help: ArgumentHelp("Numbers of input rows.", valueName: "1,4,…")) var batch = "1,4,16,64,256"
-  @Option(parsing: .unconditional, help: "Worker threads.") var threads: Int?
-  @OptionGroup var coreOptions: CoreOptions
+  @OptionGroup var workers: WorkerOptions
   @Option(help: "Kernels to use. (default: the fastest this host has)") var isa: InstructionSet?
   @Flag(help: "Only the machine's limits.") var probesOnly = false
   @Flag(help: "One JSON object.") var json = false
@@ -30,22 +27,13 @@ struct BenchKernels: ParsableCommand {
     guard (1...65536).contains(rows), (2...65536).contains(columns), columns % 2 == 0 else {
       throw ValidationError("--rows must be between 1 and 65536, --columns even and between 2 and 65536")
     }
-    guard !(try batches()).isEmpty else { throw ValidationError("--batch names no number") }
+    _ = try batches()
   }
 
-  private func batches() throws -> [Int] {
-    let sizes = try InputText.ids(batch)
-    guard sizes.allSatisfy({ (1...4096).contains($0) }) else {
-      throw ValidationError("--batch \(batch): between 1 and 4096 each")
-    }
-    return sizes
-  }
+  private func batches() throws -> [Int] { try numbers("batch", batch, in: 1...4096) }
 
   func run() throws {
-    try withRanks { communicator in
-      let host = try coreOptions.plan(on: communicator, threads: threads)
-      let pool = try agree(on: communicator) { try host.makePool() }
-      guard communicator.isRoot else { return }
+    try workers.run { pool in
       let compute = Compute(pool: pool, instructionSet: isa ?? .best)
       let limits = KernelBenchmark.Limits(compute)
       if !json { show("\(compute.instructionSet.rawValue), \(compute.workerCount) threads; limits: \(words(limits))") }
@@ -145,12 +133,7 @@ struct BenchKernels: ParsableCommand {
     ]
   }
 
-  private func gigas(_ value: Double) -> String { Figures.decimals(value / 1e9, 1) }
-
   private func line(_ result: KernelBenchmark.Result, _ limits: KernelBenchmark.Limits) -> String {
-    func right(_ text: String, _ width: Int) -> String {
-      String(repeating: " ", count: max(0, width - text.count)) + text
-    }
     let ratio = Figures.decimals(100 * result.ratio(limits), 0)
     return result.format.name.padding(to: 10) + result.rowFormat.rawValue.padding(to: 7)
       + right("\(result.inputRows)", 6)

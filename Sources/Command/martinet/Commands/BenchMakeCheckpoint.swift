@@ -1,7 +1,5 @@
 import ArgumentParser
 import Benchmarking
-import Fabric
-import Inference
 import Reports
 
 /// `martinet bench make-checkpoint`: a model of random weights, to measure speed with.

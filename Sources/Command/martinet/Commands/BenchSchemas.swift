@@ -34,7 +34,7 @@ struct BenchSchemas: ParsableCommand {
       throw ValidationError("--layout \(layout) is not spaced, compact or indented")
     }
     guard every >= 1 else { throw ValidationError("--every \(every) is not 1 or more") }
-    guard (1...256).contains(threads) else { throw ValidationError("--threads \(threads) is not between 1 and 256") }
+    try require("threads", threads, in: 1...256)
   }
 
   func run() throws {

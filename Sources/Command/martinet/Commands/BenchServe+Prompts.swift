@@ -1,5 +1,4 @@
 import Glibc
-import JSON
 import LoadGenerator
 
 /// What is sent in a run, and before it.

@@ -1,7 +1,6 @@
 import ArgumentParser
 import Fabric
 import Glibc
-import JSON
 import LoadGenerator
 import Machine
 
@@ -72,22 +71,17 @@ struct BenchServe: ParsableCommand {
     String?
 
   func validate() throws {
-    func check<T: Comparable>(_ name: String, _ value: T?, _ range: ClosedRange<T>) throws {
-      if let value, !range.contains(value) {
-        throw ValidationError("--\(name) \(value) is not between \(range.lowerBound) and \(range.upperBound)")
-      }
-    }
-    try check("prompt-length", promptLength, 1...(1 << 20))
-    try check("prefix-length", prefixLength, 1...(1 << 20))
-    try check("output-length", outputLength, 1...(1 << 20))
-    try check("temperature", temperature, 0...100)
-    try check("requests", requests, 1...1_000_000)
-    try check("concurrency", concurrency, 1...10_000)
-    try check("request-rate", requestRate, 0.0001...100_000)
-    try check("burstiness", burstiness, 0.001...1000)
-    try check("warmup", warmup, 0...10_000)
-    try check("timeout", timeout, 0.001...1_000_000)
-    try check("vocabulary-size", vocabularySize, 1...(1 << 24))
+    try require("prompt-length", promptLength, in: 1...(1 << 20))
+    try require("prefix-length", prefixLength, in: 1...(1 << 20))
+    try require("output-length", outputLength, in: 1...(1 << 20))
+    try require("temperature", temperature, in: 0...100)
+    try require("requests", requests, in: 1...1_000_000)
+    try require("concurrency", concurrency, in: 1...10_000)
+    try require("request-rate", requestRate, in: 0.0001...100_000)
+    try require("burstiness", burstiness, in: 0.001...1000)
+    try require("warmup", warmup, in: 0...10_000)
+    try require("timeout", timeout, in: 0.001...1_000_000)
+    try require("vocabulary-size", vocabularySize, in: 1...(1 << 24))
     let tokens = (promptLength ?? 128) + (dataset == "shared-prefix" ? prefixLength : 0)
     guard (requests + warmup) * tokens <= Self.tokenLimit else {
       throw ValidationError(

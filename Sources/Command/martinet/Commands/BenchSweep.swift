@@ -1,6 +1,5 @@
 import ArgumentParser
 import Benchmarking
-import Checkpoints
 import ExpertParallelism
 import Foundation
 import Inference
@@ -62,10 +61,8 @@ struct BenchSweep: ParsableCommand {
 
   func validate() throws {
     _ = try cells()
-    guard (2...(1 << 20)).contains(outputLength) else {
-      throw ValidationError("--output-length must be between 2 and \(1 << 20)")
-    }
-    guard (1...1000).contains(repetitions) else { throw ValidationError("--repetitions must be between 1 and 1000") }
+    try require("output-length", outputLength, in: 2...(1 << 20))
+    try require("repetitions", repetitions, in: 1...1000)
     guard (expertsPerRank == nil) == (shape == nil) else {
       throw ValidationError("--experts-per-rank and --shape need each other")
     }
@@ -74,10 +71,9 @@ struct BenchSweep: ParsableCommand {
 
   private func cells() throws -> [SweepCell] {
     func list(_ name: String, _ text: String, _ limit: Int) throws -> [Int] {
-      let numbers = try InputText.ids(text)
-      guard !numbers.isEmpty, numbers.allSatisfy({ (1...limit).contains($0) }), Set(numbers).count == numbers.count
-      else {
-        throw ValidationError("--\(name) \(text): different numbers between 1 and \(limit)")
+      let numbers = try numbers(name, text, in: 1...limit)
+      guard Set(numbers).count == numbers.count else {
+        throw ValidationError("--\(name) \(text): a number comes twice")
       }
       return numbers
     }
@@ -114,12 +110,11 @@ struct BenchSweep: ParsableCommand {
   }
 
   func run() throws {
-    do { try sweep() } catch InferenceError.interrupted {
-      say("martinet: stopped; the same command goes on from here")
-      throw ExitCode(130)
-    } catch let error where !(error is ExitCode || error is ValidationError) {
-      say("martinet: \(error)")
-      throw ExitCode(1)
+    try tellingFailure {
+      do { try sweep() } catch InferenceError.interrupted {
+        say("martinet: stopped; the same command goes on from here")
+        throw ExitCode(130)
+      }
     }
   }
 

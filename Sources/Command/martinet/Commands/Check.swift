@@ -54,7 +54,7 @@ struct Check: ParsableCommand {
   func arguments(_ model: ModelOptions) -> [String] { model.arguments + speculation.arguments + moving.arguments }
 
   func validate() throws {
-    guard (1...3600).contains(timeout) else { throw ValidationError("--timeout \(timeout) is not between 1 and 3600") }
+    try require("timeout", timeout, in: 1...3600)
     if Launch.current.launcher != nil, tell == nil, hostfile != nil || !launcher.isEmpty {
       throw ValidationError("check starts mpirun itself with --hostfile or --; under a launcher, leave both out")
     }
@@ -62,10 +62,7 @@ struct Check: ParsableCommand {
 
   func run() throws {
     if tell == .host {
-      do { show(HostProbe.mark + (try RankCheck(self).hostFacts().json.text())) } catch {
-        say("martinet: \(error)")
-        throw ExitCode(1)
-      }
+      try tellingFailure { show(HostProbe.mark + (try RankCheck(self).hostFacts().json.text())) }
     } else if tell == nil, hostfile != nil || !launcher.isEmpty {
       try examineHosts()
     } else {
@@ -90,15 +87,12 @@ struct Check: ParsableCommand {
 
   /// Every host by itself, and then all together.
   private func examineHosts() throws {
-    do {
+    try tellingFailure {
       try Interrupt.install()
       let check = HostsCheck(self)
       let report = try check.report()
       report.print(asJSON: json)
       if report.hasProblem { throw ExitCode(1) }
-    } catch let error where !(error is ExitCode || error is ValidationError) {
-      say("martinet: \(error)")
-      throw ExitCode(1)
     }
   }
 }

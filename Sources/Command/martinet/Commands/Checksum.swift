@@ -1,8 +1,6 @@
 import ArgumentParser
 import Checkpoints
-import Fabric
 import Glibc
-import Inference
 import MoEModel
 import Reports
 

@@ -58,9 +58,7 @@ struct Generate: ParsableCommand {
   func validate() throws {
     let given = [prompt, promptIds, promptFile].compactMap { $0 }.count
     guard given == 1 else { throw ValidationError("give one of --prompt, --prompt-ids and --prompt-file") }
-    guard (1...(1 << 24)).contains(maxNewTokens) else {
-      throw ValidationError("--max-new-tokens \(maxNewTokens) is not between 1 and \(1 << 24)")
-    }
+    try require("max-new-tokens", maxNewTokens, in: 1...(1 << 24))
     if chat, promptIds != nil { throw ValidationError("--chat needs text, not --prompt-ids") }
     if stop.contains("") { throw ValidationError("--stop needs a text that is not empty") }
   }

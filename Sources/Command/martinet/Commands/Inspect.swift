@@ -43,7 +43,7 @@ struct Inspect: ParsableCommand {
   var json = false
 
   func validate() throws {
-    if let ranks, !(1...65536).contains(ranks) { throw ValidationError("--ranks \(ranks) is not between 1 and 65536") }
+    try require("ranks", ranks, in: 1...65536)
     guard layout != .auto else {
       throw ValidationError("--layout auto is decided by what messages take: give spread or sliced")
     }

@@ -74,34 +74,19 @@ struct Placement: ParsableCommand {
       guard reportJson == nil, routing == nil else {
         throw ValidationError("--zipf makes up routing, and --report-json and --routing have some: give one of them")
       }
-      guard ForecastOptions.zipfLimit.contains(zipf) else {
-        throw ValidationError("--zipf \(zipf) is not between 0 and 4")
-      }
-      guard (2...4096).contains(experts) else {
-        throw ValidationError("--experts \(experts) is not between 2 and 4096")
-      }
-      guard (1...min(experts, 64)).contains(expertsPerToken) else {
-        throw ValidationError("--experts-per-token \(expertsPerToken) is not between 1 and \(min(experts, 64))")
-      }
+      try require("zipf", zipf, in: ForecastOptions.zipfLimit)
+      try require("experts", experts, in: 2...4096)
+      try require("experts-per-token", expertsPerToken, in: 1...min(experts, 64))
       guard tokens <= 1 << 14 else { throw ValidationError("--tokens \(tokens): made-up steps have up to 16384") }
     }
     guard reportJson != nil || ranks != nil || from != nil else { throw ValidationError("give --ranks") }
-    if let ranks, !(1...4096).contains(ranks) { throw ValidationError("--ranks \(ranks) is not between 1 and 4096") }
-    guard (1...4096).contains(ranksPerHost) else {
-      throw ValidationError("--ranks-per-host must be between 1 and 4096")
-    }
-    guard (1...65536).contains(tokens) else { throw ValidationError("--tokens must be between 1 and 65536") }
-    guard PlacementOptions.replicaLimit.contains(replicaMemory) else {
-      throw ValidationError("--replica-memory \(replicaMemory) is not between 0 and 10000 percent")
-    }
+    try require("ranks", ranks, in: 1...4096)
+    try require("ranks-per-host", ranksPerHost, in: 1...4096)
+    try require("tokens", tokens, in: 1...65536)
+    try require("replica-memory", replicaMemory, in: PlacementOptions.replicaLimit)
   }
 
-  func run() throws {
-    do { try plan() } catch let error where !(error is ExitCode || error is ValidationError) {
-      say("martinet: \(error)")
-      throw ExitCode(1)
-    }
-  }
+  func run() throws { try tellingFailure(plan) }
 
   private func plan() throws {
     let file = try routing.map { try RoutingFile(path: $0) }

@@ -26,8 +26,7 @@ struct Plan: ParsableCommand {
       "Folder of a checkpoint, of which only headers are read, or a config.json alone.", valueName: "path"))
   var model: String
   @Option(help: "How weights are to be held: auto (as stored; needs a folder), mixed, f32, bf16, q8 or q4.")
-  var weights =
-    WeightPrecision.auto
+  var weights = WeightPrecision.auto
   @Option(parsing: .unconditional, help: "Nodes.") var nodes: Int
   @Option(parsing: .unconditional, help: ArgumentHelp("GiB of memory of a node.", valueName: "GiB")) var memory: Double
   @Option(parsing: .unconditional, help: "Physical cores of a node.") var cores: Int
@@ -98,24 +97,19 @@ struct Plan: ParsableCommand {
   var isBareConfiguration: Bool { model.hasSuffix(".json") }
 
   func validate() throws {
-    func check<T: Comparable>(_ name: String, _ value: T, _ range: ClosedRange<T>) throws {
-      guard range.contains(value) else {
-        throw ValidationError("--\(name) must be between \(range.lowerBound) and \(range.upperBound)")
-      }
-    }
-    try check("nodes", nodes, 1...1024)
-    try check("memory", memory, 0.001...1e6)
-    try check("cores", cores, 1...4096)
-    try check("numa-nodes", numaNodes, 1...64)
-    try check("ranks-per-node", ranksPerNode ?? 1, 1...min(cores, 64))
-    try check("bandwidth", bandwidth ?? 1, 0.001...1e6)
-    try check("arithmetic", arithmetic ?? 1, 0.001...1e9)
-    try check("efficiency", efficiency, 0.01...1)
-    try check("cache", cache ?? 0, 0...1e6)
-    try check("batch", batch, 1...4096)
-    try check("kv-cache-tokens", kvCacheTokens, 1...(1 << 30))
-    try check("replica-memory", replicaMemory, PlacementOptions.replicaLimit)
-    try check("recurrent-states", recurrentStates ?? 1, 1...(1 << 16))
+    try require("nodes", nodes, in: 1...1024)
+    try require("memory", memory, in: 0.001...1e6)
+    try require("cores", cores, in: 1...4096)
+    try require("numa-nodes", numaNodes, in: 1...64)
+    try require("ranks-per-node", ranksPerNode ?? 1, in: 1...min(cores, 64))
+    try require("bandwidth", bandwidth ?? 1, in: 0.001...1e6)
+    try require("arithmetic", arithmetic ?? 1, in: 0.001...1e9)
+    try require("efficiency", efficiency, in: 0.01...1)
+    try require("cache", cache ?? 0, in: 0...1e6)
+    try require("batch", batch, in: 1...4096)
+    try require("kv-cache-tokens", kvCacheTokens, in: 1...(1 << 30))
+    try require("replica-memory", replicaMemory, in: PlacementOptions.replicaLimit)
+    try require("recurrent-states", recurrentStates ?? 1, in: 1...(1 << 16))
     guard routing == nil || forecast.zipf == 0 else {
       throw ValidationError("--zipf makes up routing, and --routing has some: give one of them")
     }
@@ -130,15 +124,12 @@ struct Plan: ParsableCommand {
   }
 
   func run() throws {
-    do {
+    try tellingFailure {
       if training.train { return try runTraining() }
       let (plan, description) = try plan()
       let report = PlanReport(plan: plan, description: description, command: self)
       if json { show(report.json.text(pretty: true)) } else { for line in report.lines { show(line) } }
       if plan.best == nil { throw ExitCode(1) }
-    } catch let error where !(error is ExitCode || error is ValidationError) {
-      say("martinet: \(error)")
-      throw ExitCode(1)
     }
   }
 
@@ -151,16 +142,13 @@ struct Plan: ParsableCommand {
   }
 
   private func plan() throws -> (ClusterPlan, DecoderDescription) {
-    let model = try PlannedModel(
-      model, weights: weights, speculation: forecast.speculation.options)
+    let model = try PlannedModel(model, weights: weights, speculation: forecast.speculation.options)
     let description = model.description
     guard let mixture = description.mixture else {
       throw ProjectionError.nothingMeasured(
         path: self.model, reason: "a dense model has no experts to spread: it needs to fit into each rank")
     }
-    if forecast.layout == .sliced, let reason = description.slicingObstacle {
-      throw RuntimeError.notSliceable(reason)
-    }
+    if forecast.layout == .sliced, let reason = description.slicingObstacle { throw RuntimeError.notSliceable(reason) }
     let node = ClusterPlan.Node(
       memoryBytes: Int(memory * Double(1 << 30)), cores: cores, numaNodes: numaNodes, ranks: ranksPerNode,
       machine: .init(
@@ -215,9 +203,7 @@ struct Plan: ParsableCommand {
 
   /// The routing recorded of the model, or even routing.
   private func record(_ mixture: MixtureDescription) throws -> RoutingRecord {
-    guard let routing else {
-      return RoutingRecord.even(mixture, rows: 2048, skew: forecast.zipf)
-    }
+    guard let routing else { return RoutingRecord.even(mixture, rows: 2048, skew: forecast.zipf) }
     let record = try RoutingFile(path: routing).record
     guard record.expertCount == mixture.expertCount, record.topK == mixture.topK else {
       throw ProjectionError.mismatchedRouting(

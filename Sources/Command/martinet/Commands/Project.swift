@@ -94,46 +94,25 @@ struct Project: ParsableCommand {
   private static let limit = 4096
 
   func validate() throws {
-    _ = try list("ranks", ranks)
-    _ = try list("batch", batch)
-    guard (1...Self.limit).contains(ranksPerHost) else {
-      throw ValidationError("--ranks-per-host must be between 1 and \(Self.limit)")
-    }
-    guard (1...Self.limit).contains(prefillTokens) else {
-      throw ValidationError("--prefill-tokens must be between 1 and \(Self.limit)")
-    }
-    guard sharedCores.map({ (1...Self.limit).contains($0) }) ?? true else {
-      throw ValidationError("--shared-cores must be between 1 and \(Self.limit)")
-    }
-    guard (0.001...10_000).contains(speed) else { throw ValidationError("--speed must be between 0.001 and 10000") }
-    guard replicaMemory.map({ PlacementOptions.replicaLimit.contains($0) }) ?? true else {
-      throw ValidationError("--replica-memory must be between 0 and 10000 percent")
-    }
+    _ = try (rankCounts(), batches())
+    try require("ranks-per-host", ranksPerHost, in: 1...Self.limit)
+    try require("prefill-tokens", prefillTokens, in: 1...Self.limit)
+    try require("shared-cores", sharedCores, in: 1...Self.limit)
+    try require("speed", speed, in: 0.001...10_000)
+    try require("replica-memory", replicaMemory, in: PlacementOptions.replicaLimit)
     guard routing == nil || forecast.zipf == 0 else {
       throw ValidationError("--zipf makes up routing, and --routing has some: give one of them")
     }
-    guard (1...(1 << 30)).contains(kvCacheTokens) else {
-      throw ValidationError("--kv-cache-tokens must be between 1 and \(1 << 30)")
-    }
+    try require("kv-cache-tokens", kvCacheTokens, in: 1...(1 << 30))
     guard routing != nil || model != nil else {
       throw ValidationError("give --routing, or --model for another model with even routing")
     }
   }
 
-  func list(_ name: String, _ text: String) throws -> [Int] {
-    let numbers = try InputText.ids(text)
-    guard !numbers.isEmpty, numbers.allSatisfy({ (1...Self.limit).contains($0) }) else {
-      throw ValidationError("--\(name) \(text): each must be between 1 and \(Self.limit)")
-    }
-    return numbers
-  }
+  func rankCounts() throws -> [Int] { try numbers("ranks", ranks, in: 1...Self.limit) }
+  func batches() throws -> [Int] { try numbers("batch", batch, in: 1...Self.limit) }
 
-  func run() throws {
-    do { try project() } catch let error where !(error is ExitCode || error is ValidationError) {
-      say("martinet: \(error)")
-      throw ExitCode(1)
-    }
-  }
+  func run() throws { try tellingFailure(project) }
 
   private func project() throws {
     let reports = try reportJson.split(separator: ",").map { try ForecastOptions.report(String($0)) }
@@ -203,7 +182,7 @@ struct Project: ParsableCommand {
     guard let measured = Network(measuredIn: reports) else {
       throw ProjectionError.nothingMeasured(path: reportJson, reason: "one rank alone sent no messages; give --network")
     }
-    guard try measured.name == "measured" || ranksPerHost >= list("ranks", ranks).max() ?? 1 else {
+    guard try measured.name == "measured" || ranksPerHost >= rankCounts().max() ?? 1 else {
       throw ProjectionError.nothingMeasured(
         path: reportJson,
         reason:

@@ -22,8 +22,7 @@ struct ProjectedModel {
   ) throws {
     // A configuration alone tells work; what is held depends on how.
     let isUnsaid = path.hasSuffix(".json") && weights == .auto
-    let model = try PlannedModel(
-      path, weights: isUnsaid ? .bf16 : weights, speculation: forecast.speculation.options)
+    let model = try PlannedModel(path, weights: isUnsaid ? .bf16 : weights, speculation: forecast.speculation.options)
     description = model.description
     planned = isUnsaid ? nil : model
     let work = model.description.work

@@ -37,15 +37,14 @@ struct ProjectionCases {
         path: command.reportJson, reason: "its runs tried no drafts: say with --acceptance how many are right")
     }
     var found: [Projection] = []
-    for count in try command.list("ranks", command.ranks) {
+    for count in try command.rankCounts() {
       for asked in forecast.layouts where count > 1 || !asked || forecast.layout == .sliced {
         // One rank has nothing to share out.
         let isSliced = asked && count > 1
         // What a rank holds does not depend on the batch.
         var held: [String: Int] = [:]
         let prefill = command.prefillTokens * (isSliced ? 1 : count)
-        let cases =
-          [(StepKind.prefill, prefill)] + (try command.list("batch", command.batch)).map { (StepKind.decode, $0) }
+        let cases = [(StepKind.prefill, prefill)] + (try command.batches()).map { (StepKind.decode, $0) }
         for (kind, tokens) in cases {
           for (name, placement) in placements(given, ranks: count, tokens: tokens) {
             // Experts stay whole where it is said who has which.
@@ -123,7 +122,7 @@ struct ProjectionCases {
     let read =
       layers * compute.attention.perMemory + (layers - mixtures) * compute.dense.perMemory
       + mixtures * (compute.shared.perMemory + compute.gate.fixed) + compute.outside.perMemory
-    return try command.list("ranks", command.ranks).filter { $0 > 1 }.map { count in
+    return try command.rankCounts().filter { $0 > 1 }.map { count in
       let layout = Layout(rankCount: count, ranksPerHost: command.ranksPerHost, expertCount: 0)
       return (
         count,

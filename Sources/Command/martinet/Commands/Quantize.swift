@@ -1,7 +1,5 @@
 import ArgumentParser
 import Checkpoints
-import Fabric
-import Inference
 import MoEModel
 import Reports
 

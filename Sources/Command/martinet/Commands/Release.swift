@@ -33,8 +33,7 @@ struct Release: ParsableCommand {
         return
       }
       for entry in try keeper.list() {
-        let use =
-          entry.secondsLeft.map { "for nobody, \($0) s more" } ?? "for a job"
+        let use = entry.secondsLeft.map { "for nobody, \($0) s more" } ?? "for a job"
         show("\(Figures.size(entry.byteCount))  \(use)  \(entry.name)")
       }
     } catch {

@@ -49,12 +49,10 @@ struct Sample: ParsableCommand {
   @Flag(help: "Print what came of it as JSON.") var json = false
 
   func validate() throws {
-    for (name, value, most) in [
-      ("samples", samples, 100_000), ("max-new-tokens", maxNewTokens, 10_000_000), ("limit", limit ?? 1, 1 << 40),
-    ] where !(1...most).contains(value) { throw ValidationError("--\(name) \(value) is not between 1 and \(most)") }
-    guard temperature >= 0, temperature <= 100 else {
-      throw ValidationError("--temperature \(temperature) is not between 0 and 100")
-    }
+    try require("samples", samples, in: 1...100_000)
+    try require("max-new-tokens", maxNewTokens, in: 1...10_000_000)
+    try require("limit", limit, in: 1...(1 << 40))
+    try require("temperature", temperature, in: 0...100)
   }
 
   func run() throws {
@@ -107,9 +105,7 @@ private struct SampleRun {
   private var (right, noAnswer, cut, kept, tokens): (Int, Int, Int, Int, Int) = (0, 0, 0, 0, 0)
   private let began = ContinuousClock.now
 
-  init(
-    rollouts: Rollouts, judge: CompletionJudge, prompts: [PolicyPrompts.Prompt], command: Sample, isRoot: Bool
-  ) {
+  init(rollouts: Rollouts, judge: CompletionJudge, prompts: [PolicyPrompts.Prompt], command: Sample, isRoot: Bool) {
     (self.rollouts, self.judge, self.prompts) = (rollouts, judge, prompts)
     (self.command, self.isRoot) = (command, isRoot)
   }

@@ -49,9 +49,7 @@ struct Score: ParsableCommand {
     guard [text, textFile, tokenIds, jsonl].compactMap({ $0 }).count == 1 else {
       throw ValidationError("give one of --text, --text-file, --token-ids and --jsonl")
     }
-    guard (0...1000).contains(topLogprobs) else {
-      throw ValidationError("--top-logprobs \(topLogprobs) is not between 0 and 1000")
-    }
+    try require("top-logprobs", topLogprobs, in: 0...1000)
     if let logits, logits == routing { throw ValidationError("--logits and --routing need different files") }
   }
 

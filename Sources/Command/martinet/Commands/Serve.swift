@@ -98,16 +98,12 @@ struct Serve: ParsableCommand {
     if !launcher.isEmpty, !supervise {
       throw ValidationError("what follows -- is for --supervise; without it, put mpirun before martinet")
     }
-    if let maxRestarts, !(0...1_000_000).contains(maxRestarts) {
-      throw ValidationError("--max-restarts \(maxRestarts) is not between 0 and 1000000")
-    }
+    try require("max-restarts", maxRestarts, in: 0...1_000_000)
     let times = [
       ("restart-for", restartFor), ("start-limit", startLimit), ("hold-seconds", holdSeconds),
       ("stall-abort", stallAbort),
     ]
-    for (name, value) in times where !(0...31_536_000).contains(value) {
-      throw ValidationError("--\(name) \(value) is not between 0 and 31536000 seconds, a year")
-    }
+    for (name, seconds) in times { try require(name, seconds, in: 0...31_536_000) }
   }
 
   func run() throws {
@@ -194,9 +190,7 @@ struct Serve: ParsableCommand {
     }
   }
 
-  private func makeEngine(_ grammars: GrammarCache) -> LocalEngine {
-    LocalEngine { try grammars.constraint($0, $1) }
-  }
+  private func makeEngine(_ grammars: GrammarCache) -> LocalEngine { LocalEngine { try grammars.constraint($0, $1) } }
 
   /// Loads the model on all ranks and runs `engine`, which rank 0 has, until it is stopped. Collective.
   private func serve(

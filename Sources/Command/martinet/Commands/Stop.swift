@@ -29,7 +29,7 @@ struct Stop: ParsableCommand {
       throw ValidationError("name the server by either --pid-file or --pid")
     }
     guard pid.map({ $0 > 0 }) ?? true else { throw ValidationError("--pid \(pid ?? 0) is no process") }
-    guard (0...86_400).contains(limit) else { throw ValidationError("--limit \(limit) is not between 0 and 86400") }
+    try require("limit", limit, in: 0...86_400)
   }
 
   func run() throws {

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Evaluation
 
 /// `martinet audit`: what a model makes of false claims.
 struct Audit: ParsableCommand {

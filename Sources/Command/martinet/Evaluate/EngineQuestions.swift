@@ -89,9 +89,7 @@ struct EngineQuestions {
     while head.last?.isWhitespace == true { head.removeLast() }
     guard let whole = encode(context + continuation, call), var before = encode(String(head), call) else { return }
     var ids = whole
-    if before.isEmpty, let first = firstToken {
-      (before, ids) = ([first], [first] + ids)
-    }
+    if before.isEmpty, let first = firstToken { (before, ids) = ([first], [first] + ids) }
     guard !before.isEmpty, before.count < ids.count else {
       refusals[call] = "its continuation has no token of its own"
       return
@@ -116,9 +114,7 @@ struct EngineQuestions {
     }
   }
 
-  private mutating func addScore(
-    _ ids: [Int], _ call: Int, _ index: Int, firstCounted: Int
-  ) throws(InferenceError) {
+  private mutating func addScore(_ ids: [Int], _ call: Int, _ index: Int, firstCounted: Int) throws(InferenceError) {
     var options = ScoringOptions()
     options.topCount = 1
     let request = GenerationRequest(

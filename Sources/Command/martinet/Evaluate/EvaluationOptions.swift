@@ -41,8 +41,7 @@ struct EvaluationOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Write a page where every answer can be read and filtered.", valueName: "file.html"))
   var report: String?
 
-  @Option(
-    help: ArgumentHelp("Compare item by item with what --out wrote for another model.", valueName: "file.json"))
+  @Option(help: ArgumentHelp("Compare item by item with what --out wrote for another model.", valueName: "file.json"))
   var compare: String?
 
   @OptionGroup var speculation: SpeculationFlags
@@ -50,15 +49,10 @@ struct EvaluationOptions: ParsableArguments {
   @Flag(help: "One JSON object a task, on a line of its own.") var json = false
 
   func validate() throws {
-    func check<T: Comparable>(_ name: String, _ value: T?, _ range: ClosedRange<T>) throws {
-      if let value, !range.contains(value) {
-        throw ValidationError("--\(name) \(value) is not between \(range.lowerBound) and \(range.upperBound)")
-      }
-    }
-    try check("concurrency", concurrency, 1...10_000)
-    try check("timeout", timeout, 0.001...1_000_000)
-    try check("limit", limit, 1...100_000_000)
-    try check("max-new-tokens", maxNewTokens, 1...(1 << 20))
+    try require("concurrency", concurrency, in: 1...10_000)
+    try require("timeout", timeout, in: 0.001...1_000_000)
+    try require("limit", limit, in: 1...100_000_000)
+    try require("max-new-tokens", maxNewTokens, in: 1...(1 << 20))
     if endpoint == nil {
       for (name, value) in [
         ("endpoint-model", endpointModel), ("api-key-file", apiKeyFile), ("ca-certificate", caCertificate),

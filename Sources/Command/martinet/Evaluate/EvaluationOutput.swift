@@ -64,7 +64,7 @@ struct EvaluationOutput {
       // The first and the last stand at the left.
       let width = i == 0 ? 22 : 10
       return i == 0 || i == 7
-        ? cell.padding(to: width) : Quantities.right(cell, width)
+        ? cell.padding(to: width) : right(cell, width)
     }.joined(separator: " ")
   }
 

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Fabric
-import Inference
 import Machine
 import ModelRuntime
 

@@ -1,7 +1,6 @@
 import ArgumentParser
 import Checkpoints
 import EngineAPI
-import ModelText
 import OpenAIProtocol
 
 /// How a server samples tokens where a request does not say.

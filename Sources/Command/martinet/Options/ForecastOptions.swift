@@ -42,7 +42,7 @@ struct ForecastOptions: ParsableArguments {
   static let zipfLimit = 0.0...4.0
 
   func validate() throws {
-    guard Self.zipfLimit.contains(zipf) else { throw ValidationError("--zipf \(zipf) is not between 0 and 4") }
+    try require("zipf", zipf, in: Self.zipfLimit)
     guard acceptance == nil || speculation.speculate != .off else {
       throw ValidationError("--acceptance goes with --speculate")
     }

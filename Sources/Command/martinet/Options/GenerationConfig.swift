@@ -3,7 +3,6 @@ import Checkpoints
 import EngineAPI
 import Inference
 import JSON
-import ModelText
 
 /// Whose recommendation of sampling parameters is followed.
 enum GenerationConfig: ExpressibleByArgument, Equatable {

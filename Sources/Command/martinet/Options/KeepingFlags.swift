@@ -19,11 +19,7 @@ struct KeepingFlags: ParsableArguments {
     help: ArgumentHelp("How long weights are kept when no process uses them.", valueName: "seconds"))
   var keepWeightsFor = 600
 
-  func validate() throws {
-    guard (0...KeeperLimits.seconds).contains(keepWeightsFor) else {
-      throw ValidationError("--keep-weights-for \(keepWeightsFor) is not between 0 and \(KeeperLimits.seconds) seconds")
-    }
-  }
+  func validate() throws { try require("keep-weights-for", keepWeightsFor, in: 0...KeeperLimits.seconds) }
 
   /// These options as a supervised job takes them.
   var arguments: [String] {

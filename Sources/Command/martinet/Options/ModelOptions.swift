@@ -125,17 +125,12 @@ struct ModelOptions: ParsableArguments {
   var ignoreMemoryCheck = false
 
   func validate() throws {
-    func check(_ name: String, _ value: Int?, _ range: ClosedRange<Int>) throws {
-      if let value, !range.contains(value) {
-        throw ValidationError("--\(name) \(value) is not between \(range.lowerBound) and \(range.upperBound)")
-      }
-    }
-    try check("threads", threads, 1...4096)
-    try check("kv-cache-tokens", kvCacheTokens, 1...(1 << 30))
-    try check("recurrent-states", recurrentStates, 1...(1 << 16))
-    try check("max-batch-tokens", maxBatchTokens, 1...(1 << 20))
-    try check("stall-limit", stallLimit, 0...86_400)
-    try check("max-sequences", maxSequences, 1...(1 << 16))
+    try require("threads", threads, in: 1...4096)
+    try require("kv-cache-tokens", kvCacheTokens, in: 1...(1 << 30))
+    try require("recurrent-states", recurrentStates, in: 1...(1 << 16))
+    try require("max-batch-tokens", maxBatchTokens, in: 1...(1 << 20))
+    try require("stall-limit", stallLimit, in: 0...86_400)
+    try require("max-sequences", maxSequences, in: 1...(1 << 16))
     try isa?.checkIsSupported()
   }
 

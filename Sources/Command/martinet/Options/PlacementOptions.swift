@@ -25,11 +25,7 @@ struct PlacementOptions: ParsableArguments {
   /// More than a rank of a model on two would need to hold all of it.
   static let replicaLimit = 0.0...10_000.0
 
-  func validate() throws {
-    guard Self.replicaLimit.contains(replicaMemory) else {
-      throw ValidationError("--replica-memory \(replicaMemory) is not between 0 and 10000 percent")
-    }
-  }
+  func validate() throws { try require("replica-memory", replicaMemory, in: Self.replicaLimit) }
 
   /// These options as another process takes them.
   var arguments: [String] {
@@ -83,12 +79,8 @@ struct RebalanceOptions: ParsableArguments {
   var rebalanceThreshold = 1.2
 
   func validate() throws {
-    guard (0.01...100_000).contains(rebalanceMinutes) else {
-      throw ValidationError("--rebalance-minutes \(rebalanceMinutes) is not between 0.01 and 100000")
-    }
-    guard (1...1000).contains(rebalanceThreshold) else {
-      throw ValidationError("--rebalance-threshold \(rebalanceThreshold) is not between 1 and 1000")
-    }
+    try require("rebalance-minutes", rebalanceMinutes, in: 0.01...100_000)
+    try require("rebalance-threshold", rebalanceThreshold, in: 1...1000)
   }
 
   /// These options as another process takes them.

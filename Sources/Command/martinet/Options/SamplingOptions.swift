@@ -1,7 +1,6 @@
 import ArgumentParser
 import Checkpoints
 import EngineAPI
-import ModelText
 
 /// How tokens are sampled. Without any of these, the most probable token is taken.
 struct SamplingOptions: ParsableArguments {

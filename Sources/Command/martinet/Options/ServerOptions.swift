@@ -106,19 +106,13 @@ struct ServerOptions: ParsableArguments {
   var trustForwardedFor = false
 
   func validate() throws {
-    guard (0...65535).contains(port) else { throw ValidationError("--port \(port) is not between 0 and 65535") }
-    guard (0...(1 << 20)).contains(maxQueue) else {
-      throw ValidationError("--max-queue \(maxQueue) is not between 0 and \(1 << 20)")
-    }
-    guard (0...86_400).contains(drainSeconds) else {
-      throw ValidationError("--drain-seconds \(drainSeconds) is not between 0 and 86400")
-    }
+    try require("port", port, in: 0...65535)
+    try require("max-queue", maxQueue, in: 0...(1 << 20))
+    try require("drain-seconds", drainSeconds, in: 0...86_400)
     guard (tlsCertificate == nil) == (tlsKey == nil) else {
       throw ValidationError("--tls-certificate and --tls-key go together")
     }
-    guard (1...(1 << 20)).contains(maxConnections) else {
-      throw ValidationError("--max-connections \(maxConnections) is not between 1 and \(1 << 20)")
-    }
+    try require("max-connections", maxConnections, in: 1...(1 << 20))
     for origin in allowedOrigin where origin != "*" && WebOrigin(origin) == nil {
       throw ValidationError(
         "--allowed-origin '\(origin)' is no origin: write scheme://name or scheme://name:port, without a path")

@@ -18,12 +18,7 @@ struct SpeculationFlags: ParsableArguments {
       "Most tokens of a sequence to try ahead in a step; the prediction layer alone gives one.", valueName: "n"))
   var draftTokens = 3
 
-  func validate() throws {
-    let range = SpeculationOptions.draftTokensRange
-    guard range.contains(draftTokens) else {
-      throw ValidationError("--draft-tokens \(draftTokens) is not between \(range.lowerBound) and \(range.upperBound)")
-    }
-  }
+  func validate() throws { try require("draft-tokens", draftTokens, in: SpeculationOptions.draftTokensRange) }
 
   var options: SpeculationOptions {
     var options = SpeculationOptions()

@@ -61,11 +61,10 @@ struct TrainingPlanOptions: ParsableArguments {
       return
     }
     guard let tokens else { throw ValidationError("--train needs --tokens: how many tokens to train on, such as 20e9") }
-    guard tokens >= 1, tokens <= 1e18 else { throw ValidationError("--tokens must be between 1 and 1e18") }
-    for (name, value, limit) in [
-      ("sequence-length", sequenceLength, 1 << 24), ("batch-sequences", batchSequences, 1 << 20),
-      ("keep", keep, 1 << 20),
-    ] where !(1...limit).contains(value) { throw ValidationError("--\(name) must be between 1 and \(limit)") }
+    try require("tokens", tokens, in: 1...1e18)
+    try require("sequence-length", sequenceLength, in: 1...(1 << 24))
+    try require("batch-sequences", batchSequences, in: 1...(1 << 20))
+    try require("keep", keep, in: 1...(1 << 20))
     guard predictionLoss.isFinite, predictionLoss >= 0 else {
       throw ValidationError("--prediction-loss must be 0 or more")
     }

@@ -5,14 +5,10 @@ import ModelRuntime
 
 /// The workers of commands that compute on rank 0's host alone, and on no model.
 struct WorkerOptions: ParsableArguments {
-  @Option(parsing: .unconditional, help: "Worker threads; the result does not depend on them.") var threads: Int?
+  @Option(parsing: .unconditional, help: "Worker threads.") var threads: Int?
   @OptionGroup var coreOptions: CoreOptions
 
-  func validate() throws {
-    guard threads.map({ (1...4096).contains($0) }) ?? true else {
-      throw ValidationError("--threads is not between 1 and 4096")
-    }
-  }
+  func validate() throws { try require("threads", threads, in: 1...4096) }
 
   /// Calls `body` on rank 0, with its pool; what it throws is told as the command's failure. To be called on all ranks.
   func run(_ body: (WorkerPool) throws -> Void) throws {

@@ -24,9 +24,7 @@ private final class GrammarConstraint: TokenConstraint, @unchecked Sendable {
     self.endTokens = endTokens
   }
 
-  private init(_ state: GrammarState, endTokens: Set<Int32>) {
-    (self.state, self.endTokens) = (state, endTokens)
-  }
+  private init(_ state: GrammarState, endTokens: Set<Int32>) { (self.state, self.endTokens) = (state, endTokens) }
 
   func copy() -> (any TokenConstraint)? { GrammarConstraint(state, endTokens: endTokens) }
 

@@ -41,7 +41,8 @@ struct CommandSettings {
     try self.init(Serve.self, words, environment: environment, fileOption: "config", command: "serve")
   }
 
-  /// `words`: what stands after the command's own on the command line; its file is a recipe, and the environment says nothing.
+  /// `words`: what stands after the command's own on the command line; its file is a recipe, and the environment says
+  /// nothing.
   init(_ type: (some TrainingCommand).Type, _ words: [String]) throws {
     try self.init(type, words, environment: [:], fileOption: "recipe", command: type.words.joined(separator: " "))
   }
@@ -205,9 +206,7 @@ struct CommandSettings {
   /// Every option, its value, and where that comes from. No key is shown.
   var text: String {
     var lines = catalogue.settable.map { option in
-      guard let entry = entries[option.name] else {
-        return "\(option.name) = \(option.defaultText)  # default"
-      }
+      guard let entry = entries[option.name] else { return "\(option.name) = \(option.defaultText)  # default" }
       return "\(option.name) = \(entry.values.joined(separator: option.kind == .rest ? " " : ", "))  # \(entry.source)"
     }
     if keyCount > 0 { lines.append("\(keyCount) API keys  # environment, \(ServerOptions.keysVariable)") }

@@ -1,5 +1,3 @@
-import JSON
-
 /// Why a configuration file or a variable of the environment cannot be used.
 enum SettingsError: Error, CustomStringConvertible {
   case unreadable(path: String, reason: String)

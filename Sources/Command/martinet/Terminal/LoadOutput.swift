@@ -54,13 +54,13 @@ struct LoadOutput {
       \(rate(figures.promptTokens + figures.outputTokens)) together
       """
     )
-    lines.append("ms".padding(to: 10) + ["mean", "median", "p90", "p99", "max"].map { right($0) }.joined())
+    lines.append("ms".padding(to: 10) + ["mean", "median", "p90", "p99", "max"].map { cell($0) }.joined())
     for (name, summary) in [
       ("TTFT", figures.timeToFirstToken), ("TPOT", figures.timePerOutputToken), ("ITL", figures.interTokenLatency),
       ("E2EL", figures.latency),
     ] {
       let values = [summary.mean, summary.median, summary.p90, summary.p99, summary.maximum]
-      row(name, values.map { right(Figures.decimals($0 * 1000, 2)) }.joined())
+      row(name, values.map { cell(Figures.decimals($0 * 1000, 2)) }.joined())
     }
     if let goal = figures.goal, let good = figures.good {
       row("goodput", "\(rate(good)) requests a second (\(good) of \(figures.record.requested)) keep \(goal.text)")
@@ -87,5 +87,5 @@ struct LoadOutput {
     return [rate, limit.map { "at most \($0) at once" }].compactMap { $0 }.joined(separator: ", ")
   }
   private func rate(_ count: Int) -> String { Figures.decimals(figures.rate(count), 2) }
-  private func right(_ text: String) -> String { String(repeating: " ", count: max(0, 11 - text.count)) + text }
+  private func cell(_ text: String) -> String { right(text, 11) }
 }

@@ -1,5 +1,4 @@
 import Glibc
-import Inference
 import Reports
 
 /// A progress bar on standard error, drawn only where that is a terminal.
@@ -27,8 +26,7 @@ struct ProgressBar {
     let width = 30
     let filled = Int(share * Double(width))
     let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: width - filled)
-    Console.write(
-      "\r\(label) \(bar) \(Int(share * 100)) % \(words)", to: STDERR_FILENO)
+    Console.write("\r\(label) \(bar) \(Int(share * 100)) % \(words)", to: STDERR_FILENO)
     isDrawn = true
   }
 

@@ -26,8 +26,7 @@ struct Projection {
   var tokensPerSecond: Double { Double(tokens) / outcome.seconds }
   /// As the table of steps shows it.
   var step: ClusterPlan.Step {
-    ClusterPlan.Step(
-      batch: tokens, outcome: outcome, drafting: drafting, tokensPerDraftingStep: tokensPerDraftingStep)
+    ClusterPlan.Step(batch: tokens, outcome: outcome, drafting: drafting, tokensPerDraftingStep: tokensPerDraftingStep)
   }
   /// What takes most of a step.
   var limit: String {
@@ -126,7 +125,6 @@ struct ProjectionReport {
     """
   }
 
-  private func right(_ text: String, _ width: Int) -> String { Quantities.right(text, width) }
   private func percent(_ share: Double) -> String { Figures.decimals(share * 100, 1) + " %" }
 
   var json: JSONValue {

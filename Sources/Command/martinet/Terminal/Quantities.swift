@@ -39,8 +39,10 @@ enum Quantities {
     default: Figures.decimals(value, 0)
     }
   }
-
-  static func right(_ text: String, _ width: Int) -> String {
-    String(repeating: " ", count: max(0, width - text.count)) + text
-  }
 }
+
+/// The text behind blanks, `width` characters wide together if it is no longer.
+func right(_ text: String, _ width: Int) -> String { String(repeating: " ", count: max(0, width - text.count)) + text }
+
+/// In billions, with one place.
+func gigas(_ value: Double) -> String { Figures.decimals(value / 1e9, 1) }

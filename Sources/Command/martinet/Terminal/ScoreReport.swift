@@ -34,9 +34,7 @@ struct ScoreReport {
         next += 1
       }
     }
-    if documents.count > 1, !json {
-      martinet.show("all \(documents.count) texts: \(totals.line)")
-    }
+    if documents.count > 1, !json { martinet.show("all \(documents.count) texts: \(totals.line)") }
     return kept
   }
 

@@ -30,7 +30,6 @@ enum StepTable {
     return lines
   }
 
-  private static func right(_ text: String, _ width: Int) -> String { Quantities.right(text, width) }
   private static func milliseconds(_ seconds: Double) -> String { Figures.decimals(seconds * 1e3, 2) + " ms" }
   private static func megabytes(_ bytes: Double) -> String { Figures.decimals(bytes / 1e6, 2) + " MB" }
 

@@ -9,9 +9,7 @@ struct AccountReport {
   let rates: TrainingCost.Rates
 
   /// Of what was said of the whole training, the part that this run did: it may have been stopped.
-  private var share: Double {
-    account.forecast.tokens > 0 ? Double(account.tokens) / account.forecast.tokens : 0
-  }
+  private var share: Double { account.forecast.tokens > 0 ? Double(account.tokens) / account.forecast.tokens : 0 }
 
   private var predictedSeconds: Double { account.forecast.seconds * share }
 
@@ -51,7 +49,7 @@ struct AccountReport {
   var lines: [String] {
     let title = "account of \(Figures.count(account.steps, "step"))"
     let lines = ([[title] + Self.heads.dropFirst()] + rows.map { ["  " + $0[0]] + $0.dropFirst() }).map { row in
-      row[0].padding(to: 24) + row.dropFirst().map { Quantities.right($0, 12) }.joined()
+      row[0].padding(to: 24) + row.dropFirst().map { right($0, 12) }.joined()
     }
     return lines + costs.lines
   }
@@ -72,17 +70,16 @@ struct AccountReport {
   }
 
   var json: JSONValue {
-    func number(_ value: Double) -> JSONValue { value.isFinite ? .double(value) : .null }
     func side(_ memory: [JSONValue], _ speed: Double, _ seconds: Double, _ cost: TrainingCost) -> JSONValue {
       [
-        "memory_bytes": .array(memory), "tokens_per_second": number(speed), "seconds": number(seconds),
+        "memory_bytes": .array(memory), "tokens_per_second": .double(speed), "seconds": .double(seconds),
         "cost": CostTable.json(cost),
       ]
     }
     let memory = account.memory
     return [
       "steps": .int(account.steps), "tokens": .int(account.tokens), "nodes": .int(account.forecast.nodes),
-      "peak_flops": number(account.forecast.peak), "assumed_mfu": number(account.forecast.utilization),
+      "peak_flops": .double(account.forecast.peak), "assumed_mfu": .double(account.forecast.utilization),
       "predicted": side(
         memory.map { .int($0.predicted) }, account.forecast.tokensPerSecond, predictedSeconds, predictedCost),
       "measured": side(

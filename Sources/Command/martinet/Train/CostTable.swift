@@ -24,18 +24,16 @@ struct CostTable {
   var lines: [String] {
     let first = rows.map(\.name.count).max() ?? 0
     return ([Self.heads] + cells).map { row in
-      "  " + row[0].padding(to: first + 1) + row.dropFirst().map { Quantities.right($0, 12) }.joined()
+      "  " + row[0].padding(to: first + 1) + row.dropFirst().map { right($0, 12) }.joined()
     }
   }
 
   private static func text(_ value: Double?) -> String { value.map(Quantities.amount) ?? "-" }
 
-  var json: JSONValue {
-    .object(JSONObject(rows.map { ($0.name, Self.json($0.cost)) }))
-  }
+  var json: JSONValue { .object(JSONObject(rows.map { ($0.name, Self.json($0.cost)) })) }
 
   static func json(_ cost: TrainingCost) -> JSONValue {
-    func number(_ value: Double?) -> JSONValue { value.map { $0.isFinite ? .double($0) : .null } ?? .null }
+    func number(_ value: Double?) -> JSONValue { value.map { .double($0) } ?? .null }
     return [
       "tokens": .double(cost.tokens), "node_hours": number(cost.nodeHours), "dollars": number(cost.dollars),
       "dollars_per_million_tokens": number(cost.dollarsPerMillionTokens), "kilowatt_hours": number(cost.kilowattHours),

@@ -10,7 +10,6 @@ import Pretraining
 import Reinforcement
 import Reports
 import Rewards
-import Training
 
 /// A teacher, and text or prompts of which it says what might follow.
 final class DistillationMaterial: TrainingMaterial {
@@ -93,8 +92,7 @@ final class DistillationMaterial: TrainingMaterial {
 
   func rollouts(_ terms: TrainingLayout.Terms) -> [RolloutMemory] {
     guard let prompts, let student, let teacher, case .samples(let samples) = settings.material else { return [] }
-    return SampleDistillation.rollouts(
-      student: student, teacher: teacher.description, prompts, samples, terms)
+    return SampleDistillation.rollouts(student: student, teacher: teacher.description, prompts, samples, terms)
   }
 
   var summary: String {
@@ -112,8 +110,7 @@ final class DistillationMaterial: TrainingMaterial {
   ) throws -> any TrainingSource {
     guard let teacher, let vocabulary else { preconditionFailure("a teacher that was not opened") }
     let communicator = runtime.communicator
-    let opened = try OpenedModel(
-      opening: { teacher.checkpoint }, holding: options.teacherWeights, on: communicator)
+    let opened = try OpenedModel(opening: { teacher.checkpoint }, holding: options.teacherWeights, on: communicator)
     var load = LoadOptions()
     // It was counted with the training.
     load.checksMemory = false

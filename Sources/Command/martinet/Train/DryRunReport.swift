@@ -85,7 +85,7 @@ enum MemoryTable {
   static func lines(_ memory: TrainingMemory) -> [String] {
     let width = TrainingMemory.Part.allCases.map(\.label.count).max() ?? 0
     return TrainingMemory.Part.allCases.filter { memory.byteCount($0) > 0 }.map { part in
-      "  " + part.label.padding(to: width) + Quantities.right(Figures.size(memory.byteCount(part)), 12)
+      "  " + part.label.padding(to: width) + right(Figures.size(memory.byteCount(part)), 12)
     }
   }
 

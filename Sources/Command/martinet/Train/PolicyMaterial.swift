@@ -10,7 +10,6 @@ import Pretraining
 import Reinforcement
 import Reports
 import Rewards
-import Training
 
 /// Prompts, and what completions of them are worth.
 final class PolicyMaterial: TrainingMaterial {

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Pretraining
 import Reinforcement
 import Training
 

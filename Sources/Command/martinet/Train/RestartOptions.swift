@@ -49,13 +49,9 @@ struct RestartOptions: ParsableArguments {
     if !launcher.isEmpty, !supervise, !supervisedJob {
       throw ValidationError("what follows -- is for --supervise; without it, put mpirun before martinet")
     }
-    if let maxRestarts, !(0...1_000_000).contains(maxRestarts) {
-      throw ValidationError("--max-restarts \(maxRestarts) is not between 0 and 1000000")
-    }
-    for (name, value) in [("restart-for", restartFor), ("stall-limit", stallLimit)]
-    where !(0...31_536_000).contains(value) {
-      throw ValidationError("--\(name) \(value) is not between 0 and 31536000 seconds, a year")
-    }
+    try require("max-restarts", maxRestarts, in: 0...1_000_000)
+    try require("restart-for", restartFor, in: 0...31_536_000)
+    try require("stall-limit", stallLimit, in: 0...31_536_000)
   }
 
   /// What starts a job whose command line was `words`, the program's name apart: a launcher, and this program as its

@@ -1,7 +1,6 @@
 import ArgumentParser
 import Machine
 import MoEModel
-import Pretraining
 import Training
 
 /// Which text is learnt, and how it becomes sequences.

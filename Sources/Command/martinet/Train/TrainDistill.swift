@@ -38,8 +38,6 @@ struct TrainDistill: TrainingCommand {
     }
   }
 
-  func run() throws { try TrainingRun(self).run() }
-
   func settings() throws -> PretrainingSettings {
     let (training, peak) = (options.training, shape == nil ? nil : TrainingKind.pretrain.learningRate)
     if let text = distillation.text {

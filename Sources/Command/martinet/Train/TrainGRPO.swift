@@ -28,8 +28,6 @@ struct TrainGRPO: TrainingCommand {
 
   var model: String? { source }
 
-  func run() throws { try TrainingRun(self).run() }
-
   func settings() throws -> PretrainingSettings {
     let policy = try policy.policy()
     return try options.training.settings(
@@ -38,9 +36,7 @@ struct TrainGRPO: TrainingCommand {
       peakRate: self.policy.preset?.values.learningRate)
   }
 
-  func material() throws -> any TrainingMaterial {
-    try PolicyMaterial(policy, model: source, options.training)
-  }
+  func material() throws -> any TrainingMaterial { try PolicyMaterial(policy, model: source, options.training) }
 
   func beginning(_ settings: PretrainingSettings) throws -> TrainingStart {
     try .from(model: source, template: template, spread: options.training.spread, settings)

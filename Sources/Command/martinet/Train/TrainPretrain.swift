@@ -34,8 +34,6 @@ struct TrainPretrain: TrainingCommand {
     }
   }
 
-  func run() throws { try TrainingRun(self).run() }
-
   func settings() throws -> PretrainingSettings {
     try options.training.settings(Self.kind, sequenceLength: text.sequenceLength, batch: try text.batch())
   }

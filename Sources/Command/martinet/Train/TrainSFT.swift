@@ -26,8 +26,6 @@ struct TrainSFT: TrainingCommand {
 
   var model: String? { source }
 
-  func run() throws { try TrainingRun(self).run() }
-
   func settings() throws -> PretrainingSettings {
     try options.training.settings(Self.kind, sequenceLength: text.sequenceLength, batch: try text.batch())
   }

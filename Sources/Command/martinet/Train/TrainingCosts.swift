@@ -76,7 +76,6 @@ struct TrainingCosts {
 
   /// The account of a run, to be begun before anything is loaded.
   func account(_ forecast: TrainingForecast) -> TrainingAccount {
-    TrainingAccount(
-      forecast, predictedBytes: budget.memory.total, resident: ProcessUsage().residentBytes)
+    TrainingAccount(forecast, predictedBytes: budget.memory.total, resident: ProcessUsage().residentBytes)
   }
 }

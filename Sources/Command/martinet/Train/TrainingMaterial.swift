@@ -1,10 +1,8 @@
-import Fabric
 import JSON
 import Machine
 import ModelRuntime
 import MoEModel
 import Pretraining
-import Reports
 import Training
 
 /// What a training learns from, on its way from files to steps.

@@ -1,7 +1,5 @@
 import ArgumentParser
 import Gradients
-import Machine
-import MoEModel
 import Pretraining
 import Training
 
@@ -37,12 +35,10 @@ struct TrainingOptions: ParsableArguments {
   )
   var warmupSteps: Int?
 
-  @Option(
-    parsing: .unconditional, help: ArgumentHelp("The last rate, as a part of the peak.", valueName: "0…1"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("The last rate, as a part of the peak.", valueName: "0…1"))
   var finalRate = 0.1
 
-  @Option(
-    parsing: .unconditional, help: ArgumentHelp("The part of the steps in which wsd decays.", valueName: "0…1"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("The part of the steps in which wsd decays.", valueName: "0…1"))
   var decayShare = 0.5
 
   @Option(
@@ -55,8 +51,7 @@ struct TrainingOptions: ParsableArguments {
     help: ArgumentHelp("Of the learning rate of routers, over that of all else.", valueName: "factor"))
   var routerRate = 1.0
 
-  @Option(
-    parsing: .unconditional, help: ArgumentHelp("The longest gradient; 0 for any.", valueName: "norm"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("The longest gradient; 0 for any.", valueName: "norm"))
   var clip = 1.0
 
   @Option(
@@ -105,8 +100,7 @@ struct TrainingOptions: ParsableArguments {
     help: ArgumentHelp("Steps from one score of --held-out to the next. (default: --save-every)", valueName: "steps"))
   var scoreEvery: Int?
 
-  @Option(
-    parsing: .unconditional, help: ArgumentHelp("Steps from one checkpoint to the next.", valueName: "steps"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Steps from one checkpoint to the next.", valueName: "steps"))
   var saveEvery = 500
 
   @Option(parsing: .unconditional, help: ArgumentHelp("Checkpoints that are kept.", valueName: "n"))

@@ -153,13 +153,12 @@ struct TrainingOutput {
 
   /// What a step of reinforcement learning has more.
   private func add(_ policy: PolicyReport, to line: inout JSONObject) {
-    func number(_ value: Double) -> JSONValue { value.isFinite ? .double(value) : .null }
-    line["reward"] = number(policy.reward)
-    line["accuracy"] = number(policy.accuracy)
+    line["reward"] = .double(policy.reward)
+    line["accuracy"] = .double(policy.accuracy)
     line["accuracy_interval"] = Self.interval(policy.right, of: policy.count)
-    line["mean_length"] = number(policy.meanLength)
-    line["entropy"] = number(policy.entropy)
-    line["max_log_ratio"] = number(policy.maxLogRatio)
+    line["mean_length"] = .double(policy.meanLength)
+    line["entropy"] = .double(policy.entropy)
+    line["max_log_ratio"] = .double(policy.maxLogRatio)
     line["signal_groups"] = .int(policy.signalGroups)
     line["groups"] = .int(policy.groups)
     line["rewards"] = .object(JSONObject(policy.parts.map { ($0.name, .double($0.value)) }))
@@ -167,16 +166,16 @@ struct TrainingOutput {
     line["no_answer"] = .int(policy.noAnswer)
     line["cut"] = .int(policy.cut)
     line["updates"] = .int(policy.updates)
-    line["clipped_share"] = number(policy.clippedShare)
-    if let divergence = policy.referenceKL { line["reference_kl"] = number(divergence) }
+    line["clipped_share"] = .double(policy.clippedShare)
+    if let divergence = policy.referenceKL { line["reference_kl"] = .double(divergence) }
     if let changed = policy.changedRoutes { line["changed_routes"] = .double(changed) }
     line["drawn_tokens"] = .int(policy.drawnTokens)
     line["prompt_tokens"] = .int(policy.promptTokens)
     line["prompt_tokens_read"] = .int(policy.promptTokensRead)
-    line["rollout_seconds"] = number(policy.rolloutSeconds)
-    line["reward_seconds"] = number(policy.rewardSeconds)
-    line["update_seconds"] = number(policy.updateSeconds)
-    line["rollout_tokens_per_second"] = number(policy.rolloutTokensPerSecond)
-    line["update_tokens_per_second"] = number(policy.updateTokensPerSecond)
+    line["rollout_seconds"] = .double(policy.rolloutSeconds)
+    line["reward_seconds"] = .double(policy.rewardSeconds)
+    line["update_seconds"] = .double(policy.updateSeconds)
+    line["rollout_tokens_per_second"] = .double(policy.rolloutTokensPerSecond)
+    line["update_tokens_per_second"] = .double(policy.updateTokensPerSecond)
   }
 }

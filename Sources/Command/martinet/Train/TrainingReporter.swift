@@ -5,7 +5,6 @@ import MoEModel
 import Pretraining
 import Reports
 import Telemetry
-import Training
 
 /// Keeps what a training tells, and writes its page, at each checkpoint and when it ends, however it ends.
 ///
@@ -90,8 +89,7 @@ final class TrainingReporter {
     if let skipped = step.skipped {
       (report.skippedCount, report.skippedBecause) = (skipped.count, "step \(step.number): \(skipped.reason)")
     } else {
-      report.history.add(
-        step: step.number, values, loads: step.result.loads, policy: step.policy.map(Self.told))
+      report.history.add(step: step.number, values, loads: step.result.loads, policy: step.policy.map(Self.told))
     }
     for transcript in step.policy?.transcripts ?? [] { add(transcript, ofStep: step.number) }
     switch step.heldOut {

@@ -6,12 +6,10 @@ import Checkpoints
 import Evaluation
 import Machine
 import ModelRuntime
-import ModelText
 import MoEModel
 import Pretraining
 import Reports
 import Supervision
-import Training
 
 /// A training from the command line, of whatever kind: on all ranks from their start to the account of what it cost.
 struct TrainingRun {

@@ -22,11 +22,7 @@ struct TrainingRunOptions: ParsableArguments {
   @OptionGroup var tasks: TrainingTaskOptions
   @OptionGroup var restarts: RestartOptions
 
-  func validate() throws {
-    if let threads, !(1...4096).contains(threads) {
-      throw ValidationError("--threads \(threads) is not between 1 and 4096")
-    }
-  }
+  func validate() throws { try require("threads", threads, in: 1...4096) }
 }
 
 /// A command that trains.
@@ -46,6 +42,8 @@ protocol TrainingCommand: ParsableCommand {
 }
 
 extension TrainingCommand {
+  func run() throws { try TrainingRun(self).run() }
+
   /// What the command line says after the command's words, and a recipe that it names.
   static func settings(_ words: [String]) throws -> CommandSettings { try CommandSettings(Self.self, words) }
 }

@@ -1,7 +1,6 @@
 import ArgumentParser
 import Checkpoints
 import JSON
-import Machine
 import ModelText
 import MoEModel
 import Pretraining
@@ -52,8 +51,7 @@ struct TrainingStart {
       throw ValidationError("--shape \(path): \(error)")
     }
     let checkpoint = try ShapeCheckpoint(config, path: path, predicts: predicts)
-    let initial = try Initialization(
-      try ModelConfiguration.read(checkpoint), seed: settings.seed, spread: spread)
+    let initial = try Initialization(try ModelConfiguration.read(checkpoint), seed: settings.seed, spread: spread)
     let text = try tokenizer.map { folder in
       let documents = CheckpointFormat.documents(of: folder)
       return try template?.codec(documents) ?? TextCodec(documents)

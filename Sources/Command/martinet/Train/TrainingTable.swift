@@ -95,7 +95,8 @@ struct TrainingTable {
   private var isDrawn = false
   private var drawn = ContinuousClock.now - Self.pause
 
-  /// `every`: steps of a line. `showsCost`: where a node's price or power is known. `utilization`: of a peak, by so many tokens a second.
+  /// `every`: steps of a line. `showsCost`: where a node's price or power is known. `utilization`: of a peak, by so
+  /// many tokens a second.
   init(
     _ description: DecoderDescription, ranks: Int, of material: any TrainingMaterial, every: Int, showsCost: Bool,
     utilization: @escaping (_ tokensPerSecond: Double) -> Double

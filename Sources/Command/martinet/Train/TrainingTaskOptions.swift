@@ -15,16 +15,13 @@ struct TrainingTaskOptions: ParsableArguments {
       valueName: "steps"))
   var taskEvery: Int?
 
-  @Option(
-    parsing: .unconditional, help: ArgumentHelp("Only the first n items of each of --task.", valueName: "n"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Only the first n items of each of --task.", valueName: "n"))
   var taskLimit: Int?
 
   @Flag(help: "Ask --task as a user's message, laid out with the model's chat template.") var taskChat = false
 
   /// Names and folders.
-  var names: [String] {
-    (task ?? "").split(separator: ",", omittingEmptySubsequences: false).map(String.init)
-  }
+  var names: [String] { (task ?? "").split(separator: ",", omittingEmptySubsequences: false).map(String.init) }
 
   func validate() throws {
     for (name, value) in [("task-every", taskEvery), ("task-limit", taskLimit)] {

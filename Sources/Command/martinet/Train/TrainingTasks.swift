@@ -1,10 +1,7 @@
 import ArgumentParser
-import Checkpoints
-import EngineAPI
 import Evaluation
 import Fabric
 import Inference
-import JSON
 import ModelRuntime
 import ModelText
 import MoEModel

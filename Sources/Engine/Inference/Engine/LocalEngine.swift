@@ -1,7 +1,6 @@
 import Dispatch
 import EngineAPI
 import JSON
-import MoEModel
 import Synchronization
 import Telemetry
 
@@ -165,7 +164,8 @@ package final class LocalEngine: TokenEngine {
   }
 
   /// Serves until `stop` and the end of all requests. On rank 0's own thread; the other ranks must be in `follow()`.
-  /// `onInterrupt` is called once when a rank was asked to stop by a signal; `onNote` hears of experts that changed places.
+  /// `onInterrupt` is called once when a rank was asked to stop by a signal; `onNote` hears of experts that changed
+  /// places.
   package func run(
     _ loop: GenerationLoop, facts: EngineFacts, rebalances schedule: RebalanceSchedule = RebalanceSchedule(),
     onInterrupt: () throws -> Void, onNote: @escaping (String) -> Void = { _ in }

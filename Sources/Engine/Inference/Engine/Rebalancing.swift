@@ -1,7 +1,6 @@
 import ExpertParallelism
 import Fabric
 import ModelRuntime
-import Telemetry
 
 /// What an engine's loop does between steps so that experts change places: one round at a time, so that no sequence
 /// waits long.

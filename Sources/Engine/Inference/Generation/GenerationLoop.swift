@@ -46,8 +46,7 @@ package final class GenerationLoop {
     speculation = SpeculationControl(adapts: session.drafter?.adapts ?? false)
     balances = StepKind.allCases.map { _ in Balance(layerCount: session.description.runLayers.count) }
     // Sequences that all ranks feed have rank 0 for their home, and blocks of the same numbers everywhere.
-    scheduler = Scheduler(
-      limits: session.limits, rankCount: session.isSliced ? 1 : session.communicator.size)
+    scheduler = Scheduler(limits: session.limits, rankCount: session.isSliced ? 1 : session.communicator.size)
     tokensFed = Array(repeating: 0, count: session.communicator.size)
   }
 
@@ -58,8 +57,7 @@ package final class GenerationLoop {
     let request = try request.checked(against: session.description, index: index)
     let capacity = request.capacity
     guard KeyValueCache.blockCount(tokens: capacity) <= limits.blocksPerRank else {
-      throw .cacheTooSmall(
-        index: index, tokens: capacity, capacity: limits.blocksPerRank * KeyValueCache.blockTokens)
+      throw .cacheTooSmall(index: index, tokens: capacity, capacity: limits.blocksPerRank * KeyValueCache.blockTokens)
     }
     let id = SequenceID(nextID)
     nextID = nextID == .max ? 0 : nextID + 1

@@ -43,6 +43,7 @@ package struct GenerationRequest {
   /// What the output must look like.
   package var constraint: (any TokenConstraint)?
 
+  /// `prompt`: token ids of the model.
   package init(prompt: [Int32], task: Task) {
     self.prompt = prompt
     self.task = task

@@ -26,8 +26,8 @@ final class Sampler {
     self.vocabularySize = vocabularySize
   }
 
-  /// `history`: prompt and output so far; `promptCount` of them are the prompt. `bias` is added to logits; where `allowed` is given,
-  /// no other token is drawn. Throws when a logit is not finite, or no token is left.
+  /// `history`: prompt and output so far; `promptCount` of them are the prompt. `bias` is added to logits; where
+  /// `allowed` is given, no other token is drawn. Throws when a logit is not finite, or no token is left.
   func sample(
     _ logits: UnsafePointer<Float>, _ parameters: SamplingParameters, history: [Int32], promptCount: Int,
     bias: [TokenBias] = [], allowed: AllowedTokens? = nil

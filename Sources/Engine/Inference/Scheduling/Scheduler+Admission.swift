@@ -78,8 +78,7 @@ extension Scheduler {
         pools[home].availableCount - pools[home].idle(among: cached) - (needed - cached.count) - held.blocks[home]
       guard rest >= load else { continue }
       // Sequences count as the tokens that reading would have to save.
-      let rank =
-        joins && load < held.evenPart ? (0, load, -rest) : (1, load * 512 - place.cachedTokens, -rest)
+      let rank = joins && load < held.evenPart ? (0, load, -rest) : (1, load * 512 - place.cachedTokens, -rest)
       if rank < bestRank { (best, bestRank) = (place, rank) }
     }
     return best

@@ -47,8 +47,8 @@ package final class GenerationSession {
   /// weights, and that each rank's part fits, and loads it. Collective; when it fails, it fails on all ranks with the
   /// same error.
   ///
-  /// `prepare` is called before anything large is read, to make requests ready and find them good; it returns the tokens
-  /// of cache that the longest one needs.
+  /// `prepare` is called before anything large is read, to make requests ready and find them good; it returns the
+  /// tokens of cache that the longest one needs.
   package convenience init(
     model path: String, options: SessionOptions, communicator: any Communicator,
     prepare: (any Checkpoint, DecoderDescription) throws -> Int = { _, _ in 0 },
@@ -162,8 +162,7 @@ package final class GenerationSession {
     }
     guard let wire, let topK = model.description.mixture?.topK else { return nil }
     let isRelayed = Gateways(hostOfRank: hostOfRank).save
-    return MessageBounds(
-      wire, topK: topK, rows: moves || isRelayed ? topK : min(topK, model.placement.rowLimit))
+    return MessageBounds(wire, topK: topK, rows: moves || isRelayed ? topK : min(topK, model.placement.rowLimit))
   }
 
   private static func layers(
@@ -239,18 +238,14 @@ package final class GenerationSession {
     (load.experts.placement, load.experts.placementPath) = (model.placement, nil)
     // A job that is started again begins with the model it was started with.
     load.keeping.mode = .off
-    let new = try LoadedModel(
-      opened, runtime: runtime, options: load, telemetry: model.telemetry, onEvent: { _ in })
+    let new = try LoadedModel(opened, runtime: runtime, options: load, telemetry: model.telemetry, onEvent: { _ in })
     try agree(on: communicator) {
-      let (found, expected) = (
-        ModelShape(new.description, new.weights), ModelShape(model.description, model.weights)
-      )
+      let (found, expected) = (ModelShape(new.description, new.weights), ModelShape(model.description, model.weights))
       guard found == expected else {
         throw RuntimeError.otherShape(found: found.description, expected: expected.description)
       }
     }
-    let (decoder, experts) = Self.layers(
-      of: new, runtime, cache: cache, wire: wire, channels: channels, slices: slices)
+    let (decoder, experts) = Self.layers(of: new, runtime, cache: cache, wire: wire, channels: channels, slices: slices)
     self.experts = experts
     engine.replace(decoder: decoder, dispatcher: experts?.cluster)
     model = new

@@ -8,9 +8,7 @@ enum PromptLookup {
   /// `count` tokens that followed the longest of the latest runs of `tokens` and then `more` where they came before,
   /// the latest of equally long ones, and how long it is; none where no three are the same. Where it reaches the end it
   /// goes on with what it gave.
-  static func continuation(
-    of tokens: [Int32], and more: [Int32] = [], count: Int
-  ) -> (same: Int, tokens: [Int32]) {
+  static func continuation(of tokens: [Int32], and more: [Int32] = [], count: Int) -> (same: Int, tokens: [Int32]) {
     let total = tokens.count + more.count
     guard count > 0, total > fewest else { return (0, []) }
     return tokens.withUnsafeBufferPointer { tokens in

@@ -46,8 +46,7 @@ package struct SpeculationOptions: Sendable {
     guard mode != .off else { return nil }
     let predicts = mode != .lookup && description.predicts
     guard predicts || mode != .mtp else { return nil }
-    return Drafter(
-      predicts: predicts, looksUp: mode != .mtp, limit: mode == .mtp ? 1 : draftTokens, adapts: adapts)
+    return Drafter(predicts: predicts, looksUp: mode != .mtp, limit: mode == .mtp ? 1 : draftTokens, adapts: adapts)
   }
 
   /// What a user should know of how it was taken.

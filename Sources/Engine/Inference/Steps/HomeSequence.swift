@@ -40,9 +40,7 @@ final class HomeSequence {
 
   /// Takes over the slot of recurrent states that its admission names, with the state that it begins from; throws
   /// `malformedPlan` for slots that do not exist.
-  func takeState(
-    _ admission: StepPlan.Admission, of states: StateCache, _ compute: Compute
-  ) throws(InferenceError) {
+  func takeState(_ admission: StepPlan.Admission, of states: StateCache, _ compute: Compute) throws(InferenceError) {
     guard states.slotCount > 0 else { return }
     func check(_ slot: Int32) throws(InferenceError) {
       guard slot >= 0, Int(slot) < states.slotCount else {

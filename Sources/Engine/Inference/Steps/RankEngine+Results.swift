@@ -6,9 +6,7 @@ import ModelRuntime
 /// What comes of a step's rows: tokens, scores, vectors.
 extension RankEngine {
   /// What became of each item, found by all workers: an item is one worker's.
-  func findResults(
-    _ items: [StepPlan.Item], _ decoded: DecoderOutput, masks: [StepPlan.Mask]
-  ) {
+  func findResults(_ items: [StepPlan.Item], _ decoded: DecoderOutput, masks: [StepPlan.Mask]) {
     outcome.results.removeAll(keepingCapacity: true)
     firstRows.removeAll(keepingCapacity: true)
     var rows = (logits: 0, states: 0)

@@ -1,5 +1,4 @@
 import Bytes
-import EngineAPI
 import ExpertParallelism
 import Fabric
 import Kernels

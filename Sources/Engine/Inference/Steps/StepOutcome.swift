@@ -1,7 +1,6 @@
 import Bytes
 import EngineAPI
 import Fabric
-import MoEModel
 
 /// What one rank found in one step: for each of its items in the plan's order, a drawn token or scores.
 struct StepOutcome {

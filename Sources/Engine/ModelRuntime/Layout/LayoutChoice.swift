@@ -1,4 +1,3 @@
-import Checkpoints
 import ExpertParallelism
 import Fabric
 import Kernels

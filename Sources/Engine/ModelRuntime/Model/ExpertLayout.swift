@@ -30,9 +30,7 @@ package struct ExpertLayout: Sendable {
   private static let fileLimit = 1 << 30
 
   /// Reads the placement on rank 0, and checks it on all. Collective; fails on all ranks together.
-  package init(
-    _ options: ExpertOptions, _ description: DecoderDescription, on communicator: any Communicator
-  ) throws {
+  package init(_ options: ExpertOptions, _ description: DecoderDescription, on communicator: any Communicator) throws {
     let (expertCount, layers) = (description.mixture?.expertCount ?? 0, description.mixtureLayers)
     self.layers = layers
     try agree(on: communicator) {

@@ -116,8 +116,7 @@ extension LoadedModel {
       guard let bias = matrix.bias else { continue }
       for range in Self.pieces(of: matrix.rows * 4) {
         piece.withUnsafeMutableBytes { bytes in
-          bytes.baseAddress?.copyMemory(
-            from: UnsafeRawPointer(bias.pointer) + range.lowerBound, byteCount: range.count)
+          bytes.baseAddress?.copyMemory(from: UnsafeRawPointer(bias.pointer) + range.lowerBound, byteCount: range.count)
         }
         try send(range.count)
       }

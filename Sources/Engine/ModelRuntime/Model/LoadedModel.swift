@@ -52,8 +52,7 @@ package final class LoadedModel {
         spareExperts: layout.spareExperts[rank.index], rank: rank)
       // Before any is reserved, where it is known already how much that will be, or more than there is anywhere.
       let isKnown = options.checksMemory && keeping.mode == .off && !keeping.shares
-      try Self.checkMemory(
-        budget.memoryBytes, options, runtime.host, limit: isKnown ? nil : 1 << 45)
+      try Self.checkMemory(budget.memoryBytes, options, runtime.host, limit: isKnown ? nil : 1 << 45)
       return budget
     }
     let start = ContinuousClock.now
@@ -132,9 +131,7 @@ package final class LoadedModel {
   }
 
   /// Puts experts that came in the place of those that left.
-  func take(
-    _ changes: [Change], placement: ModelPlacement, room: [FeedForwardWeights], spareExperts: [Int]
-  ) {
+  func take(_ changes: [Change], placement: ModelPlacement, room: [FeedForwardWeights], spareExperts: [Int]) {
     for change in changes { weights.set(change.weights, layer: change.layer, expert: change.expert) }
     weights.setSpareExperts(room)
     (self.placement, self.spareExperts) = (placement, spareExperts)

@@ -25,9 +25,7 @@ package struct WeightAgreement {
   /// Compares configuration, index and headers.
   func compareFiles() throws {
     var terms = RunTerms()
-    for part in checkpoint.fingerprintParts {
-      terms.add(part.file, part.digest.map { String($0, radix: 16) }.joined(separator: "."))
-    }
+    for part in checkpoint.fingerprintParts { terms.add(part.file, Digits.hexadecimal(part.digest)) }
     try terms.agree(on: communicator) { .file($0) }
   }
 

@@ -15,6 +15,7 @@ extension ComputeModel {
     package var cacheBytes = 0.0
     package var cachedBytesPerSecond = 0.0
 
+    /// Rates are a second, of all workers together; `efficiency` is a share from 0 to 1.
     package init(
       readBytesPerSecond: Double, operationsPerSecond: Double, efficiency: Double, cacheBytes: Double = 0,
       cachedBytesPerSecond: Double = 0

@@ -73,7 +73,7 @@ package struct Roofline: Sendable {
     return max(perMemory * memory, perArithmetic * inside, arithmetic > inside ? perArithmeticBeyond * arithmetic : 0)
   }
 
-  /// Of one reading of the weights.
+  /// Seconds for one reading of the weights and so many units of arithmetic.
   package func seconds(_ arithmetic: Double) -> Double { seconds(memory: 1, arithmetic: arithmetic) }
 
   /// The same with every cost multiplied.

@@ -69,8 +69,7 @@ package struct Network: Sendable {
     }
     let (latency, rate) = (try number("latency_us", 0.01...1e6), try number("gigabit_per_second", 0.001...1e5))
     let further = json["further_message_us"] == nil ? nil : try number("further_message_us", 0...1e6)
-    self.init(
-      name: json["name"]?.string ?? text, otherHosts: Self.line(latency, rate, further), sameHost: within)
+    self.init(name: json["name"]?.string ?? text, otherHosts: Self.line(latency, rate, further), sameHost: within)
   }
 
   private static func line(_ microseconds: Double, _ gigabits: Double, _ further: Double?) -> LinkModel {

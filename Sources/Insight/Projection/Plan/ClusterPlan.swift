@@ -1,5 +1,4 @@
 import ExpertParallelism
-import MoEModel
 import Telemetry
 
 /// Ways of laying a model out on a cluster of equal nodes, and what each comes to.
@@ -14,9 +13,7 @@ package struct ClusterPlan: Sendable {
     package var machine: ComputeModel.Machine
 
     /// `ranks`: beside one, and one for each NUMA node.
-    package init(
-      memoryBytes: Int, cores: Int, numaNodes: Int, ranks: Int? = nil, machine: ComputeModel.Machine
-    ) {
+    package init(memoryBytes: Int, cores: Int, numaNodes: Int, ranks: Int? = nil, machine: ComputeModel.Machine) {
       (self.memoryBytes, self.cores, self.numaNodes, self.machine) = (memoryBytes, cores, numaNodes, machine)
       self.ranks = Set([1, numaNodes, ranks ?? 1])
     }
@@ -68,9 +65,7 @@ package struct ClusterPlan: Sendable {
     }
 
     package var tokensPerSecond: Double { Double(batch) / outcome.seconds }
-    package var draftingTokensPerSecond: Double? {
-      drafting.map { Double(batch) * tokensPerDraftingStep / $0.seconds }
-    }
+    package var draftingTokensPerSecond: Double? { drafting.map { Double(batch) * tokensPerDraftingStep / $0.seconds } }
   }
 
   package struct Option: Sendable {
@@ -139,9 +134,7 @@ package struct ClusterPlan: Sendable {
   }
 
   /// Steps of an option that fits.
-  private static func fill(
-    _ option: inout Option, _ node: Node, _ nodeCount: Int, _ network: Network, _ task: Task
-  ) {
+  private static func fill(_ option: inout Option, _ node: Node, _ nodeCount: Int, _ network: Network, _ task: Task) {
     let machine = node.machine.shared(by: option.ranksPerNode)
     let given = task.placement.flatMap { $0.rankCount == option.ranks ? $0 : nil }
     func replay(_ work: ModelWork) -> StepReplay {

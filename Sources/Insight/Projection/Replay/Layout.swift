@@ -17,7 +17,7 @@ package struct Layout: Sendable {
     gateways = Gateways(hostOfRank: hostOfRank)
   }
 
-  /// Filled host by host.
+  /// `rankCount` ranks, `ranksPerHost` on each host but maybe the last, and `placement` as above.
   package init(rankCount: Int, ranksPerHost: Int, expertCount: Int, placement: ModelPlacement? = nil) {
     self.init(
       rankCount: rankCount, hostOfRank: (0..<rankCount).map { $0 / ranksPerHost }, expertCount: expertCount,

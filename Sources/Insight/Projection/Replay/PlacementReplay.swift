@@ -1,4 +1,3 @@
-import ExpertParallelism
 import Telemetry
 
 /// Recorded routing under some placement, without a model of time: who is busiest, and what travels.

@@ -155,9 +155,7 @@ extension StepReplay {
   private typealias Exchanged = (stage: RowExchange.Stage, times: Double, all: Double, most: Double)
 
   /// What travels of so many rows in a step: bytes of all ranks together, and of the rank with most.
-  private func exchanges(
-    _ layers: [LayerTraffic], _ kind: StepKind, rows: Double
-  ) -> [Exchanged] {
+  private func exchanges(_ layers: [LayerTraffic], _ kind: StepKind, rows: Double) -> [Exchanged] {
     let size = layout.rankCount
     func plain(_ exchange: RowExchange) -> Exchanged {
       let (bytes, count, stage) = (exchange.byteCounts(ranks: size), Double(exchange.count), exchange.stage)

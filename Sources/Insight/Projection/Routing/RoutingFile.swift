@@ -6,8 +6,8 @@ import Tensors
 /// A routing record as a safetensors file, so that other programs read it too.
 ///
 /// Tensors, all I32: `step`, `kind` (0 prefill, 1 decode), `sequence`, `position`, `home`, each `[rows]`, and `experts`
-/// `[rows, layers, topK]`. Metadata: `format` "martinet-routing", `version` "1", `model`, `experts`, `layers` (their numbers,
-/// separated by commas), `hidden_size`, `complete`.
+/// `[rows, layers, topK]`. Metadata: `format` "martinet-routing", `version` "1", `model`, `experts`, `layers` (their
+/// numbers, separated by commas), `hidden_size`, `complete`.
 package struct RoutingFile: Sendable {
   package var model: String
   package var hiddenSize: Int

@@ -3,12 +3,7 @@ enum Decimals {
   /// With a fixed count of decimal places; "–" where it is no number.
   static func text(_ value: Double, _ places: Int = 1) -> String {
     guard value.isFinite, abs(value) < 1e15 else { return "–" }
-    var scale = 1.0
-    for _ in 0..<places { scale *= 10 }
-    let digits = String(Int((abs(value) * scale).rounded()))
-    let padded = String(repeating: "0", count: max(0, places + 1 - digits.count)) + digits
-    let sign = value < 0 && digits.contains { $0 != "0" } ? "−" : ""
-    return sign + (places == 0 ? padded : padded.dropLast(places) + "." + padded.suffix(places))
+    return Figures.decimals(value, places).replacing("-", with: "−")
   }
 
   static func percent(_ share: Double, _ places: Int = 1) -> String { text(100 * share, places) + " %" }
@@ -22,8 +17,6 @@ enum Decimals {
     default: text(nanoseconds / 1e9, 2) + " s"
     }
   }
-
-  static func count(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }
 
   static func bytes(_ count: Int) -> String {
     switch count {

@@ -38,9 +38,7 @@ struct HeatMap {
         svg.rectangle(
           x: x, y: y, width: cellWidth - 1, height: cellHeight - 1, fill: "var(--heat)",
           title: describe(row, column, value), opacity: max(0.001, min(1, value / greatest)))
-        if wide, let label {
-          svg.text(label(value), x: x + cellWidth / 2, y: y + cellHeight / 2 + 4, anchor: .middle)
-        }
+        if wide, let label { svg.text(label(value), x: x + cellWidth / 2, y: y + cellHeight / 2 + 4, anchor: .middle) }
       }
     }
     return svg.markup

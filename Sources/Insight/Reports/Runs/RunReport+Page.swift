@@ -26,7 +26,7 @@ extension RunReport {
     for kind in kinds {
       let figures = figures(kind)
       cards.append(
-        ("\(Decimals.text(figures.tokensPerSecond)) tokens/s", "\(kind.name), \(Decimals.count(figures.steps, "step"))")
+        ("\(Decimals.text(figures.tokensPerSecond)) tokens/s", "\(kind.name), \(Figures.count(figures.steps, "step"))")
       )
       guard rankCount > 1 else { continue }
       let busiest = busiest(kind)
@@ -53,7 +53,7 @@ extension RunReport {
     var html =
       """
       <section><h2>\(kind == .prefill ? "Prefill" : "Decode")</h2><p \
-      class=weak>\(Decimals.count(figures.steps, "step")), \(Decimals.count(figures.tokens, "token")), \
+      class=weak>\(Figures.count(figures.steps, "step")), \(Figures.count(figures.tokens, "token")), \
       \(Decimals.time(figures.wall / Double(max(figures.steps, 1)))) a step; the phases add up to \
       \(Decimals.percent(figures.coverage, 2)) of it.</p>
       """
@@ -75,7 +75,7 @@ extension RunReport {
       html +=
         """
         <h3>Bytes by link</h3><p class=weak>Of a mean step, in the table and in the matrix; all \
-        \(Decimals.count(figures.steps, "step")) together sent \
+        \(Figures.count(figures.steps, "step")) together sent \
         \(Decimals.bytes(figures.sameHost.bytes + figures.otherHosts.bytes)).</p>\(bytes(figures))<div \
         class=plot>\(linkMatrix(figures))</div>
         """

@@ -11,8 +11,8 @@ extension RunReport {
     let perStep = figures.steps > 0 ? figures.wall / Double(figures.steps) : 0
     var lines = [
       """
-      \(figures.kind.name): \(Decimals.count(figures.steps, "step")) of \(Decimals.time(perStep)), \
-      \(Decimals.count(figures.tokens, "token")), \(Decimals.text(figures.tokensPerSecond)) tokens/s
+      \(figures.kind.name): \(Figures.count(figures.steps, "step")) of \(Decimals.time(perStep)), \
+      \(Figures.count(figures.tokens, "token")), \(Decimals.text(figures.tokensPerSecond)) tokens/s
       """
         + headline(figures.kind)
     ]

@@ -18,10 +18,7 @@ package struct RunReport: Sendable {
   package var placement: JSONValue?
 
   package init(subject: RunSubject, account: AccountOfRun, tokens: [Int], seconds: [Double]) {
-    self.subject = subject
-    self.account = account
-    self.tokens = tokens
-    self.seconds = seconds
+    (self.subject, self.account, self.tokens, self.seconds) = (subject, account, tokens, seconds)
   }
 
   /// The different processors of the ranks, in their order.

@@ -6,7 +6,7 @@ extension SpeculationStatistics {
     var parts = [drafts]
     if let runLength { parts.append("\(Decimals.text(runLength, 2)) tokens a sequence and step") }
     if let gain { parts.append("\(Decimals.text(gain, 2)) × the speed without drafts at the same load") }
-    parts.append("\(without.count) of \(Decimals.count(with.count + without.count, "decode step")) went without")
+    parts.append("\(without.count) of \(Figures.count(with.count + without.count, "decode step")) went without")
     return parts.joined(separator: "; ")
   }
 
@@ -14,7 +14,7 @@ extension SpeculationStatistics {
     guard let acceptance else { return "no drafts" }
     let places = acceptanceByPlace.map { Decimals.text(100 * $0) }.joined(separator: ", ")
     return
-      "\(acceptedCount) of \(Decimals.count(draftedCount, "draft")) right, \(Decimals.percent(acceptance))"
+      "\(acceptedCount) of \(Figures.count(draftedCount, "draft")) right, \(Decimals.percent(acceptance))"
       + (drafted.count > 1 ? " (by place \(places) %)" : "")
   }
 

@@ -44,7 +44,7 @@ struct LinePlot {
         let value = isPercent ? Decimals.percent(point.y) : Decimals.text(point.y, 2)
         svg.rectangle(
           x: x(point.x) - 3, y: y(point.y) - 3, width: 6, height: 6, fill: color,
-          title: "\(one.name), \(Decimals.count(point.x, "rank")): \(value)")
+          title: "\(one.name), \(Figures.count(point.x, "rank")): \(value)")
       }
     }
     return svg.markup

@@ -46,7 +46,7 @@ package struct SweepPage {
         }
         let text = regions.map { region in
           let ranks =
-            region.from == region.to ? Decimals.count(region.from, "rank") : "\(region.from) to \(region.to) ranks"
+            region.from == region.to ? Figures.count(region.from, "rank") : "\(region.from) to \(region.to) ranks"
           let shares = region.shares.compactMap { $0 }
           guard let least = shares.min(), let most = shares.max() else { return "at \(ranks) by \(region.limit)" }
           let share =
@@ -57,7 +57,7 @@ package struct SweepPage {
         let last = runs[runs.count - 1]
         let scaling =
           runs.count > 1
-          ? "; efficiency at \(Decimals.count(last.ranks, "rank")) \(Decimals.percent(efficiency(last, kind) ?? 0, 0))"
+          ? "; efficiency at \(Figures.count(last.ranks, "rank")) \(Decimals.percent(efficiency(last, kind) ?? 0, 0))"
           : ""
         return "\(kind.name), \(name): limited \(text)\(scaling)"
       }
@@ -151,11 +151,11 @@ package struct SweepPage {
     let days = dates.first.map { $0 == dates.last ? $0 : "\($0) to \(dates.last ?? "")" }
     let threads = results.map(\.threads)
     let words = [
-      Decimals.count(results.count, "run"), days, different(\.report.subject.program),
+      Figures.count(results.count, "run"), days, different(\.report.subject.program),
       different { $0.report.processors.joined(separator: ", ") },
       different(\.report.subject.instructionSet),
       threads.min().map {
-        $0 == threads.max() ? "\(Decimals.count($0, "thread")) a rank" : "\($0) to \(threads.max() ?? 0) threads a rank"
+        $0 == threads.max() ? "\(Figures.count($0, "thread")) a rank" : "\($0) to \(threads.max() ?? 0) threads a rank"
       },
       spreadWords,
     ]

@@ -1,4 +1,3 @@
-import JSON
 import Telemetry
 
 /// One run of a sweep, and what its report says.
@@ -25,7 +24,7 @@ package struct SweepResult: Sendable {
 
   /// Runs that differ in ranks only, or in what grows with them.
   package var series: String {
-    let size = isWeak ? "\(batch / max(ranks, 1)) sequences a rank" : Decimals.count(batch, "sequence")
+    let size = isWeak ? "\(batch / max(ranks, 1)) sequences a rank" : Figures.count(batch, "sequence")
     let experts = expertsPerRank.map { ", \($0) experts a layer on each rank" } ?? ""
     return "\(size), prompts of \(promptLength)\(experts)\(combineFormat == "f32" ? "" : ", sums in \(combineFormat)")"
   }

@@ -4,7 +4,7 @@ import Telemetry
 extension TrainingHistory {
   /// Metrics in the digits that fp32 has: it is for plots.
   package var json: JSONValue {
-    func number(_ value: Double) -> JSONValue { JSONNumber(Float(value)).map { .number($0) } ?? .null }
+    func number(_ value: Double) -> JSONValue { .float(Float(value)) }
     func column(_ metric: TrainingMetric, _ values: (Bin) -> [Double]) -> JSONValue {
       .array(bins.map { number(values($0)[metric.rawValue]) })
     }

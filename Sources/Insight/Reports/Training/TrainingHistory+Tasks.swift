@@ -20,7 +20,8 @@ extension TrainingHistory {
     return names
   }
 
-  /// Tasks beyond the first of them are left out.
+  /// Notes that `right` of `count` items of a task were right after `step` steps; tasks beyond `taskLimit` are left
+  /// out.
   package mutating func addTask(step: Int, task: String, right: Int, count: Int) {
     let name = String(task.unicodeScalars.prefix(Self.taskNameLimit))
     guard step > 0, count > 0, (0...count).contains(right), count < PolicyStep.Completions.limit else { return }
@@ -31,8 +32,7 @@ extension TrainingHistory {
     // Every other step of each task goes, but for the last.
     for name in taskNames {
       let own = taskScores.filter { $0.task == name }
-      let kept = Set(
-        own.enumerated().filter { $0.offset % 2 == 1 || $0.offset == own.count - 1 }.map(\.element.step))
+      let kept = Set(own.enumerated().filter { $0.offset % 2 == 1 || $0.offset == own.count - 1 }.map(\.element.step))
       taskScores.removeAll { $0.task == name && !kept.contains($0.step) }
     }
   }

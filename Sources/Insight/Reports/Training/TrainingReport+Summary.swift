@@ -12,7 +12,7 @@ extension TrainingReport {
     let computing = own.filter { $0.1 >= 0.0005 }.sorted { $0.1 > $1.1 }
       .map { "\($0.0) \(Decimals.percent($0.1))" }.joined(separator: ", ")
     let perStep = wall / Double(ranks.count * steps)
-    var lines = ["\(Decimals.count(steps, "step")) of \(Decimals.time(perStep)): \(computing)"]
+    var lines = ["\(Figures.count(steps, "step")) of \(Decimals.time(perStep)): \(computing)"]
     guard ranks.count > 1 else { return lines }
     let waiting = phases.indices.filter { phases[$0].isOfStep }.map { share($0, \.waiting) }.reduce(0, +)
     lines.append("communication: \(Decimals.percent(waiting)) of a step (packing, and waiting for other ranks)")

@@ -111,8 +111,7 @@ package final class ExpertBackward: RoutedExperts {
   /// An own parameter's gradient: dyᵀ · x over its visits, and their sum for a bias.
   private func add(_ id: ParameterID, dy: MatrixView<Float>, x: MatrixView<Float>, worker: Int) {
     let target = MatrixView(values.expertGradient(id), rows: dy.columns, columns: x.columns)
-    compute.multiplyAll(
-      StridedMatrix(dy).transposed, by: StridedMatrix(x), into: target, adding: true, worker: worker)
+    compute.multiplyAll(StridedMatrix(dy).transposed, by: StridedMatrix(x), into: target, adding: true, worker: worker)
     guard mixture.expertHasBias else { return }
     compute.sumRows(StridedMatrix(dy), into: values.expertGradient(id.bias), adding: true, worker: worker)
   }

@@ -46,8 +46,7 @@ final class GatedDeltaBackward: MixerBackward {
     recalledGradientRows = parts.rows(.gate, columns: shape.valueWidth)
     channelGradientRows = parts.rows(.expandedGradient, columns: channels)
     mixedGradientRows = parts.rows(.keyValue, columns: channels)
-    fusedGradientRows = parts.rows(
-      .expanded, columns: shape.projections == .fused ? channels + shape.valueWidth : 0)
+    fusedGradientRows = parts.rows(.expanded, columns: shape.projections == .fused ? channels + shape.valueWidth : 0)
     betaGradientRows = parts.rows(.betas, columns: 2 * heads)
     rateGradientRows = parts.rows(.rates, columns: 2 * heads)
     decayGradientRows = parts.rows(.decays, columns: 2 * heads)
@@ -111,8 +110,7 @@ final class GatedDeltaBackward: MixerBackward {
         .swiGLU, gate: tape.gate[row], up: recalled[row], gradient: gates[row], gateGradient: gates[row],
         upGradient: recalled[row], count: shape.valueWidth)
     }
-    try parts.norm(
-      id(.norm), tape.recalled, recalled, vectors: shape.valueHeadCount, into: recalled, epsilon: epsilon)
+    try parts.norm(id(.norm), tape.recalled, recalled, vectors: shape.valueHeadCount, into: recalled, epsilon: epsilon)
   }
 
   /// Back through the rule, of every sequence and key head.
@@ -299,9 +297,7 @@ extension GatedDelta {
   }
 
   /// Puts numbers of channels and gates where fused projections have them: for each key head query, key, values, gates.
-  func fuse(
-    _ mixed: UnsafePointer<Float>, gates: UnsafePointer<Float>, into fused: UnsafeMutablePointer<Float>
-  ) {
+  func fuse(_ mixed: UnsafePointer<Float>, gates: UnsafePointer<Float>, into fused: UnsafeMutablePointer<Float>) {
     let values = valuesPerKey * valueDims
     for head in 0..<keyHeadCount {
       let group = fused + head * 2 * (keyDims + values)

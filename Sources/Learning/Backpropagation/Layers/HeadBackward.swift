@@ -18,9 +18,7 @@ final class HeadBackward {
   }
 
   /// The gradient by the last norm's output, and in `parts.normedGradient` that by the module's if there is one.
-  func run(
-    _ decoder: Decoder, targets: Targets, _ rowLoss: any RowLoss, objective: Objective
-  ) throws -> StepLoss {
+  func run(_ decoder: Decoder, targets: Targets, _ rowLoss: any RowLoss, objective: Objective) throws -> StepLoss {
     var loss = StepLoss()
     let aheadLoss = CrossEntropyLoss()
     normedRows?.reserve(rows: parts.rowCount)

@@ -170,9 +170,7 @@ final class LatentAttentionBackward: MixerBackward {
   }
 
   /// gradient := that by the latent before its norm; columns after the latent stay.
-  private func normLatent(
-    _ role: ParameterRole, _ raw: MatrixView<Float>, _ gradient: MatrixView<Float>
-  ) throws {
+  private func normLatent(_ role: ParameterRole, _ raw: MatrixView<Float>, _ gradient: MatrixView<Float>) throws {
     let count = role == .keyValueLatentNorm ? shape.latentRank : raw.columns
     try parts.norm(
       id(role), raw.columns(0..<count), gradient.columns(0..<count), into: gradient.columns(0..<count),

@@ -106,9 +106,7 @@ final class MixtureBackward: FeedForwardBackward {
       adding: true, precision: .float32)
   }
 
-  private func backThroughRouter(
-    _ tape: MixtureTape, objective: Objective, hidden: Int, loss: inout StepLoss
-  ) throws {
+  private func backThroughRouter(_ tape: MixtureTape, objective: Objective, hidden: Int, loss: inout StepLoss) throws {
     let (rows, topK) = (parts.rowCount, mixture.topK)
     let (gradients, returned) = (logitGradientRows.view(rows: rows), returnedRows.view(rows: rows))
     let experts = tape.decisions.experts.pointer

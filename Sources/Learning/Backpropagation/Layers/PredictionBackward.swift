@@ -1,5 +1,3 @@
-import Gradients
-import Kernels
 import MoEModel
 import Tensors
 

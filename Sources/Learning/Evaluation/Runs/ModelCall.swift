@@ -10,8 +10,8 @@ package enum ModelCall: Sendable, Equatable {
 
 /// What came of it.
 package enum ModelReply: Sendable, Equatable {
-  /// `text` is all that was written up to a stop string. `isCut`: the model had all the tokens it might have. `logprob`: of its
-  /// tokens together, nil where that is not told.
+  /// `text` is all that was written up to a stop string. `isCut`: the model had all the tokens it might have.
+  /// `logprob`: of its tokens together, nil where that is not told.
   case text(String, tokenCount: Int, isCut: Bool, logprob: Double?)
   case scores([ContinuationScore])
   /// Negative log-likelihood of a text's tokens, and how many of them were predicted.

@@ -86,9 +86,7 @@ extension GradedAnswer {
       object["choice_logprobs"] = .array(choiceLogprobs.map { .double($0) })
     }
     object["target"] = .array(item.target.texts.map { .string($0) })
-    if !item.target.falsehoods.isEmpty {
-      object["falsehood"] = .array(item.target.falsehoods.map { .string($0) })
-    }
+    if !item.target.falsehoods.isEmpty { object["falsehood"] = .array(item.target.falsehoods.map { .string($0) }) }
     object["answer"] = .string(text)
     object["outcome"] = .string(verdict.outcome.rawValue)
     object["rule"] = .string(verdict.rule)

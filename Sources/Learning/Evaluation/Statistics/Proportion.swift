@@ -11,8 +11,8 @@ package struct Proportion: Sendable, Equatable {
   /// The 97.5 % point of the normal distribution.
   package static let quantile = 1.959963984540054
 
-  /// `values`: 1 for right, 0 for not. `clusters`: whose members are no independent trials, such as prompts of one claim; nil where all
-  /// are. Nil for no values.
+  /// `values`: 1 for right, 0 for not. `clusters`: whose members are no independent trials, such as prompts of one
+  /// claim; nil where all are. Nil for no values.
   ///
   /// With clusters the interval is Wilson's for as many independent trials as would have this standard error, at most
   /// `count`.
@@ -45,7 +45,7 @@ package struct Proportion: Sendable, Equatable {
     interval = count > 0 ? Self.wilson(mean, trials: Double(count)) : 0...1
   }
 
-  /// Wilson's score interval (E. B. Wilson, 1927) for a share `p` of `trials`.
+  /// Wilson's score interval (E. B. Wilson, 1927) for a share `p`, from 0 to 1, of `n` trials.
   package static func wilson(_ p: Double, trials n: Double) -> ClosedRange<Double> {
     let z = quantile
     let scale = 1 + z * z / n
@@ -54,7 +54,7 @@ package struct Proportion: Sendable, Equatable {
     return max(0, center - half)...min(1, center + half)
   }
 
-  /// sd / √n, with n − 1 in the deviation; 0 for one value.
+  /// The standard error of the mean of `values`: sd / √n, with n − 1 in the deviation; 0 for one value.
   package static func standardError(_ values: [Double], mean: Double) -> Double {
     guard values.count > 1 else { return 0 }
     let squares = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }

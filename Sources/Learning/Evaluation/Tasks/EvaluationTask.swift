@@ -8,7 +8,7 @@ package struct EvaluationTask: Sendable {
   /// Has answers end after so many tokens, whatever the task says.
   package mutating func limitAnswers(to tokens: Int) { description.generation.maxNewTokens = tokens }
 
-  /// The shipped task of this name, or that of a folder.
+  /// The shipped task of this name, or that of a folder; of its items only the first `limit`.
   package init(_ name: String, limit: Int? = nil) throws(EvaluationError) {
     if let files = ShippedTasks.files(name) {
       try self.init(files, limit: limit)

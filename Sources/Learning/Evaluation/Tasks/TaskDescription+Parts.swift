@@ -56,8 +56,7 @@ extension AnswerFilter {
         try fields.allow(["function"])
         selection = .majority
       default:
-        throw .unknownName(
-          file: task.file, field: "\(fields.prefix)function", name: function, known: functions)
+        throw .unknownName(file: task.file, field: "\(fields.prefix)function", name: function, known: functions)
       }
     }
     return (filter, selection)
@@ -73,9 +72,7 @@ extension AnswerFilter {
 
 extension Grader {
   /// Reads `grader`: a name, or an object with the name and what it needs.
-  static func read(
-    _ task: TaskFields, outputType: TaskDescription.OutputType
-  ) throws(EvaluationError) -> Grader {
+  static func read(_ task: TaskFields, outputType: TaskDescription.OutputType) throws(EvaluationError) -> Grader {
     try metrics(task)
     let isChoice = outputType == .multipleChoice
     guard let value = task["grader"] else { return isChoice ? .choice : .exact }

@@ -1,5 +1,4 @@
 import Fabric
-import Kernels
 import Machine
 import ModelRuntime
 import MoEModel
@@ -56,7 +55,8 @@ final class CheckpointSaver {
   private var snapshot: Snapshot?
   private var save: Save?
 
-  /// `writer`: rank 0's, which works on `thread`. `owner`: of an expert's parameters; nil for those that all ranks have slices of.
+  /// `writer`: rank 0's, which works on `thread`. `owner`: of an expert's parameters; nil for those that all ranks have
+  /// slices of.
   init(
     _ model: TrainedModel, runtime: ClusterRuntime, plan: SavePlan, writer: CheckpointWriter?, thread: WriterThread,
     owner: @escaping (_ spec: ParameterSpec) -> Rank?

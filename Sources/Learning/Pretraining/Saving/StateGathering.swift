@@ -30,8 +30,8 @@ final class StateGathering {
   private var next = 0
   private var transfers: [Transfer] = []
 
-  /// `owner`: of an expert's parameters; nil for those that all ranks have slices of. `numbers` must stay as they are until all
-  /// has been completed.
+  /// `owner`: of an expert's parameters; nil for those that all ranks have slices of. `numbers` must stay as they are
+  /// until all has been completed.
   init(
     _ model: TrainedModel, requests: [SavePlan.Request], owner: @escaping (_ spec: ParameterSpec) -> Rank?,
     numbers: @escaping Numbers

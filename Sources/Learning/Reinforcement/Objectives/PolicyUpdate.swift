@@ -1,6 +1,5 @@
 import Bytes
 import Fabric
-import MoEModel
 import Pretraining
 
 /// One update of the model by some judged groups.

@@ -2,7 +2,6 @@ import Checkpoints
 import ModelText
 import MoEModel
 import Rewards
-import Tokenization
 import Training
 
 /// Prompts as the model reads them, and the order in which steps take them.

@@ -1,7 +1,6 @@
 import EngineAPI
 import Fabric
 import Inference
-import Machine
 import ModelRuntime
 import MoEModel
 import Pretraining
@@ -31,8 +30,7 @@ package final class Rollouts {
     (options.sequences, options.batchTokens) = (max(1, sequences), RolloutMemory.batchTokens(sequences: sequences))
     options.stateCount = memory.stateCount
     let blocks = -Int(try communicator.allReduceMax(Int64(-memory.blocks(share: share))))
-    session = try GenerationSession(
-      runtime, model: LoadedModel(sharing: model), options: options, cacheBlocks: blocks)
+    session = try GenerationSession(runtime, model: LoadedModel(sharing: model), options: options, cacheBlocks: blocks)
   }
 
   /// With a session that there is already.
@@ -43,9 +41,7 @@ package final class Rollouts {
   /// The completions of all requests, on every rank, in their order. `name` tells which line a request comes from. What
   /// is drawn is kept in `log`, and what that has is not drawn again. Throws `StepInterrupted` on all ranks when one
   /// was told to stop. Collective.
-  package func draw(
-    _ requests: [RolloutRequest], log: RolloutLog? = nil, name: (Int) -> Int
-  ) throws -> [Completion] {
+  package func draw(_ requests: [RolloutRequest], log: RolloutLog? = nil, name: (Int) -> Int) throws -> [Completion] {
     var completions: [Completion] = []
     var failure: (any Error)?
     if communicator.isRoot {

@@ -30,8 +30,7 @@ struct ProgramExchange {
       let left = deadline - ContinuousClock.now
       guard left > .zero else {
         let seconds = Double(limit.components.seconds) + Double(limit.components.attoseconds) * 1e-18
-        throw .late(
-          seconds: seconds, hasBegunLine: replies.hasBegunLine, hasUnread: writtenCount < input.count)
+        throw .late(seconds: seconds, hasBegunLine: replies.hasBegunLine, hasUnread: writtenCount < input.count)
       }
       // Whatever holds the pipes open, the program's end is seen soon.
       let pause = min(left, .milliseconds(100)) / .milliseconds(1)
@@ -41,9 +40,7 @@ struct ProgramExchange {
         pollfd(fd: writes ? process.input : -1, events: Int16(POLLOUT), revents: 0),
       ]
       let ready = poll(&waits, 2, Int32(pause) + 1)
-      guard ready >= 0 || errno == EINTR else {
-        throw .system(call: "poll", reason: String(cString: strerror(errno)))
-      }
+      guard ready >= 0 || errno == EINTR else { throw .system(call: "poll", reason: String(cString: strerror(errno))) }
       guard ready > 0 else {
         if let end = process.ended { try endEarly(ProgramFault(end)) }
         continue

@@ -10,10 +10,7 @@ final class ProgramProcess: Sendable {
   /// Tells what it started from all other processes, also where a parent is gone.
   private static let mark = "MARTINET_REWARD"
 
-  enum End: Sendable, Equatable {
-    case exited(Int32)
-    case signalled(Int32)
-  }
+  typealias End = ChildProcess.End
 
   let id: pid_t
   /// Its standard input, to be written to, and output, to be read from; neither waits.
@@ -87,14 +84,8 @@ final class ProgramProcess: Sendable {
   }
 
   private static func environment(_ token: String) -> [String] {
-    var values: [String] = []
-    var next = environ
-    while let value = next.pointee {
-      let text = String(cString: value)
-      if !text.hasPrefix(mark + "=") { values.append(text) }
-      next += 1
-    }
     // Python then prints each line at once.
-    return values + ["\(mark)=\(token)"] + (getenv("PYTHONUNBUFFERED") == nil ? ["PYTHONUNBUFFERED=1"] : [])
+    ChildProcess.environment(without: mark) + ["\(mark)=\(token)"]
+      + (getenv("PYTHONUNBUFFERED") == nil ? ["PYTHONUNBUFFERED=1"] : [])
   }
 }

@@ -79,9 +79,7 @@ struct ProgramReplies {
     answeredCount += 1
   }
 
-  private func outcome(
-    _ value: JSONValue?, _ fault: (String) -> ProgramFault
-  ) throws(ProgramFault) -> Outcome? {
+  private func outcome(_ value: JSONValue?, _ fault: (String) -> ProgramFault) throws(ProgramFault) -> Outcome? {
     guard let value, !value.isNull else { return nil }
     guard let outcome = value.string.flatMap({ Outcome(rawValue: $0) }), outcome.isCounted else {
       throw fault("its outcome is \((value.string ?? value.kind).cut), which is none of right, wrong, no_answer")

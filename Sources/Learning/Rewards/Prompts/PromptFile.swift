@@ -1,5 +1,4 @@
 import Checkpoints
-import Evaluation
 import JSON
 
 /// Files of prompts: a JSON object a line, blank lines aside.
@@ -22,9 +21,7 @@ package enum PromptFile {
     return hash.finish()
   }
 
-  static func parse(
-    _ bytes: [UInt8], path: String, requiresAnswers: Bool
-  ) throws(RewardError) -> [RewardedPrompt] {
+  static func parse(_ bytes: [UInt8], path: String, requiresAnswers: Bool) throws(RewardError) -> [RewardedPrompt] {
     let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
     let blanks: Set<UInt8> = [0x20, 0x09, 0x0D]
     var prompts: [RewardedPrompt] = []
@@ -66,9 +63,7 @@ package enum PromptFile {
       if let failure { throw failure }
       return bytes
     } catch {
-      if case .tooLarge(_, let count, let limit) = error {
-        throw .tooLarge(file: path, byteCount: count, limit: limit)
-      }
+      if case .tooLarge(_, let count, let limit) = error { throw .tooLarge(file: path, byteCount: count, limit: limit) }
       throw .unreadable(file: path, reason: "\(error)")
     }
   }

@@ -61,9 +61,7 @@ extension RewardedPrompt {
     guard let messages = value.array else { throw PromptFault(reason: "its messages are \(value.kind); \(form)") }
     guard let last = messages.last else { throw PromptFault(reason: "its list of messages is empty; \(form)") }
     for (place, message) in messages.enumerated() {
-      guard message.object != nil else {
-        throw PromptFault(reason: "message \(place + 1) is \(message.kind); \(form)")
-      }
+      guard message.object != nil else { throw PromptFault(reason: "message \(place + 1) is \(message.kind); \(form)") }
       guard let role = message["role"]?.string, !role.isEmpty else {
         throw PromptFault(reason: "message \(place + 1) has no role; \(form)")
       }

@@ -26,9 +26,7 @@ enum CompletionFormat: Sendable, Equatable {
     let begins = bytes.ranges(of: Array("<think>".utf8))
     let ends = bytes.ranges(of: Array("</think>".utf8))
     guard begins.count == 1, ends.count == 1, begins[0].upperBound <= ends[0].lowerBound else { return false }
-    func says(_ part: ArraySlice<UInt8>) -> Bool {
-      String(decoding: part, as: UTF8.self).contains { !$0.isWhitespace }
-    }
+    func says(_ part: ArraySlice<UInt8>) -> Bool { String(decoding: part, as: UTF8.self).contains { !$0.isWhitespace } }
     return !says(bytes[..<begins[0].lowerBound]) && says(bytes[begins[0].upperBound..<ends[0].lowerBound])
       && says(bytes[ends[0].upperBound...])
   }

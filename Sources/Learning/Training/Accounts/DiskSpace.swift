@@ -12,6 +12,8 @@ package struct DiskSpace: Sendable, Equatable {
   /// Checkpoints that are there already.
   package let present: Int
 
+  /// `keep`: how many checkpoints stay, at least one; `pins`: whether a model stays for longer. Counts those in
+  /// `folder`.
   package init(_ plan: SavePlan, companions: Companions, folder: String, keep: Int, pins: Bool = false) {
     modelBytes = plan.exportedByteCount + companions.byteCount
     (stateBytes, kept, pinned) = (plan.stateByteCount, max(1, keep), pins ? 1 : 0)
@@ -49,7 +51,7 @@ package struct DiskSpace: Sendable, Equatable {
     return overflows ? Int.max : bytes
   }
 
-  /// Throws where they do not fit in.
+  /// Throws where `needed` is more than `available` bytes; nil is taken for enough.
   package func check(folder: String, available: Int?) throws(StateError) {
     guard let available, available < needed else { return }
     throw .noSpace(

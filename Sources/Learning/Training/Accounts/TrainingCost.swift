@@ -42,7 +42,7 @@ package struct TrainingCost: Sendable, Equatable {
   package var kilowattHours: Double? { nodeWatts.map { nodeHours * $0 / 1000 } }
   package var dollarsPerMillionTokens: Double? { dollars.map { tokens > 0 ? $0 / tokens * 1e6 : 0 } }
 
-  /// Throws for a price or a power that is none.
+  /// Throws for a price (dollars an hour) or a power (watts) that is negative or not finite; nil is none.
   package static func check(nodePrice: Double?, nodeWatts: Double?) throws(TrainingError) {
     for (what, value) in [("the price of a node's hour", nodePrice), ("the power of a node", nodeWatts)] {
       guard let value, !(value >= 0 && value.isFinite) else { continue }

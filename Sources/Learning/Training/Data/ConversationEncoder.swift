@@ -64,9 +64,7 @@ package struct ConversationEncoder: Sendable {
     ]
   }
 
-  private func layOut(
-    _ messages: ArraySlice<JSONValue>, _ tools: JSONValue?, toBeAnswered: Bool
-  ) throws -> String {
+  private func layOut(_ messages: ArraySlice<JSONValue>, _ tools: JSONValue?, toBeAnswered: Bool) throws -> String {
     try codec.render(Array(messages), tools: tools, addGenerationPrompt: toBeAnswered)
   }
 

@@ -47,7 +47,5 @@ enum DataFingerprint {
     return sum
   }
 
-  private static func sum(_ numbers: [Int]) -> TensorSum {
-    numbers.withUnsafeBytes { TensorSum($0, at: 0) }
-  }
+  private static func sum(_ numbers: [Int]) -> TensorSum { numbers.withUnsafeBytes { TensorSum($0, at: 0) } }
 }

@@ -21,7 +21,8 @@ package struct DataOrder: Sendable {
   /// Places of each block before a group's, and after the last group's.
   private let shares: [Int]
 
-  /// `weights`: positive, by group, relative to each other; nil for a single group. Every group has a sequence at least.
+  /// `counts`: sequences of each group, at least one. `weights`: positive, by group, relative to each other; nil for a
+  /// single group.
   package init(counts: [Int], weights: [Double]?, seed: UInt64) {
     self.counts = counts
     streams = counts.indices.map { RandomStream(seed: seed, purpose: "order of sequences, group \($0)") }
@@ -30,9 +31,7 @@ package struct DataOrder: Sendable {
   }
 
   /// The part of each group that every block holds.
-  package var parts: [Double] {
-    zip(shares, shares.dropFirst()).map { Double($1 - $0) / Double(Self.blockLength) }
-  }
+  package var parts: [Double] { zip(shares, shares.dropFirst()).map { Double($1 - $0) / Double(Self.blockLength) } }
 
   /// Where the sequence with this number in the order of training lies.
   package subscript(position: Int) -> Place {

@@ -81,8 +81,7 @@ struct DocumentReader {
         throw DataError.notUTF8(file: path, line: lines.number)
       }
       if !piece.isEmpty, piece.utf8.count + text.utf8.count > Self.batchBytes {
-        try add(
-          [Item(content: .text(piece), line: first, beginsDocument: !isBegun, endsDocument: false)], path, tokens)
+        try add([Item(content: .text(piece), line: first, beginsDocument: !isBegun, endsDocument: false)], path, tokens)
         (piece, first, isBegun) = ("", lines.number, true)
       }
       piece += text
@@ -110,8 +109,7 @@ struct DocumentReader {
       guard let list = messages.array, !list.isEmpty, list.allSatisfy({ $0["role"]?.string != nil }) else {
         throw DataError.badConversation(file: path, line: number, reason: "messages are a list of objects with a role")
       }
-      return Item(
-        content: .conversation(list, tools: object["tools"]), line: number, endsDocument: false)
+      return Item(content: .conversation(list, tools: object["tools"]), line: number, endsDocument: false)
     }
     if let completion = object["completion"], conversations != nil {
       guard let prompt = object["prompt"]?.string, let text = completion.string, !text.isEmpty else {
@@ -141,8 +139,7 @@ struct DocumentReader {
 
   private func checked(_ id: Int, _ path: String, _ line: Int) throws -> Int32 {
     guard id >= 0, id < vocabularySize else {
-      throw DataError.tokenOutsideVocabulary(
-        file: path, place: "line \(line)", token: id, vocabulary: vocabularySize)
+      throw DataError.tokenOutsideVocabulary(file: path, place: "line \(line)", token: id, vocabulary: vocabularySize)
     }
     return Int32(id)
   }

@@ -80,9 +80,7 @@ struct SequenceIndex: Sendable {
   }
 
   /// Sequences of a document of so many tokens.
-  private static func sequences(of tokens: Int, length: Int) -> Int {
-    tokens < 2 ? 0 : (tokens - 2) / length + 1
-  }
+  private static func sequences(of tokens: Int, length: Int) -> Int { tokens < 2 ? 0 : (tokens - 2) / length + 1 }
 
   private static func cut(_ store: any TokenStore, length: Int) -> (cut: Cut, sequences: Int, leftOver: Int) {
     switch store.documents {
@@ -98,9 +96,7 @@ struct SequenceIndex: Sendable {
         before.append(before[i] + sequences(of: tokens, length: length))
         if tokens < 2 { leftOver += tokens }
       }
-      return (
-        .documents(starts: starts, before: before, tokenCount: store.tokenCount), before[starts.count], leftOver
-      )
+      return (.documents(starts: starts, before: before, tokenCount: store.tokenCount), before[starts.count], leftOver)
     }
   }
 

@@ -1,6 +1,4 @@
 import Checkpoints
-import Machine
-import Tokenization
 
 /// Opens files of data, each as what it is.
 struct TokenFile {
@@ -14,8 +12,7 @@ struct TokenFile {
     case .numpy:
       let input = try InputFile(path: file.path)
       let header = try NumpyHeader(input)
-      return try shard(
-        input, offset: header.byteCount, header.element, rows: header.rows, length: header.length)
+      return try shard(input, offset: header.byteCount, header.element, rows: header.rows, length: header.length)
     case .safetensors: return try safetensors(file.path)
     }
   }

@@ -83,10 +83,7 @@ final class ShardTokens: TokenStore {
 
   /// Rows of `length` tokens each.
   init(file: InputFile, offset: Int, element: Element, rows: Int, length: Int, vocabularySize: Int) {
-    self.file = file
-    self.offset = offset
-    self.element = element
-    self.vocabularySize = vocabularySize
+    (self.file, self.offset, self.element, self.vocabularySize) = (file, offset, element, vocabularySize)
     tokenCount = rows * length
     documents = .rows(length: max(1, length))
   }

@@ -1,4 +1,3 @@
-import Checkpoints
 import Machine
 import Tokenization
 
@@ -24,10 +23,8 @@ package final class TrainingData: Sendable {
     package var endToken: Int32?
 
     package init(sequenceLength: Int, seed: UInt64, vocabularySize: Int, maximumPositions: Int) {
-      self.sequenceLength = sequenceLength
-      self.seed = seed
-      self.vocabularySize = vocabularySize
-      self.maximumPositions = maximumPositions
+      (self.sequenceLength, self.seed) = (sequenceLength, seed)
+      (self.vocabularySize, self.maximumPositions) = (vocabularySize, maximumPositions)
     }
   }
 
@@ -76,8 +73,7 @@ package final class TrainingData: Sendable {
     }
     self.groups = groups
     let weights = files.compactMap(\.weight)
-    order = DataOrder(
-      counts: groups.map(\.index.count), weights: weights.isEmpty ? nil : weights, seed: options.seed)
+    order = DataOrder(counts: groups.map(\.index.count), weights: weights.isEmpty ? nil : weights, seed: options.seed)
     fingerprint = try DataFingerprint.digest(
       groups.map(\.stores), length: options.sequenceLength, packing: options.packing, parts: order.parts,
       padding: endToken)
@@ -184,9 +180,7 @@ package final class TrainingData: Sendable {
     preconditionFailure("there is no sequence \(sequence)")
   }
 
-  private func read(
-    _ group: Group, _ sequence: Int, into buffer: UnsafeMutableBufferPointer<Int32>
-  ) throws -> Int {
+  private func read(_ group: Group, _ sequence: Int, into buffer: UnsafeMutableBufferPointer<Int32>) throws -> Int {
     precondition(buffer.count == sequenceLength + 1, "a buffer of another size than a sequence")
     precondition(packing != .whole, "documents that are not to see each other, as one sequence")
     var filled = 0

@@ -1,6 +1,6 @@
 /// Rounding to bf16: to nearest, ties to even, which is what weights are exported and computed with.
 package enum BFloat16 {
-  /// NaN stays one, and what is too large becomes infinite.
+  /// The sixteen bits of an fp32 number that is rounded; NaN stays one, and what is too large becomes infinite.
   @inlinable package static func bits(_ value: Float) -> UInt16 {
     let bits = value.bitPattern
     guard value == value else { return UInt16(truncatingIfNeeded: bits >> 16) | 0x40 }

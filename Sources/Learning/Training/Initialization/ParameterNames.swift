@@ -5,9 +5,7 @@ import MoEModel
 package struct ParameterNames: Sendable {
   private let names: PublishedNames
 
-  package init(_ description: DecoderDescription) {
-    names = description.names.apart
-  }
+  package init(_ description: DecoderDescription) { names = description.names.apart }
 
   package func name(of id: ParameterID) -> String { names.tensor(id) }
 }

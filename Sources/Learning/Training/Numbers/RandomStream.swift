@@ -5,6 +5,7 @@
 package struct RandomStream: Sendable {
   @usableFromInline let key: SIMD2<UInt32>
 
+  /// A stream of its own for every pair of a seed and a purpose.
   package init(seed: UInt64, purpose: String) {
     var hash: UInt64 = 14_695_981_039_346_656_037
     for byte in purpose.utf8 { hash = (hash ^ UInt64(byte)) &* 1_099_511_628_211 }
@@ -25,7 +26,7 @@ package struct RandomStream: Sendable {
     Philox.block(Self.words(place, group), key: key)
   }
 
-  /// A number from 0 to below 1, a multiple of 2⁻⁵³.
+  /// The number at a place of a group: from 0 to below 1, a multiple of 2⁻⁵³.
   @inlinable package func uniform(_ place: UInt64, _ group: UInt64 = 0) -> Double {
     let bits = bits(place, group)
     return Double((UInt64(bits.x) << 32 | UInt64(bits.y)) >> 11) * 0x1p-53

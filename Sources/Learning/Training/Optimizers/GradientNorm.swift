@@ -17,7 +17,7 @@ package struct GradientNorm: Sendable, Equatable {
     return Float(maximum / value)
   }
 
-  /// Throws for a bound that is none.
+  /// Throws for a bound of the norm that is not positive and finite; nil is none.
   package static func check(maximum: Double?) throws(TrainingError) {
     guard let maximum, !(maximum > 0 && maximum.isFinite) else { return }
     throw .badOption("the bound of the gradient's norm", "\(maximum)", "give a positive number, such as 1")

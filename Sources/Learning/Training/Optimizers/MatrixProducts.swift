@@ -13,9 +13,7 @@ package protocol MatrixProducts {
 package struct PlainProducts: MatrixProducts {
   package init() {}
 
-  package func multiply(
-    _ a: MatrixView<Float>, transposed b: MatrixView<Float>, into result: MatrixView<Float>
-  ) {
+  package func multiply(_ a: MatrixView<Float>, transposed b: MatrixView<Float>, into result: MatrixView<Float>) {
     for i in 0..<a.rowCount {
       let (row, target) = (a[i], result[i])
       for j in 0..<b.rowCount {

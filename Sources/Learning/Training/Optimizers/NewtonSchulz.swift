@@ -22,8 +22,7 @@ package struct NewtonSchulz: Sendable, Equatable {
     Array(repeating: Coefficients(a: 3.4445, b: -4.7750, c: 2.0315), count: 8)
       + Array(repeating: Coefficients(a: 2, b: -1.5, c: 0.5), count: 2))
   /// Muon's own five (Jordan and others, 2024), which leave singular values between 0.7 and 1.2.
-  package static let five = NewtonSchulz(
-    Array(repeating: Coefficients(a: 3.4445, b: -4.7750, c: 2.0315), count: 5))
+  package static let five = NewtonSchulz(Array(repeating: Coefficients(a: 3.4445, b: -4.7750, c: 2.0315), count: 5))
 
   /// The nearly orthogonal matrix of the same shape; a matrix of zeros stays one. The result lies in `scratch` or in
   /// `matrix`, whose elements are no more what they were.

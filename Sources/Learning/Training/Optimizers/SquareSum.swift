@@ -34,7 +34,7 @@ package enum SquareSum {
     stride(from: 0, to: count, by: blockLength).map { block(elements + $0, count: min(blockLength, count - $0)) }
   }
 
-  /// The sum of all blocks' sums.
+  /// The sum of all blocks' sums, in their order.
   package static func total(_ blocks: [Double]) -> Double { blocks.reduce(0, +) }
 
   /// That of a whole tensor of `count` elements `[count]`.

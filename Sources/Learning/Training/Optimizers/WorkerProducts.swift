@@ -9,9 +9,7 @@ package struct WorkerProducts: MatrixProducts {
 
   package init(_ compute: GradientCompute, worker: Int) { (self.compute, self.worker) = (compute, worker) }
 
-  package func multiply(
-    _ a: MatrixView<Float>, transposed b: MatrixView<Float>, into result: MatrixView<Float>
-  ) {
+  package func multiply(_ a: MatrixView<Float>, transposed b: MatrixView<Float>, into result: MatrixView<Float>) {
     compute.multiplyAll(
       StridedMatrix(a), by: StridedMatrix(b).transposed, into: result, precision: .float32, worker: worker)
   }

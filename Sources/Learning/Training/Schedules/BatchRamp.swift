@@ -9,6 +9,8 @@ package struct BatchRamp: Sendable, Equatable {
 
   private static let most = 1 << 24
 
+  /// From `first` sequences in the first step to `last` after `steps` steps, always a multiple of `multiple`; throws
+  /// where none of them can be.
   package init(first: Int, last: Int, steps: Int, multiple: Int = 1) throws(TrainingError) {
     for count in [first, last] where !(1...Self.most).contains(count) {
       throw .badOption("the number of sequences a step", "\(count)", "give a number from 1 to \(Self.most)")
@@ -20,12 +22,12 @@ package struct BatchRamp: Sendable, Equatable {
       throw .badOption("the growth of batches", "\(steps) steps long", "give a number from 0 to \(1 << 32)")
     }
     guard multiple >= 1, first % multiple == 0, last % multiple == 0 else {
-      throw .badOption(
-        "the number that batches are multiples of", "\(multiple)", "let it divide \(first) and \(last)")
+      throw .badOption("the number that batches are multiples of", "\(multiple)", "let it divide \(first) and \(last)")
     }
     (self.first, self.last, self.steps, self.multiple) = (first, last, steps, multiple)
   }
 
+  /// `count` sequences in every step.
   package init(constant count: Int) throws(TrainingError) { try self.init(first: count, last: count, steps: 0) }
 
   /// Sequences of a step, counted from 1: `first` in the first, then as many more as a straight line allows.

@@ -9,16 +9,14 @@ extension Schedule {
   /// A learning rate that rises linearly over `warmupSteps` (step 1 has the first part of it already), and then follows
   /// `shape` down to `peak · finalShare` at `stepCount`.
   ///
-  /// `decayShare`: the part of the training in which `wsd` falls, in the form `decay`. Throws for a rate of zero, below or
-  /// beyond all bounds, and for shares that are none.
+  /// `decayShare`: the part of the training in which `wsd` falls, in the form `decay`. Throws for a rate of zero, below
+  /// or beyond all bounds, and for shares that are none.
   package static func learningRate(
     peak: Double, shape: LearningRateShape, stepCount: Int, warmupSteps: Int = 0, finalShare: Double = 0.1,
     decayShare: Double = 0.5, decay: Form = .cosine
   ) throws(TrainingError) -> Schedule {
     let what = "the learning rate"
-    guard peak > 0, peak.isFinite else {
-      throw .badOption(what, "\(peak)", "give a positive number, such as 3e-4")
-    }
+    guard peak > 0, peak.isFinite else { throw .badOption(what, "\(peak)", "give a positive number, such as 3e-4") }
     try check(stepCount: stepCount)
     guard (0...stepCount).contains(warmupSteps) else {
       throw .badOption(

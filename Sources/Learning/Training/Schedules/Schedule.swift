@@ -9,8 +9,6 @@ package struct Schedule: Sendable, Equatable {
   /// How a number goes from one value to another.
   package enum Form: String, Sendable, CaseIterable {
     case linear, cosine
-    /// Along a parabola that ends level: fast at first.
-    case square
   }
 
   package struct Stretch: Sendable, Equatable {
@@ -19,14 +17,13 @@ package struct Schedule: Sendable, Equatable {
     package var to: Double
     package var form = Form.linear
 
+    /// `steps` steps, in which the number goes from `from` to `to`.
     package init(steps: Int, from: Double, to: Double, form: Form = .linear) {
       (self.steps, self.from, self.to, self.form) = (steps, from, to, form)
     }
   }
 
   package let stretches: [Stretch]
-  /// The last step that the stretches tell of, where the number is 0 from then on.
-  private let end: Int?
 
   /// `what`: what errors call the number. Throws for a stretch of a negative number of steps, and for values that are
   /// negative or not finite.
@@ -44,13 +41,6 @@ package struct Schedule: Sendable, Equatable {
     }
     guard !stretches.isEmpty else { throw .badOption(what, "nothing", "give at least one stretch of steps") }
     self.stretches = stretches
-    end = nil
-  }
-
-  /// `other` for its first `steps` steps, and 0 from then on.
-  init(_ other: Schedule, until steps: Int) {
-    stretches = other.stretches
-    end = steps
   }
 
   /// Throws for a number of steps that no training has.
@@ -67,12 +57,9 @@ package struct Schedule: Sendable, Equatable {
 
   /// The number in step `step`, counted from 1: a stretch's last step has the value the stretch goes to.
   package func value(ofStep step: Int) -> Double {
-    if let end, step > end { return 0 }
     var rest = max(0, step)
     for stretch in stretches {
-      if rest <= stretch.steps && stretch.steps > 0 {
-        return stretch.value(at: Double(rest) / Double(stretch.steps))
-      }
+      if rest <= stretch.steps && stretch.steps > 0 { return stretch.value(at: Double(rest) / Double(stretch.steps)) }
       rest -= stretch.steps
     }
     return stretches[stretches.count - 1].to
@@ -80,14 +67,13 @@ package struct Schedule: Sendable, Equatable {
 
   /// For the record of a training, and for users' files.
   package var json: JSONValue {
-    let list = stretches.map { stretch -> JSONValue in
+    let list: [JSONValue] = stretches.map { stretch in
       [
         "steps": .int(stretch.steps), "from": .double(stretch.from), "to": .double(stretch.to),
         "form": .string(stretch.form.rawValue),
       ]
     }
-    guard let end else { return ["stretches": .array(list)] }
-    return ["stretches": .array(list), "until": .int(end)]
+    return ["stretches": .array(list)]
   }
 }
 
@@ -99,7 +85,6 @@ extension Schedule.Stretch {
     return switch form {
     case .linear: from * (1 - t) + to * t
     case .cosine: to + (from - to) * (0.5 + 0.5 * FixedMath.cosine(halfTurns: t))
-    case .square: to + (from - to) * ((1 - t) * (1 - t))
     }
   }
 }

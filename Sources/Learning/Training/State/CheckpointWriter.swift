@@ -65,8 +65,7 @@ package struct CheckpointWriter {
     try outputs.model.write(models.sums.json, as: RecordedSums.fileName)
     if let index = models.index { try outputs.model.write(index, as: "model.safetensors.index.json") }
     try companions.write(to: outputs.model)
-    try outputs.model.write(
-      ExportedConfig.json(record.config, predictionLayers: predictionLayers), as: "config.json")
+    try outputs.model.write(ExportedConfig.json(record.config, predictionLayers: predictionLayers), as: "config.json")
 
     try beforeChange("write the state's documents")
     let sums = Array((states.sums.json.text(pretty: true) + "\n").utf8)

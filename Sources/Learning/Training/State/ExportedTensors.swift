@@ -1,4 +1,3 @@
-import Checkpoints
 import JSON
 import MoEModel
 

@@ -15,9 +15,7 @@ package final class SavedState: Sendable {
 
   /// Opens the state of a step in a training's folder. Throws `StateError` for another model's, another optimiser's, or
   /// a damaged one, before any numbers are read; `config`: the model's settings.
-  package init(
-    folder: String, step: Int, description: DecoderDescription, config: JSONValue, plan: SavePlan
-  ) throws {
+  package init(folder: String, step: Int, description: DecoderDescription, config: JSONValue, plan: SavePlan) throws {
     path = TrainingFolder.statePath(of: step, in: folder)
     let recordPath = "\(path)/\(StateRecord.fileName)"
     record = try StateRecord(path: recordPath)

@@ -33,9 +33,7 @@ final class GGUFCheckpoint: Checkpoint {
     for (key, token) in try text.namedTokens() { config["\(key)_token_id"] = .int(token) }
     self.config = .object(config)
     generationConfig = try text.generationConfig()
-    self.text = text
-    self.path = path
-    self.files = files
+    (self.text, self.path, self.files) = (text, path, files)
     fingerprintParts = files.map { (String($0.path.split(separator: "/").last ?? ""), $0.header.digest) }
   }
 

@@ -1,5 +1,4 @@
 import JSON
-import Tensors
 
 /// The tensors of a model's GGUF files under their published names: stacked experts cut apart, each a range of its
 /// tensor.
@@ -23,9 +22,7 @@ struct GGUFEntries {
   private let limits: CheckpointLimits
 
   /// `config`: the model's, for its heads.
-  init(
-    _ files: [GGUFFile], names: GGUFNames, config: JSONObject, limits: CheckpointLimits
-  ) throws(CheckpointError) {
+  init(_ files: [GGUFFile], names: GGUFNames, config: JSONObject, limits: CheckpointLimits) throws(CheckpointError) {
     self.names = names
     self.limits = limits
     sizes = DeltaTensors.Sizes(config)

@@ -17,9 +17,7 @@ struct UnitOrder: Sendable, Equatable {
 
   /// Units in the file's order of value heads, which is by their number within the group of their key head: published
   /// head k · `each` + i is the file's i · `keyHeads` + k.
-  static func tiled(
-    keyHeads: Int, each: Int, unitByteCount: Int, prefixByteCount: Int = 0
-  ) -> UnitOrder {
+  static func tiled(keyHeads: Int, each: Int, unitByteCount: Int, prefixByteCount: Int = 0) -> UnitOrder {
     UnitOrder(
       prefixByteCount: prefixByteCount, unitByteCount: unitByteCount, unitCount: keyHeads * each, run: each,
       runStride: 1, stride: keyHeads)
@@ -27,8 +25,7 @@ struct UnitOrder: Sendable, Equatable {
 
   /// One of two parts of which units take turns.
   static func everySecond(unitByteCount: Int, unitCount: Int) -> UnitOrder {
-    UnitOrder(
-      prefixByteCount: 0, unitByteCount: unitByteCount, unitCount: unitCount, run: 1, runStride: 2, stride: 0)
+    UnitOrder(prefixByteCount: 0, unitByteCount: unitByteCount, unitCount: unitCount, run: 1, runStride: 2, stride: 0)
   }
 
   private init(prefixByteCount: Int, unitByteCount: Int, unitCount: Int, run: Int, runStride: Int, stride: Int) {
@@ -45,9 +42,7 @@ struct UnitOrder: Sendable, Equatable {
   /// The bytes from the first to the last that the published bytes `range` are.
   func span(of range: Range<Int>) -> Range<Int> {
     guard !range.isEmpty else { return range.lowerBound..<range.lowerBound }
-    guard isDense else {
-      return fileByte(of: range.lowerBound)..<(fileByte(of: range.upperBound - 1) + 1)
-    }
+    guard isDense else { return fileByte(of: range.lowerBound)..<(fileByte(of: range.upperBound - 1) + 1) }
     func start(_ byte: Int) -> Int { prefixByteCount + (byte - prefixByteCount) / periodByteCount * periodByteCount }
     let lower = range.lowerBound < prefixByteCount ? range.lowerBound : start(range.lowerBound)
     let last = range.upperBound - 1
@@ -68,9 +63,7 @@ struct UnitOrder: Sendable, Equatable {
     _ read: (UnsafeMutableRawBufferPointer, Int) throws(CheckpointError) -> Void
   ) throws(CheckpointError) {
     let plain = range.clamped(to: 0..<max(prefixByteCount, 0))
-    if !plain.isEmpty {
-      try read(UnsafeMutableRawBufferPointer(rebasing: buffer[..<plain.count]), plain.lowerBound)
-    }
+    if !plain.isEmpty { try read(UnsafeMutableRawBufferPointer(rebasing: buffer[..<plain.count]), plain.lowerBound) }
     let rest = max(range.lowerBound, prefixByteCount)..<max(range.upperBound, prefixByteCount)
     guard !rest.isEmpty else { return }
     let target = UnsafeMutableRawBufferPointer(rebasing: buffer[(rest.lowerBound - range.lowerBound)...])

@@ -83,14 +83,9 @@ extension HuggingFaceFolder {
       var status = stat()
       if lstat(folder + "/" + name, &status) == 0 { return .brokenLink(path: folder + "/" + name) }
     }
-    guard let directory = opendir(folder) else { return .system(operation: "list", path: folder, code: errno) }
-    defer { closedir(directory) }
-    var names: [String] = []
-    while names.count < 100_000, let item = readdir(directory) {
-      names.append(
-        withUnsafeBytes(of: &item.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) })
+    guard let names = OutputFolder.files(in: folder) else {
+      return .system(operation: "list", path: folder, code: errno)
     }
-    names.sort()
     if names.contains("adapter_model.safetensors") || names.contains("adapter_config.json") {
       let found = names.contains("adapter_model.safetensors") ? "adapter_model.safetensors" : "adapter_config.json"
       return .otherWeights(

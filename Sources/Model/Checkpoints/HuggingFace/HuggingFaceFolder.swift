@@ -1,6 +1,5 @@
 import Glibc
 import JSON
-import Tensors
 
 /// A model's folder as published on Hugging Face: `config.json` and `model.safetensors`, or shards and their index.
 ///
@@ -60,8 +59,7 @@ package final class HuggingFaceFolder: Checkpoint {
     fingerprintParts = parts
 
     index = opened.index
-    (entries, places) =
-      opened.files.count > 1 ? try Self.locate(in: opened.files) : (opened.files[0].entries, [:])
+    (entries, places) = opened.files.count > 1 ? try Self.locate(in: opened.files) : (opened.files[0].entries, [:])
   }
 
   package var fileCount: Int { files.count }

@@ -78,14 +78,7 @@ package enum ModelLocation {
   }
 
   private static func folders(in path: String) -> [String] {
-    guard let directory = opendir(path) else { return [] }
-    defer { closedir(directory) }
-    var names: [String] = []
-    while names.count < 10_000, let item = readdir(directory) {
-      let name = withUnsafeBytes(of: &item.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-      if !name.hasPrefix("."), isFolder(path + "/" + name) { names.append(name) }
-    }
-    return names.sorted()
+    (OutputFolder.files(in: path) ?? []).filter { !$0.hasPrefix(".") && isFolder(path + "/" + $0) }
   }
 
   private static func exists(_ path: String) -> Bool {

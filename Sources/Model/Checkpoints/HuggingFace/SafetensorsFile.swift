@@ -1,6 +1,5 @@
 import JSON
 import Synchronization
-import Tensors
 
 /// One safetensors file: opened once, its header checked; weights are read only when asked for.
 package final class SafetensorsFile: TensorReader {

@@ -14,9 +14,7 @@ package final class SafetensorsWriter {
     package let type: ElementType
     package let shape: [Int]
     package init(_ name: String, _ type: ElementType, _ shape: [Int]) {
-      self.name = name
-      self.type = type
-      self.shape = shape
+      (self.name, self.type, self.shape) = (name, type, shape)
     }
   }
 
@@ -35,9 +33,7 @@ package final class SafetensorsWriter {
   private var positions: [ExactString: Int] = [:]
 
   /// Creates the file and writes its header; throws when a declaration is not one that readers accept.
-  package init(
-    path: String, tensors: [Declaration], metadata: [(String, String)] = []
-  ) throws(CheckpointError) {
+  package init(path: String, tensors: [Declaration], metadata: [(String, String)] = []) throws(CheckpointError) {
     let (header, laidOut) = try Self.layOut(tensors, metadata: metadata, path: path)
     destinations = laidOut
     written = Mutex(Array(repeating: TensorSum(), count: laidOut.count))
@@ -83,9 +79,7 @@ package final class SafetensorsWriter {
 
   private func write(_ name: String, _ bytes: UnsafeRawBufferPointer, from offset: Int?) throws(CheckpointError) {
     guard descriptor >= 0 else { throw .writing(path: path, name: name, .alreadyFinished) }
-    guard let position = positions[ExactString(name)] else {
-      throw .writing(path: path, name: name, .undeclared)
-    }
+    guard let position = positions[ExactString(name)] else { throw .writing(path: path, name: name, .undeclared) }
     let destination = destinations[position]
     let first = offset ?? written.withLock { $0[position].byteCount }
     let fits = first >= 0 && first <= destination.byteCount - bytes.count
@@ -138,9 +132,7 @@ package final class SafetensorsWriter {
     while done < bytes.count {
       let rest = UnsafeRawBufferPointer(rebasing: bytes[done...])
       let count = retryingInterrupts { pwrite(descriptor, rest.baseAddress, rest.count, off_t(offset + done)) }
-      guard count > 0 else {
-        throw .system(operation: "write", path: partialPath, code: count == 0 ? ENOSPC : errno)
-      }
+      guard count > 0 else { throw .system(operation: "write", path: partialPath, code: count == 0 ? ENOSPC : errno) }
       done += count
     }
   }
@@ -151,9 +143,7 @@ package final class SafetensorsWriter {
   ) throws(CheckpointError) -> ([UInt8], [Destination]) {
     let limits = CheckpointLimits()
     var table = JSONObject()
-    if !metadata.isEmpty {
-      table["__metadata__"] = .object(JSONObject(metadata.map { ($0, .string($1)) }))
-    }
+    if !metadata.isEmpty { table["__metadata__"] = .object(JSONObject(metadata.map { ($0, .string($1)) })) }
     var spans: [(name: String, begin: Int, byteCount: Int)] = []
     var end = 0
     let wideFirst = tensors.enumerated().sorted {

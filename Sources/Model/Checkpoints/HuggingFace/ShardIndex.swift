@@ -19,9 +19,7 @@ struct ShardIndex: Sendable {
     scanner.skipWhitespace()
     try scanner.object { (scanner, key, position) throws(CheckpointError) in
       guard seen.count < 64 else { throw .tooMany(path: path, what: "members", limit: 64) }
-      guard seen.insert(ExactString(key)).inserted else {
-        throw .duplicateName(path: path, byte: position, name: key)
-      }
+      guard seen.insert(ExactString(key)).inserted else { throw .duplicateName(path: path, byte: position, name: key) }
       if key == "weight_map" {
         try self.readWeightMap(from: &scanner, limits: limits)
       } else {

@@ -32,11 +32,7 @@ package struct ConfigReader: Sendable {
   }
 
   private init(_ object: JSONObject, path: String, prefix: String, defaults: ConfigDefaults, asked: AskedKeys) {
-    self.object = object
-    self.path = path
-    self.prefix = prefix
-    self.defaults = defaults
-    self.asked = asked
+    (self.object, self.path, self.prefix, self.defaults, self.asked) = (object, path, prefix, defaults, asked)
   }
 
   /// A reader of the same document that takes `defaults` for what is missing.
@@ -92,18 +88,17 @@ package struct ConfigReader: Sendable {
 
   // MARK: Required settings
 
+  /// An integer within `range`; throws where it is missing, too.
   package func int(_ keys: ConfigKeys, in range: ClosedRange<Int>) throws(CheckpointError) -> Int {
     try required(keys, try optionalInt(keys, in: range))
   }
 
-  /// A finite number, written as an integer or not.
+  /// A finite number within `range`, written as an integer or not.
   package func double(_ keys: ConfigKeys, in range: ClosedRange<Double>) throws(CheckpointError) -> Double {
     try required(keys, try optionalDouble(keys, in: range))
   }
 
-  package func bool(_ keys: ConfigKeys) throws(CheckpointError) -> Bool {
-    try required(keys, try optionalBool(keys))
-  }
+  package func bool(_ keys: ConfigKeys) throws(CheckpointError) -> Bool { try required(keys, try optionalBool(keys)) }
 
   package func string(_ keys: ConfigKeys) throws(CheckpointError) -> String {
     try required(keys, try optionalString(keys))
@@ -113,10 +108,8 @@ package struct ConfigReader: Sendable {
     try required(keys, try optionalString(keys, oneOf: allowed))
   }
 
-  /// An array of integers, or a single one, which counts as an array of one.
-  package func ints(
-    _ keys: ConfigKeys, in range: ClosedRange<Int>, maxCount: Int
-  ) throws(CheckpointError) -> [Int] {
+  /// An array of at most `maxCount` integers, each within `range`, or a single one, which counts as an array of one.
+  package func ints(_ keys: ConfigKeys, in range: ClosedRange<Int>, maxCount: Int) throws(CheckpointError) -> [Int] {
     try required(keys, try optionalInts(keys, in: range, maxCount: maxCount))
   }
 
@@ -132,13 +125,13 @@ package struct ConfigReader: Sendable {
 
   // MARK: Settings that may be missing
 
+  /// An integer within `range`; nil where the key is missing or null.
   package func optionalInt(_ keys: ConfigKeys, in range: ClosedRange<Int>) throws(CheckpointError) -> Int? {
     try agreed(keys) { (key, value) throws(CheckpointError) in try self.int(value, key, in: range) }
   }
 
-  package func optionalDouble(
-    _ keys: ConfigKeys, in range: ClosedRange<Double>
-  ) throws(CheckpointError) -> Double? {
+  /// A finite number within `range`; nil where the key is missing or null.
+  package func optionalDouble(_ keys: ConfigKeys, in range: ClosedRange<Double>) throws(CheckpointError) -> Double? {
     try agreed(keys) { (key, value) throws(CheckpointError) in
       guard let number = value.number else { throw wrongKind(key, "a number", value) }
       guard number.double.isFinite, range.contains(number.double) else {
@@ -167,6 +160,7 @@ package struct ConfigReader: Sendable {
     return text
   }
 
+  /// As `ints`, nil where the key is missing or null.
   package func optionalInts(
     _ keys: ConfigKeys, in range: ClosedRange<Int>, maxCount: Int
   ) throws(CheckpointError) -> [Int]? {
@@ -179,7 +173,7 @@ package struct ConfigReader: Sendable {
     }
   }
 
-  /// The same, nil where the key is missing or null.
+  /// As `strings`, nil where the key is missing or null.
   package func optionalStrings(_ keys: ConfigKeys, maxCount: Int) throws(CheckpointError) -> [String]? {
     try agreed(keys) { (key, value) throws(CheckpointError) -> [ExactString] in
       guard let array = value.array else { throw wrongKind(key, "an array of strings", value) }

@@ -1,5 +1,6 @@
 /// The tokens that end a text: `eos_token_id` of `generation_config.json` and of `config.json`, one id or a list, and
-/// `eos_token` of `tokenizer_config.json`. Published folders leave one out in this file or that, so that all three count.
+/// `eos_token` of `tokenizer_config.json`. Published folders leave one out in this file or that, so that all three
+/// count.
 package enum StopTokens {
   /// `tokenizerEnd`: the id of the tokenizer's `eos_token`, where the model has a tokenizer that names one.
   package static func read(_ checkpoint: any Checkpoint, tokenizerEnd: Int32?) throws(CheckpointError) -> Set<Int32> {

@@ -21,9 +21,7 @@ package struct RecordedSums: Sendable, Equatable {
   }
 
   /// Those recorded beside a model; nil where there are none.
-  package init?(
-    of model: some ModelDocuments, limits: CheckpointLimits = CheckpointLimits()
-  ) throws(CheckpointError) {
+  package init?(of model: some ModelDocuments, limits: CheckpointLimits = CheckpointLimits()) throws(CheckpointError) {
     guard let bytes = try model.document(Self.fileName, limit: limits.indexByteCount) else { return nil }
     try self.init(bytes, path: model.placeOfDocument(Self.fileName), limits: limits)
   }

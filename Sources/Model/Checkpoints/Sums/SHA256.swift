@@ -50,9 +50,7 @@ package struct SHA256 {
   }
 
   /// Adds a number as 8 bytes, most significant first; before variable-length parts, so that they cannot run together.
-  package mutating func update(count: Int) {
-    update((0..<8).map { UInt8(truncatingIfNeeded: count >> (56 - 8 * $0)) })
-  }
+  package mutating func update(count: Int) { update((0..<8).map { UInt8(truncatingIfNeeded: count >> (56 - 8 * $0)) }) }
 
   /// The digest, 32 bytes.
   package mutating func finish() -> [UInt8] {
@@ -67,8 +65,7 @@ package struct SHA256 {
     schedule.withUnsafeMutableBufferPointer { w in
       for t in 0..<16 {
         let i = start + 4 * t
-        w[t] =
-          UInt32(bytes[i]) << 24 | UInt32(bytes[i + 1]) << 16 | UInt32(bytes[i + 2]) << 8 | UInt32(bytes[i + 3])
+        w[t] = UInt32(bytes[i]) << 24 | UInt32(bytes[i + 1]) << 16 | UInt32(bytes[i + 2]) << 8 | UInt32(bytes[i + 3])
       }
       for t in 16..<64 {
         let small0 = rotated(w[t - 15], 7) ^ rotated(w[t - 15], 18) ^ w[t - 15] >> 3

@@ -49,14 +49,13 @@ extension ConfigReader {
       case "linear_attention": return LayerDescription(attention: .delta(delta), feedForward: feedForward)
       case "full_attention": return LayerDescription(attention: .grouped(attention), feedForward: feedForward)
       default:
-        throw ModelError.unsupported(
-          key: "layer_types", value: type, remedy: "linear_attention and full_attention are")
+        throw ModelError.unsupported(key: "layer_types", value: type, remedy: "linear_attention and full_attention are")
       }
     }
   }
 
-  /// Whether norms multiply by 1 + what is stored, as published checkpoints have it; files of other formats have the one
-  /// in their weights, and say so.
+  /// Whether norms multiply by 1 + what is stored, as published checkpoints have it; files of other formats have the
+  /// one in their weights, and say so.
   func normsAddOne() throws -> Bool { try optionalBool("rms_norm_add_one") ?? true }
 
   /// A quarter of a head's dimensions turn unless it is said otherwise; all of them where that is null.

@@ -5,8 +5,8 @@ extension ConfigReader {
   /// Layers of latent attention, each with an indexer of its own or, where `shares` says so, the choice of one before
   /// it.
   ///
-  /// `interleaved`: how the indexer pairs rotary dimensions, which is the family's and no setting. `queryRank`: the query's
-  /// rank where the configuration leaves it out, as null does: the indexer needs one.
+  /// `interleaved`: how the indexer pairs rotary dimensions, which is the family's and no setting. `queryRank`: the
+  /// query's rank where the configuration leaves it out, as null does: the indexer needs one.
   func indexedLayers(
     _ attention: LatentAttention, interleaved: Bool, queryRank: Int, shares: [Bool]
   ) throws -> [LayerDescription] {

@@ -21,8 +21,7 @@ extension ConfigReader {
     let found = try older ?? optionalNested("rope_parameters").map { ("rope_parameters", $0) }
     let key = found?.0 ?? "rope_parameters"
     let settings = try found.map { try Self.sharedByLayers($0.1, key: $0.0, layerTypes: layerTypes) }
-    let base =
-      try inner(settings, "rope_theta", { try $0.optionalDouble("rope_theta", in: Self.bases) }) ?? 10_000
+    let base = try inner(settings, "rope_theta", { try $0.optionalDouble("rope_theta", in: Self.bases) }) ?? 10_000
     let kind = try settings?.rotaryKind(key) ?? "default"
     var share = 1.0
     if rotatesPart {

@@ -202,8 +202,8 @@ package struct LatentAttention: Sendable {
 }
 
 /// The lightning indexer (DeepSeek-V3.2, arXiv 2512.02556, section 2.1): beyond `topK` positions a token attends to the
-/// `topK` that score highest by a few small heads with one key in common, of equal ones to the earlier. A score is the sum
-/// over heads of a weight, which comes from the token's hidden state, times what is positive of query · key.
+/// `topK` that score highest by a few small heads with one key in common, of equal ones to the earlier. A score is the
+/// sum over heads of a weight, which comes from the token's hidden state, times what is positive of query · key.
 package struct LightningIndexer: Sendable, Hashable {
   package var headCount: Int
   /// Of a query and of the key; the attention's rotary dimensions are the first of them, of entries the last.

@@ -7,8 +7,7 @@ package struct RotaryDescription: Sendable {
     case none
     case linear(factor: Double)
     /// YaRN (arXiv 2309.00071), as in the reference implementation's `_compute_yarn_parameters`.
-    case yarn(
-      factor: Double, originalPositions: Int, betaFast: Double, betaSlow: Double, truncates: Bool)
+    case yarn(factor: Double, originalPositions: Int, betaFast: Double, betaSlow: Double, truncates: Bool)
     /// Llama 3.1's smooth transition by wavelength.
     case llama3(factor: Double, lowFactor: Double, highFactor: Double, originalPositions: Int)
 
@@ -40,9 +39,7 @@ package struct RotaryDescription: Sendable {
     package var positions: Int
 
     /// 1 at the positions of pretraining.
-    package func factor(at position: Int) -> Float {
-      Float(1 + beta * log(Double(1 + position / positions)))
-    }
+    package func factor(at position: Int) -> Float { Float(1 + beta * log(Double(1 + position / positions))) }
   }
 
   /// Rotated dimensions of a head; the rest is left alone. Even.

@@ -34,8 +34,7 @@ extension ModelFamily {
     return try config.decoder(
       rotary: try config.rotary(dims: attention.headDims, layerTypes: types).rotary,
       layers: types.map {
-        LayerDescription(
-          attention: .grouped(attention), feedForward: .mixture, slidingWindow: $0 ? window : nil)
+        LayerDescription(attention: .grouped(attention), feedForward: .mixture, slidingWindow: $0 ? window : nil)
       }, mixture: mixture)
   }
 }

@@ -10,9 +10,7 @@ extension ModelFamily {
        "max_position_embeddings": 196608, "rms_norm_eps": 1e-06, "tie_word_embeddings": false,
        "num_experts_per_tok": 8, "num_local_experts": 256, "rope_theta": 5000000.0}
       """,
-    names: .mixtral.with([
-      .selectionBias: "model.layers.{layer}.{block}.e_score_correction_bias"
-    ]),
+    names: .mixtral.with([.selectionBias: "model.layers.{layer}.{block}.e_score_correction_bias"]),
     read: miniMaxM2Description)
 
   private static func miniMaxM2Description(_ config: ConfigReader) throws -> DecoderDescription {

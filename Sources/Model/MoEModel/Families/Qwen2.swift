@@ -14,7 +14,6 @@ extension ModelFamily {
     read: qwen2Description)
 
   private static func qwen2Description(_ config: ConfigReader) throws -> DecoderDescription {
-    try config.denseDecoder(
-      attention: try config.groupedAttention(norm: .none, projectionBias: true), slides: true)
+    try config.denseDecoder(attention: try config.groupedAttention(norm: .none, projectionBias: true), slides: true)
   }
 }

@@ -37,8 +37,7 @@ struct FeedForward {
     let (gate, up, product) = (scratch.gate(rows: rows), scratch.up(rows: rows), scratch.product(rows: rows))
     if let inner {
       activateOwn(rows: rows, worker: worker)
-      return inner.gather(
-        product, in: scratch.activated, for: weights.down.rowFormat, compute, worker: worker)
+      return inner.gather(product, in: scratch.activated, for: weights.down.rowFormat, compute, worker: worker)
     }
     scratch.activated.share(compute, worker: worker, product.start, stride: product.stride, count: rows) {
       row, columns in

@@ -53,9 +53,7 @@ final class OutputHead {
   }
 
   /// Norms `[rows, hidden]` and logits `[rows, vocabulary]` of some of the batch's rows; valid until the next call.
-  func logits(
-    _ stream: ResidualStream, rows wanted: [Int]
-  ) -> (normed: MatrixView<Float>, logits: MatrixView<Float>) {
+  func logits(_ stream: ResidualStream, rows wanted: [Int]) -> (normed: MatrixView<Float>, logits: MatrixView<Float>) {
     multiply(stream, rows: wanted, gathers: true)
   }
 

@@ -27,9 +27,7 @@ final class ResidualStream {
   init(
     hiddenSize: Int, epsilon: Float, rowFormat: RowFormat, compute: Compute, residual: ResidualDescription = .plain
   ) {
-    self.hiddenSize = hiddenSize
-    self.epsilon = epsilon
-    self.compute = compute
+    (self.hiddenSize, self.epsilon, self.compute) = (hiddenSize, epsilon, compute)
     switch residual {
     case .plain: mixer = nil
     case .hyper(let shape): mixer = StreamMixer(shape, hiddenSize: hiddenSize, epsilon: epsilon, compute: compute)

@@ -62,8 +62,7 @@ final class StreamMixer {
     compute.pool.barrier(worker: worker)
     // A head has weights of the sum only.
     let weights = weightRows.view(rows: rows).columns(0..<connection.function.rows)
-    connection.function.multiply(
-      compute, worker: worker, Rows(normed.start, stride: normed.stride), into: weights)
+    connection.function.multiply(compute, worker: worker, Rows(normed.start, stride: normed.stride), into: weights)
     compute.pool.barrier(worker: worker)
     for row in compute.share(of: rows, worker: worker) { finish(weights[row], connection) }
     compute.pool.barrier(worker: worker)

@@ -1,6 +1,5 @@
 import Checkpoints
 import Kernels
-import Tensors
 
 /// Where one weight matrix lies in a checkpoint and how it is to be held in memory.
 package struct MatrixSource: Sendable {
@@ -72,11 +71,7 @@ package struct MatrixSource: Sendable {
     storedFormat = stored.format
     plain = stored.plain
     columnTiles = stored.columnTiles
-    self.layout = layout
-    self.use = use
-    self.format = format
-    self.rowFormat = rowFormat
-    self.bounds = bounds
+    (self.layout, self.use, self.format, self.rowFormat, self.bounds) = (layout, use, format, rowFormat, bounds)
   }
 
   /// `rows`: what the matrix is to take rows as, where that is the same for several; nil for what suits it.

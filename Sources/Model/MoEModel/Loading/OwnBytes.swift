@@ -11,9 +11,7 @@ struct OwnBytes {
 
   static func all(_ byteCount: Int) -> OwnBytes { OwnBytes(count: 1, runByteCount: byteCount, stride: byteCount) }
 
-  func isAll(of byteCount: Int) -> Bool {
-    count * runByteCount == byteCount && (count <= 1 || stride == runByteCount)
-  }
+  func isAll(of byteCount: Int) -> Bool { count * runByteCount == byteCount && (count <= 1 || stride == runByteCount) }
 
   /// Their sum, where the read's first byte is the tensor's byte `offset`.
   func sum(of bytes: UnsafeRawBufferPointer, at offset: Int) -> TensorSum {

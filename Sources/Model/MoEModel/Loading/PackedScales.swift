@@ -154,9 +154,7 @@ extension PackedScales {
   }
 
   /// Zeros out of their words, as scales lie.
-  private static func zeros(
-    _ packed: PackedIntegers, _ rows: Range<Int>, words: Stored
-  ) -> AlignedBuffer<Int32> {
+  private static func zeros(_ packed: PackedIntegers, _ rows: Range<Int>, words: Stored) -> AlignedBuffer<Int32> {
     let (perWord, groups) = (packed.perWord, packed.groupCount)
     let isByRow = packed.packing == .compressedTensors
     let first = rows.lowerBound / perWord

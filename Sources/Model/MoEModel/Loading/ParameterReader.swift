@@ -5,8 +5,9 @@ package struct ParameterReader {
   private let parameters: StoredParameters
   private let rows: StoredRows
 
-  /// `description`: that of the checkpoint. Throws for one that `quantize` wrote: levels are held and multiplied as they are
-  /// stored; and for one with rates of decay in place of their logarithms, which are what is learnt and published.
+  /// `description`: that of the checkpoint. Throws for one that `quantize` wrote: levels are held and multiplied as
+  /// they are stored; and for one with rates of decay in place of their logarithms, which are what is learnt and
+  /// published.
   package init(_ description: DecoderDescription, checkpoint: any Checkpoint) throws(ModelError) {
     if case .martinet(let weights) = description.quantization {
       throw .unsupported(

@@ -1,6 +1,5 @@
 import Checkpoints
 import Synchronization
-import Tensors
 
 /// Asks for what workers are going to read a little before they do, in the order of the files, so that a disk always
 /// has something to do and sees one long read rather than several that take turns.

@@ -1,7 +1,6 @@
 import Checkpoints
 import Glibc
 import Kernels
-import Tensors
 
 /// Fills runs of a matrix's panels from a checkpoint, one worker's share: as stored, or each row rounded once from its
 /// exact fp32 values.
@@ -44,8 +43,7 @@ struct ShardReader {
       let lane = row % PackedMatrix.panelRows
       guard staging.set(lane: lane, values) else { throw ModelError.notFinite(tensor: source.entry.name, row: row) }
       guard lane == PackedMatrix.panelRows - 1 || row == rows.upperBound - 1 else { return }
-      staging.write(
-        rowCount: lane + 1, to: memory + (row / PackedMatrix.panelRows - panels.lowerBound) * panelBytes)
+      staging.write(rowCount: lane + 1, to: memory + (row / PackedMatrix.panelRows - panels.lowerBound) * panelBytes)
     }
   }
 

@@ -99,8 +99,7 @@ final class StoredRows {
       for current in row..<end {
         if step == 1, (current - row) % PackedMatrix.panelRows == 0 {
           let place = (current - row) * rowBytes
-          found += sum(
-            bytes + place, min(PackedMatrix.panelRows, end - current) * rowBytes, at: firstByte + place)
+          found += sum(bytes + place, min(PackedMatrix.panelRows, end - current) * rowBytes, at: firstByte + place)
         }
         scales.expand(
           format, bytes + (current - row) * step * rowBytes, row: first + current * step,

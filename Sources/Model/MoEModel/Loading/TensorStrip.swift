@@ -1,5 +1,4 @@
 import Checkpoints
-import Tensors
 
 /// The same bytes of each of a tensor's lines: what one worker needs of words or scales that lie across rows.
 struct TensorStrip {

@@ -60,9 +60,7 @@ package final class WeightLoader {
     return (weights, memory.arenas)
   }
 
-  private init(
-    checkpoint: any Checkpoint, sums: ReadSums, extras: Extras, pool: WorkerPool, memory: WeightMemory
-  ) {
+  private init(checkpoint: any Checkpoint, sums: ReadSums, extras: Extras, pool: WorkerPool, memory: WeightMemory) {
     self.checkpoint = checkpoint
     (self.sums, self.extras) = (sums, extras)
     (self.pool, self.memory) = (pool, memory)
@@ -172,8 +170,7 @@ package final class WeightLoader {
     guard extras.spareExperts > 0, let shape = try parameters.commonExpert() else { return [] }
     return try (0..<extras.spareExperts).map { _ in
       func room(_ part: CommonExpert.Part) throws -> PackedMatrix {
-        try reserve(
-          part.source, bias: part.hasBias ? AlignedBuffer(count: part.source.rows) : nil, in: memory.own)
+        try reserve(part.source, bias: part.hasBias ? AlignedBuffer(count: part.source.rows) : nil, in: memory.own)
       }
       return FeedForwardWeights(gate: try room(shape.gate), up: try room(shape.up), down: try room(shape.down))
     }

@@ -1,7 +1,5 @@
 import Checkpoints
-import Kernels
 import Machine
-import Tensors
 
 /// The memory that a rank's weights are put into, or lie in already.
 package struct WeightMemory: Sendable {

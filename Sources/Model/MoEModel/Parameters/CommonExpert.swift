@@ -1,5 +1,3 @@
-import Kernels
-
 /// What all routed experts of a model are alike in, so that one can lie where another lay.
 struct CommonExpert {
   struct Part {

@@ -9,9 +9,7 @@ extension LatentAttention {
       .keyValueUp, rows: headCount * (nopeDims + valueDims), columns: latentRank, use: .latentUp,
       heads: LatentHeads(count: headCount, keyRows: nopeDims, valueRows: valueDims))
     list.matrix(.attentionOutput, rows: hidden, columns: headCount * valueDims, hasBias: hasBias)
-    if let indexer, !indexer.isShared, let queryRank {
-      indexer.list(into: &list, hidden: hidden, queryRank: queryRank)
-    }
+    if let indexer, !indexer.isShared, let queryRank { indexer.list(into: &list, hidden: hidden, queryRank: queryRank) }
     guard let queryRank else { return list.matrix(.query, rows: queries, columns: hidden) }
     list.matrix(.queryDown, rows: queryRank, columns: hidden, hasBias: hasBias)
     list.vector(.queryLatentNorm, count: queryRank)

@@ -79,8 +79,7 @@ package struct ModelInventory {
   }
 
   private mutating func add(_ type: ElementType, to part: Part, parameters: Int, bytes: Int, heldBytes: Int) {
-    parts[part] =
-      (parts[part] ?? Amount()) + Amount(parameters: parameters, bytes: bytes, heldBytes: heldBytes)
+    parts[part] = (parts[part] ?? Amount()) + Amount(parameters: parameters, bytes: bytes, heldBytes: heldBytes)
     bytesByType[type, default: 0] += bytes
   }
 }

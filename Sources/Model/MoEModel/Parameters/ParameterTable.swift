@@ -7,7 +7,8 @@ package struct ParameterTable: Sendable, Sequence {
   private let description: DecoderDescription
   private let layerCount: Int
 
-  /// `predicts`: with the multi-token prediction modules that the configuration speaks of, as the description has it if it is nil.
+  /// `predicts`: with the multi-token prediction modules that the configuration speaks of, as the description has it if
+  /// it is nil.
   package init(_ description: DecoderDescription, predicts: Bool? = nil) {
     self.description = description
     layerCount = description.layerCount + (predicts ?? description.predicts ? description.predictionLayerCount : 0)

@@ -1,5 +1,4 @@
 import Checkpoints
-import Kernels
 import Tensors
 
 /// What a rank's weights cost, from the table of parameters and the checkpoint's headers.
@@ -57,9 +56,7 @@ package struct WeightBudget {
       bytesByWorker[worker] += byteCount
       if isShared { sharedByWorker[worker] += byteCount }
     }
-    if isShared {
-      sharedStoredBytes += source.storedScales.reduce(source.storedByteCount) { $0 + $1.byteCount }
-    }
+    if isShared { sharedStoredBytes += source.storedScales.reduce(source.storedByteCount) { $0 + $1.byteCount } }
     count(source.entry.type, elements: source.elementCount, bytes: source.storedByteCount)
     for scales in source.storedScales { count(scales.entry.type, elements: 0, bytes: scales.byteCount) }
   }

@@ -67,8 +67,7 @@ final class PieceWriter {
       guard count == batch || row == range.upperBound - 1 else { return }
       let first = firstRow + row + 1 - count
       func write(_ name: String, _ bytes: UnsafeRawBufferPointer, rowBytes: Int) throws {
-        try writer.write(
-          name, UnsafeRawBufferPointer(rebasing: bytes[..<(count * rowBytes)]), at: first * rowBytes)
+        try writer.write(name, UnsafeRawBufferPointer(rebasing: bytes[..<(count * rowBytes)]), at: first * rowBytes)
       }
       try levels.withUnsafeBytes { try write(name, $0, rowBytes: rowBytes) }
       try blockScales.withUnsafeBytes { try write("\(name)_block_scales", $0, rowBytes: blockCount) }

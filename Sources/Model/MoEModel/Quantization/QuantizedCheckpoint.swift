@@ -1,9 +1,7 @@
 import Checkpoints
 import JSON
-import Kernels
 import Machine
 import Synchronization
-import Tensors
 
 /// Writes a checkpoint's folder anew with its matrices quantised, on all workers at once and through bounded buffers.
 package struct QuantizedCheckpoint {
@@ -17,9 +15,7 @@ package struct QuantizedCheckpoint {
   private let precision: WeightPrecision
 
   package init(_ plan: QuantizationPlan, checkpoint: any Checkpoint, precision: WeightPrecision) {
-    self.plan = plan
-    self.checkpoint = checkpoint
-    self.precision = precision
+    (self.plan, self.checkpoint, self.precision) = (plan, checkpoint, precision)
   }
 
   /// Writes shards, sums, index and copies, and `config.json` last: a folder without it was not finished. What was

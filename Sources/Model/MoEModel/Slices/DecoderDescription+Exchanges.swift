@@ -43,8 +43,7 @@ extension DecoderDescription {
               Piece(columns: keys * grouped.headDims, heads: keys, keyHeads: keys),
             ])
         }
-        add(
-          .values, [Piece(columns: queries * grouped.headDims, byteCount: rounded, heads: queries, keyHeads: keys)])
+        add(.values, [Piece(columns: queries * grouped.headDims, byteCount: rounded, heads: queries, keyHeads: keys)])
       case .delta(let delta):
         add(
           .values,
@@ -129,7 +128,8 @@ extension RowExchange.Piece {
 }
 
 extension RowExchange {
-  /// The same of all pieces of one exchange.
+  /// Bytes of all pieces of one exchange of a token among so many ranks: `all` ranks' together, and of the rank with
+  /// `most`.
   package func byteCounts(ranks: Int) -> (all: Double, most: Double) {
     pieces.reduce((0, 0)) { sum, piece in
       let bytes = piece.byteCounts(ranks: ranks)

@@ -61,8 +61,7 @@ package final class DividedExperts: RoutedExperts {
     for storage in [gateRows, upRows] { storage.reserve(rows: visits.count) }
     gathered = gathered.reserving(rows: visits.count)
     activated = activated.reserving(rows: visits.count)
-    let products = MatrixView(
-      batch.reserveProducts(visits.count * hiddenSize), rows: visits.count, columns: hiddenSize)
+    let products = MatrixView(batch.reserveProducts(visits.count * hiddenSize), rows: visits.count, columns: hiddenSize)
     run(
       expertsByLayer[batch.layer], shared: sharedByLayer[batch.layer], inputs: batch.inputs.elements, visits, products)
     let (subtrees, count, ids) = (batch.subtrees.elements, batch.subtrees.count, batch.experts.elements)
@@ -126,9 +125,7 @@ package final class DividedExperts: RoutedExperts {
     products: MatrixView<Float>, places: UnsafePointer<Int32>, _ columns: Range<Int>
   ) -> UnsafeMutablePointer<Float> {
     let first = subtree.first
-    func product(_ visit: Int) -> UnsafeMutablePointer<Float> {
-      products[Int(places[visit])] + columns.lowerBound
-    }
+    func product(_ visit: Int) -> UnsafeMutablePointer<Float> { products[Int(places[visit])] + columns.lowerBound }
     for visit in first..<(first + subtree.count) {
       compute.scale(product(visit), by: visits[visit].weight, into: product(visit), count: columns.count)
     }
@@ -156,9 +153,7 @@ package final class DividedDispatcher: ExpertDispatcher {
     (self.compute, self.hiddenSize, self.phases) = (compute, hiddenSize, phases)
   }
 
-  package func dispatch(
-    _ rows: Rows, count: Int, _ decisions: RouterDecisions, layer: Int
-  ) -> LocalDispatcher.Flight {
+  package func dispatch(_ rows: Rows, count: Int, _ decisions: RouterDecisions, layer: Int) -> LocalDispatcher.Flight {
     (self.layer, tokenCount) = (layer, count)
     phases.enter(.pack, layer: layer)
     let flight = base.dispatch(rows, count: count, decisions, layer: layer)

@@ -1,5 +1,3 @@
-import Kernels
-
 // Where the parameters of some heads lie: of a rank that has these key heads, and of their value heads these, which are
 // all of them or some of the only one's.
 extension GatedDelta {

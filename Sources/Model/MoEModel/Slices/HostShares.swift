@@ -20,9 +20,7 @@ struct HostShares {
   func add(_ matrix: PackedMatrix, to next: NextWeights) { next.add(matrix, everyPanel: ranks.count, from: place) }
 
   /// y := x · Wᵀ for all of the rows of `matrix`, once all workers have met afterwards.
-  func multiply(
-    _ compute: Compute, worker: Int, _ matrix: PackedMatrix, _ x: Rows, into y: MatrixView<Float>
-  ) {
+  func multiply(_ compute: Compute, worker: Int, _ matrix: PackedMatrix, _ x: Rows, into y: MatrixView<Float>) {
     matrix.multiply(
       compute, worker: worker, everyPanel: ranks.count, from: place, x: x, count: y.rowCount, y: y.start,
       yStride: y.stride)

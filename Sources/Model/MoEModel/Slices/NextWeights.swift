@@ -5,6 +5,7 @@ import Tensors
 package final class NextWeights {
   private let lists: [GrowingList<MemoryRun>]
 
+  /// Empty lists, one for each of so many workers.
   package init(workerCount: Int) { lists = (0..<workerCount).map { _ in GrowingList() } }
 
   /// Matrices in the order in which they are multiplied with.
@@ -28,7 +29,7 @@ package final class NextWeights {
   /// Forgets what one worker reads.
   func clear(worker: Int) { lists[worker].removeAll() }
 
-  /// What a worker reads.
+  /// What a worker, from 0 on, reads: runs of bytes in the order in which it does.
   package func runs(worker: Int) -> UnsafeBufferPointer<MemoryRun> {
     UnsafeBufferPointer(start: lists[worker].elements, count: lists[worker].count)
   }

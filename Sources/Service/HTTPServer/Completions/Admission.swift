@@ -1,4 +1,3 @@
-import EngineAPI
 import OpenAIProtocol
 import Synchronization
 

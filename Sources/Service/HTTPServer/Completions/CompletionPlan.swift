@@ -31,9 +31,7 @@ struct CompletionPlan: Sendable {
   var needsNoEngine: Bool { request.maxTokens == 0 && !scoresPrompts }
 
   /// Takes time in proportion to the prompts.
-  init(
-    _ request: CompletionRequest, text: ServedText, facts: EngineFacts, contextLength: Int
-  ) throws(APIError) {
+  init(_ request: CompletionRequest, text: ServedText, facts: EngineFacts, contextLength: Int) throws(APIError) {
     self.request = request
     stops = StopStrings(request.stop)
     var prompts: [Prompt] = []
@@ -91,8 +89,7 @@ struct CompletionPlan: Sendable {
     if needsNoEngine { return requests }
     for (index, id) in ids.enumerated() {
       let (prompt, choice) = (prompts[index / request.choiceCount], index % request.choiceCount)
-      var token = TokenRequest(
-        id: RequestID(id), prompt: prompt.tokens, maxNewTokens: prompt.maxNewTokens)
+      var token = TokenRequest(id: RequestID(id), prompt: prompt.tokens, maxNewTokens: prompt.maxNewTokens)
       token.sampling = try request.sampling.parameters(choice: choice)
       token.logitBias = request.sampling.tokenBias
       token.stopTokens = stopTokens

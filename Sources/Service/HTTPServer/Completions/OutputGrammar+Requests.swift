@@ -47,8 +47,7 @@ extension OutputGrammar {
     }
     guard let answer else { return nil }
     if request.continuesFinalMessage {
-      throw .invalidRequest(
-        "a message that is continued cannot be held to a form", param: "continue_final_message")
+      throw .invalidRequest("a message that is continued cannot be held to a form", param: "continue_final_message")
     }
     return .sequence(self.reasoning(format, reasoning) + [answer]).flattened
   }
@@ -78,9 +77,7 @@ extension OutputGrammar {
   }
 
   /// Throws a refusal that names the first of the tools whose parameters no grammar can be made of.
-  static func checkEach(
-    _ tools: [ToolDefinition], text: ServedText, facts: EngineFacts
-  ) throws(APIError) {
+  static func checkEach(_ tools: [ToolDefinition], text: ServedText, facts: EngineFacts) throws(APIError) {
     for tool in tools {
       let param = tool.parametersPath
       do { try OutputGrammar.json(tool.parameters).check(text: text, facts: facts, param: param) } catch {

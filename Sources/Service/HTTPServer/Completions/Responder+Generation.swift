@@ -8,9 +8,7 @@ import OpenAIProtocol
 /// The endpoints that generate text, all in one way.
 extension Responder {
   /// Answers a request of the kind `Call`.
-  func generate<Call: GenerationCall>(
-    _: Call.Type, _ request: Request, _ context: Context
-  ) async throws -> Response {
+  func generate<Call: GenerationCall>(_: Call.Type, _ request: Request, _ context: Context) async throws -> Response {
     let arrival = ContinuousClock.now
     let facts = try servingFacts()
     try server.admission.check(slots: facts.sequences)
@@ -49,17 +47,14 @@ extension Responder {
   /// Takes places for `count` sequences; they are given back when the submission ends.
   ///
   /// Only a client that is sent its answer as it comes can be behind.
-  func admit(
-    _ count: Int, isStreamed: Bool, facts: EngineFacts, _ context: Context
-  ) async throws -> Submission {
+  func admit(_ count: Int, isStreamed: Bool, facts: EngineFacts, _ context: Context) async throws -> Submission {
     let channel = context.channel
     let departure = try await channel.eventLoop.submit {
       try channel.pipeline.syncOperations.handler(type: ConnectionWatch.self).departure
     }.get()
     let mailbox = TokenMailbox(limit: isStreamed ? server.configuration.limits.bufferedTokens : .max)
     let ticket = try server.admission.admit(count, slots: facts.sequences)
-    return Submission(
-      ticket, mailbox: mailbox, server: server, channel: channel, departure: departure)
+    return Submission(ticket, mailbox: mailbox, server: server, channel: channel, departure: departure)
   }
 
   /// Sends the frames of `generation` as they come, and shows that the stream lives while none do.

@@ -1,6 +1,5 @@
 import ChatTemplates
 import EngineAPI
-import JSON
 import ModelText
 import OpenAIProtocol
 import Synchronization

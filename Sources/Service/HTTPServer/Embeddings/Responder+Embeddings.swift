@@ -1,6 +1,5 @@
 import EngineAPI
 import Hummingbird
-import JSON
 import OpenAIProtocol
 
 /// `POST /v1/embeddings`.

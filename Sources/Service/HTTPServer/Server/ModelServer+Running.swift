@@ -1,11 +1,9 @@
-import EngineAPI
 import Glibc
 import Hummingbird
 import HummingbirdCore
 import HummingbirdTLS
 import NIOCore
 import NIOPosix
-import OpenAIProtocol
 import ServiceLifecycle
 
 extension ModelServer {
@@ -26,8 +24,7 @@ extension ModelServer {
         additionalChannelHandlers: [ConnectionWatch(limits: limits)], idleTimeout: TimeAmount(limits.idleTime),
         httpDecoderConfiguration: .init(
           maxHeaderFieldSize: limits.headerBytes, maxHeaderListSize: limits.headerBytes, maxHeaderFieldCount: 100)))
-    let server: HTTPServerBuilder =
-      try secrets.tlsConfiguration().map { try .tls(base, tlsConfiguration: $0) } ?? base
+    let server: HTTPServerBuilder = try secrets.tlsConfiguration().map { try .tls(base, tlsConfiguration: $0) } ?? base
     let application = Application(
       router: Responder(server: self).router(), server: server,
       configuration: .init(

@@ -1,4 +1,3 @@
-import EngineAPI
 import HTTPTypes
 import Hummingbird
 import JSON
@@ -73,7 +72,6 @@ extension Response {
   }
 
   static func text(_ text: String, type: String, status: HTTPResponse.Status = .ok) -> Response {
-    Response(
-      status: status, headers: [.contentType: type], body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
+    Response(status: status, headers: [.contentType: type], body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
   }
 }

@@ -1,5 +1,4 @@
 import EngineAPI
-import JSON
 import Logging
 import ModelText
 import OpenAIProtocol

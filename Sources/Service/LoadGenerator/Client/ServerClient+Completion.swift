@@ -10,17 +10,14 @@ extension ServerClient {
   /// for, until `timeout` seconds have passed.
   ///
   /// `path`: `/v1/completions` or another. Cancelling the task ends the request.
-  package func answer(
-    _ path: String, _ body: JSONValue, timeout: Double
-  ) async throws(LoadError) -> JSONValue {
+  package func answer(_ path: String, _ body: JSONValue, timeout: Double) async throws(LoadError) -> JSONValue {
     let what = "a request to \(path)"
     let deadline = ContinuousClock.now + .seconds(timeout)
     while true {
       let left = max((deadline - .now) / .seconds(1), 0.001)
       let reply: (status: Int, retryAfter: Double, json: JSONValue?)
       do {
-        let response = try await http.execute(
-          request(path, body), timeout: .milliseconds(Int64(min(left, 1e9) * 1000)))
+        let response = try await http.execute(request(path, body), timeout: .milliseconds(Int64(min(left, 1e9) * 1000)))
         let bytes = try await response.body.collect(upTo: Self.answerLimit)
         let wait = response.headers.first(name: "Retry-After").flatMap { Double($0) } ?? 1
         reply = (

@@ -11,8 +11,8 @@ package final class ServerClient: Sendable {
   private let key: String?
   let http: HTTPClient
 
-  /// `url` may end in `/v1`. At most `connections` requests are under way at once; others would wait.
-  /// A server's certificate must be signed by one of those in the PEM file `authorities`; nil: by one that this host trusts.
+  /// `url` may end in `/v1`. At most `connections` requests are under way at once; others would wait. A server's
+  /// certificate must be signed by one of those in the PEM file `authorities`; nil: by one that this host trusts.
   package init(url: String, key: String?, authorities: String? = nil, connections: Int) throws(LoadError) {
     var base = url[...]
     while base.last == "/" { base.removeLast() }

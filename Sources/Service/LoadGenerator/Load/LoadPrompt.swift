@@ -47,7 +47,8 @@ package enum PromptSource: Sendable {
 }
 
 extension LoadPrompt {
-  /// A prompt as a line of a data set gives it: `prompt` (text or ids), `text`, or `messages`.
+  /// A prompt as a line of a data set gives it: `prompt` (text or ids), `text`, or `messages`. `line` counts from 1,
+  /// for the error.
   package init(_ object: JSONObject, line: Int) throws(LoadError) {
     if let messages = object["messages"]?.array {
       self = .messages(messages)

@@ -5,9 +5,7 @@ package struct Goodput: Sendable, Equatable {
   /// Milliseconds at most.
   package let limits: [(measure: Measure, milliseconds: Double)]
 
-  package static func == (a: Goodput, b: Goodput) -> Bool {
-    a.limits.elementsEqual(b.limits) { $0 == $1 }
-  }
+  package static func == (a: Goodput, b: Goodput) -> Bool { a.limits.elementsEqual(b.limits) { $0 == $1 } }
 
   /// From `ttft:500,tpot:50`.
   package init(parsing text: String) throws(LoadError) {

@@ -7,6 +7,7 @@ package struct SampleSummary: Sendable, Equatable {
   package let p99: Double
   package let maximum: Double
 
+  /// The samples in any order; what is made of them is in their unit.
   package init(_ samples: [Double]) {
     let sorted = samples.sorted()
     count = sorted.count

@@ -27,7 +27,5 @@ extension APIError {
   }
 
   /// Clients of this API look for these words before they shorten a conversation.
-  private var messagesText: String {
-    code == "context_length_exceeded" ? "prompt is too long: " + message : message
-  }
+  private var messagesText: String { code == "context_length_exceeded" ? "prompt is too long: " + message : message }
 }

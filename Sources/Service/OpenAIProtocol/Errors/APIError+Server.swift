@@ -36,7 +36,7 @@ extension APIError {
       message: "\(clipped(path)) takes \(allowed.joined(separator: " or ")), not \(clipped(method))")
   }
 
-  /// A body that is packed in some way.
+  /// A body that is packed in some way; `status`: the HTTP status that says so.
   package static func unsupportedCoding(_ coding: String, of header: String, status: Int) -> APIError {
     APIError(
       status: status, code: "unsupported_encoding",
@@ -64,7 +64,7 @@ extension APIError {
         + "--allowed-origin \(origin ?? "ORIGIN") to let them")
   }
 
-  /// `modelLength`: what the model itself could hold, where the server's cache holds less.
+  /// Lengths are in tokens. `modelLength`: what the model itself could hold, where the server's cache holds less.
   package static func promptTooLong(
     promptTokens: Int, contextLength: Int, modelLength: Int? = nil, param: String = "messages", generates: Bool = true
   ) -> APIError {
@@ -75,7 +75,7 @@ extension APIError {
         + remedy(contextLength, modelLength))
   }
 
-  /// A prompt that fits, with an output that does not.
+  /// A prompt that fits, with an output that does not; lengths in tokens, as above.
   package static func outputTooLong(promptTokens: Int, maxTokens: Int, contextLength: Int, modelLength: Int? = nil)
     -> APIError
   {
@@ -110,7 +110,7 @@ extension APIError {
       message: "the model is still being loaded: try again in \(retryAfter) s", retryAfter: retryAfter)
   }
 
-  /// The model is away, and has been for so long that a request had better come again.
+  /// 503: the model has been away for `seconds`, so long that a request had better come again in `retryAfter` seconds.
   package static func restarting(_ reason: String, seconds: Int, retryAfter: Int) -> APIError {
     APIError(
       status: 503, type: "server_error", code: "engine_restarting",

@@ -15,12 +15,8 @@ package struct APIError: Error, Sendable, Equatable, CustomStringConvertible {
     status: Int, type: String = "invalid_request_error", code: String? = nil, param: String? = nil, message: String,
     retryAfter: Int? = nil
   ) {
-    self.status = status
-    self.type = type
-    self.code = code
-    self.param = param
-    self.message = message
-    self.retryAfter = retryAfter
+    (self.status, self.type, self.code) = (status, type, code)
+    (self.param, self.message, self.retryAfter) = (param, message, retryAfter)
   }
 
   /// `{"error": {…}}`: the body of a response, and a frame in a stream that fails.

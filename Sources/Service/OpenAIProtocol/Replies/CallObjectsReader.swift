@@ -23,25 +23,23 @@ struct CallObjectsReader: CallReader {
     scanner = CallObjectScanner(isUnmarked: isUnmarked, names: names)
   }
 
-  mutating func read(_ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput) -> CallProgress {
+  mutating func read(_ pending: inout PendingText, into output: inout ReplyOutput) -> CallProgress {
     while true {
       let progress: CallProgress?
       switch stage {
-      case .opening: progress = readOpening(&pending, atEnd: atEnd, into: &output)
-      case .object: progress = readObject(&pending, atEnd: atEnd, into: &output)
-      case .afterObject: progress = readAfterObject(&pending, atEnd: atEnd, into: &output)
+      case .opening: progress = readOpening(&pending, into: &output)
+      case .object: progress = readObject(&pending, into: &output)
+      case .afterObject: progress = readAfterObject(&pending, into: &output)
       }
       if let progress { return progress }
     }
   }
 
   /// Whitespace, a fence with its language, and an array's bracket.
-  private mutating func readOpening(
-    _ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput
-  ) -> CallProgress? {
+  private mutating func readOpening(_ pending: inout PendingText, into output: inout ReplyOutput) -> CallProgress? {
     raw += pending.takeWhitespace()
     if pending.isEmpty {
-      guard atEnd else { return .needsMore }
+      guard pending.hasEnded else { return .needsMore }
       // A beginning without a call, after calls, is one too many.
       return output.callCount > 0 ? .ended : fail(&output)
     }
@@ -59,13 +57,13 @@ struct CallObjectsReader: CallReader {
       while length < min(pending.count, 16), pending[length] | 0x20 >= 0x61, pending[length] | 0x20 <= 0x7A {
         length += 1
       }
-      if length == pending.count, !atEnd { return .needsMore }
+      if length == pending.count, !pending.hasEnded { return .needsMore }
       raw += pending.take(length)
       return nil
     case UInt8(ascii: "<"):
       // The beginning, twice.
       let matches = openers.map { pending.begins(with: $0) }
-      if matches.contains(.undecided), !atEnd { return .needsMore }
+      if matches.contains(.undecided), !pending.hasEnded { return .needsMore }
       guard let found = matches.firstIndex(of: .yes) else { return fail(&output) }
       raw += pending.take(openers[found].bytes.count)
       return nil
@@ -78,12 +76,10 @@ struct CallObjectsReader: CallReader {
     return .failed
   }
 
-  private mutating func readObject(
-    _ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput
-  ) -> CallProgress? {
+  private mutating func readObject(_ pending: inout PendingText, into output: inout ReplyOutput) -> CallProgress? {
     while !pending.isEmpty, !scanner.isAtEnd, !scanner.hasFailed {
       if pending[0] == UInt8(ascii: "<") {
-        switch closes(pending, atEnd: atEnd) {
+        switch closes(pending) {
         case .undecided:
           giveOut(&output)
           return .needsMore
@@ -95,7 +91,7 @@ struct CallObjectsReader: CallReader {
       }
       scanner.take(pending.next())
     }
-    if atEnd, !scanner.isAtEnd, !scanner.hasFailed { scanner.finish(closing: !output.isCutOff) }
+    if pending.hasEnded, !scanner.isAtEnd, !scanner.hasFailed { scanner.finish(closing: !output.isCutOff) }
     giveOut(&output)
     if scanner.isAtEnd, scanner.hasBegun {
       output.endCall(isClosed: true)
@@ -103,7 +99,7 @@ struct CallObjectsReader: CallReader {
       scanner = CallObjectScanner(isUnmarked: isUnmarked, names: names)
       return nil
     }
-    guard scanner.hasFailed || atEnd else { return .needsMore }
+    guard scanner.hasFailed || pending.hasEnded else { return .needsMore }
     let rest = String(decoding: scanner.raw, as: UTF8.self)
     if callHasBegun {
       output.endCall(isClosed: scanner.hasClosedArguments)
@@ -123,24 +119,22 @@ struct CallObjectsReader: CallReader {
 
   /// Whether the tag that closes a call is next, before its object has ended. Inside a string, it is text unless the
   /// reply ends after it, or another call begins.
-  private func closes(_ pending: PendingText, atEnd: Bool) -> PendingText.Match {
+  private func closes(_ pending: PendingText) -> PendingText.Match {
     let match = pending.begins(with: close)
-    if match == .undecided, atEnd { return .no }
+    if match == .undecided, pending.hasEnded { return .no }
     guard match == .yes, scanner.isInString else { return match }
     var rest = pending
     rest.drop(close.bytes.count)
     _ = rest.takeWhitespace()
-    if rest.isEmpty { return atEnd ? .yes : .undecided }
+    if rest.isEmpty { return pending.hasEnded ? .yes : .undecided }
     let opens = rest.begins(with: open)
-    return opens == .undecided && atEnd ? .no : opens
+    return opens == .undecided && pending.hasEnded ? .no : opens
   }
 
   /// Skips what is one too many: braces, brackets, fences.
-  private mutating func readAfterObject(
-    _ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput
-  ) -> CallProgress? {
+  private mutating func readAfterObject(_ pending: inout PendingText, into output: inout ReplyOutput) -> CallProgress? {
     raw += pending.takeWhitespace()
-    if pending.isEmpty { return atEnd ? .ended : .needsMore }
+    if pending.isEmpty { return pending.hasEnded ? .ended : .needsMore }
     switch pending[0] {
     case UInt8(ascii: "{"), UInt8(ascii: ","), UInt8(ascii: ";"):
       if pending[0] != UInt8(ascii: "{") { raw += pending.take(1) }
@@ -151,7 +145,7 @@ struct CallObjectsReader: CallReader {
     default:
       for marker in [close, open] + openers {
         let match = pending.begins(with: marker)
-        if match == .undecided, !atEnd { return .needsMore }
+        if match == .undecided, !pending.hasEnded { return .needsMore }
         if match == .yes {
           if marker == close { pending.drop(marker.bytes.count) }
           return .ended

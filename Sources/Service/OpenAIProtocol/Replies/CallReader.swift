@@ -3,7 +3,7 @@ protocol CallReader: Sendable {
   /// Takes what it can. After `ended` and `failed` the reader is done, and what is still pending follows the calls; a
   /// reader that failed has given out as content whatever it took that belongs to no call. At the end of the text it
   /// takes everything and does not need more.
-  mutating func read(_ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput) -> CallProgress
+  mutating func read(_ pending: inout PendingText, into output: inout ReplyOutput) -> CallProgress
 
   var isInReasoning: Bool { get }
 }

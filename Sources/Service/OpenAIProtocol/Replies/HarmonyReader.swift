@@ -35,25 +35,23 @@ struct HarmonyReader: CallReader {
 
   var isInReasoning: Bool { if case .body(.reasoning) = stage { true } else { false } }
 
-  mutating func read(_ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput) -> CallProgress {
+  mutating func read(_ pending: inout PendingText, into output: inout ReplyOutput) -> CallProgress {
     while true {
       let needsMore: Bool
       switch stage {
-      case .between: needsMore = readBetween(&pending, atEnd: atEnd, into: &output)
-      case .header: needsMore = readHeader(&pending, atEnd: atEnd, into: &output)
-      case .body(let body): needsMore = readBody(body, &pending, atEnd: atEnd, into: &output)
+      case .between: needsMore = readBetween(&pending, into: &output)
+      case .header: needsMore = readHeader(&pending, into: &output)
+      case .body(let body): needsMore = readBody(body, &pending, into: &output)
       }
       if needsMore { return .needsMore }
     }
   }
 
   /// True when more text is needed, as all of these.
-  private mutating func readBetween(
-    _ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput
-  ) -> Bool {
+  private mutating func readBetween(_ pending: inout PendingText, into output: inout ReplyOutput) -> Bool {
     raw += pending.takeWhitespace()
     if pending.isEmpty { return true }
-    switch headerBegins(pending, atEnd: atEnd) {
+    switch headerBegins(pending) {
     case .undecided: return true
     case .yes:
       stage = .header
@@ -67,26 +65,24 @@ struct HarmonyReader: CallReader {
 
   /// The prompt ends with `<|start|>assistant`, so that a reply's first message may go on with its recipient; later
   /// ones may lack the marker, or have the role twice.
-  private func headerBegins(_ pending: PendingText, atEnd: Bool) -> PendingText.Match {
+  private func headerBegins(_ pending: PendingText) -> PendingText.Match {
     var rest = pending
     let role = Marker("assistant")
     let isRole = rest.begins(with: role)
     if isRole == .yes {
       rest.drop(role.bytes.count)
       _ = rest.takeWhitespace()
-      if rest.isEmpty { return atEnd ? .no : .undecided }
+      if rest.isEmpty { return pending.hasEnded ? .no : .undecided }
     }
     let matches = [start, channel, message, constrain, Marker("to=")].map { rest.begins(with: $0) }
     if matches.contains(.yes) { return .yes }
-    return (isRole == .undecided || matches.contains(.undecided)) && !atEnd ? .undecided : .no
+    return (isRole == .undecided || matches.contains(.undecided)) && !pending.hasEnded ? .undecided : .no
   }
 
-  private mutating func readHeader(
-    _ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput
-  ) -> Bool {
+  private mutating func readHeader(_ pending: inout PendingText, into output: inout ReplyOutput) -> Bool {
     guard let (marker, offset) = pending.first(of: [message] + closes, upTo: longestCallHead) else {
-      if !pending.exceedsCallHead, !atEnd { return true }
-      if atEnd, !output.isCutOff, let parsed = HarmonyHeader(pending.prefix(pending.count), isWhole: false),
+      if !pending.exceedsCallHead, !pending.hasEnded { return true }
+      if pending.hasEnded, !output.isCutOff, let parsed = HarmonyHeader(pending.prefix(pending.count), isWhole: false),
         !parsed.body.isEmpty
       {
         // `<|message|>` was left out, and so was the end.
@@ -147,12 +143,10 @@ struct HarmonyReader: CallReader {
     return names.name(recipient, isUnmarked: !isFunction)
   }
 
-  private mutating func readBody(
-    _ body: Body, _ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput
-  ) -> Bool {
+  private mutating func readBody(_ body: Body, _ pending: inout PendingText, into output: inout ReplyOutput) -> Bool {
     let ends = closes + [start, channel, message]
     let found = pending.first(of: ends)
-    let text = pending.take(found?.offset ?? (atEnd ? pending.count : pending.certain(before: ends)))
+    let text = pending.take(found?.offset ?? (pending.hasEnded ? pending.count : pending.certain(before: ends)))
     // One too many: the body has begun.
     let isDoubled = found?.marker == message
     switch body {
@@ -161,14 +155,14 @@ struct HarmonyReader: CallReader {
     case .leftOut: break
     case .call(var arguments):
       arguments.take(text, into: &output)
-      if !isDoubled, found != nil || atEnd {
+      if !isDoubled, found != nil || pending.hasEnded {
         arguments.end(isClosed: found != nil, into: &output)
       } else {
         stage = .body(.call(arguments))
       }
     }
     guard let marker = found?.marker else {
-      if atEnd { stage = .body(.content) }
+      if pending.hasEnded { stage = .body(.content) }
       return true
     }
     if isDoubled || closes.contains(marker) { pending.drop(marker.bytes.count) }

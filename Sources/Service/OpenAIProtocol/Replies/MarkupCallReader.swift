@@ -34,17 +34,17 @@ struct MarkupCallReader: CallReader {
     stage = isCall ? .name : .section
   }
 
-  mutating func read(_ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput) -> CallProgress {
+  mutating func read(_ pending: inout PendingText, into output: inout ReplyOutput) -> CallProgress {
     while true {
       let progress: CallProgress?
       switch stage {
-      case .section: progress = readSection(&pending, atEnd: atEnd, into: &output)
-      case .name: progress = readName(&pending, atEnd: atEnd, into: &output)
-      case .member: progress = readMember(&pending, atEnd: atEnd, into: &output)
-      case .attributes: progress = readAttributes(&pending, atEnd: atEnd, into: &output)
+      case .section: progress = readSection(&pending, into: &output)
+      case .name: progress = readName(&pending, into: &output)
+      case .member: progress = readMember(&pending, into: &output)
+      case .attributes: progress = readAttributes(&pending, into: &output)
       case .value(let isText, let types):
-        progress = readValue(isText, types, &pending, atEnd: atEnd, into: &output)
-      case .object(let arguments): progress = readObject(arguments, &pending, atEnd: atEnd, into: &output)
+        progress = readValue(isText, types, &pending, into: &output)
+      case .object(let arguments): progress = readObject(arguments, &pending, into: &output)
       }
       if let progress { return progress }
     }
@@ -56,9 +56,7 @@ struct MarkupCallReader: CallReader {
     return (matches.firstIndex(of: .yes).map { markers[$0] }, pending.isEmpty || matches.contains(.undecided))
   }
 
-  private mutating func readSection(
-    _ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput
-  ) -> CallProgress? {
+  private mutating func readSection(_ pending: inout PendingText, into output: inout ReplyOutput) -> CallProgress? {
     raw += pending.takeWhitespace()
     let (found, isUndecided) = begins(pending, [tags.call] + tags.closes)
     switch found {
@@ -71,7 +69,7 @@ struct MarkupCallReader: CallReader {
       pending.drop(close.bytes.count)
       return .ended
     default:
-      if isUndecided, found == nil, !atEnd { return .needsMore }
+      if isUndecided, found == nil, !pending.hasEnded { return .needsMore }
       return callCount > 0 ? .ended : fail(&output)
     }
   }
@@ -81,12 +79,10 @@ struct MarkupCallReader: CallReader {
     return .failed
   }
 
-  private mutating func readName(
-    _ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput
-  ) -> CallProgress? {
+  private mutating func readName(_ pending: inout PendingText, into output: inout ReplyOutput) -> CallProgress? {
     let end = Marker(">")
     guard let (_, offset) = pending.first(of: [end], upTo: longestCallHead) else {
-      return !pending.exceedsCallHead && !atEnd ? .needsMore : fail(&output)
+      return !pending.exceedsCallHead && !pending.hasEnded ? .needsMore : fail(&output)
     }
     let text = pending.prefix(offset)
     guard let name = names.name(MarkupTags.attributes(text)?.name ?? text) else { return fail(&output) }
@@ -98,9 +94,7 @@ struct MarkupCallReader: CallReader {
     return nil
   }
 
-  private mutating func readMember(
-    _ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput
-  ) -> CallProgress? {
+  private mutating func readMember(_ pending: inout PendingText, into output: inout ReplyOutput) -> CallProgress? {
     raw += pending.takeWhitespace()
     if memberCount == 0, !pending.isEmpty, pending[0] == UInt8(ascii: "{") || pending[0] == UInt8(ascii: "`") {
       (stage, raw) = (.object(ArgumentsText()), "")
@@ -124,20 +118,18 @@ struct MarkupCallReader: CallReader {
       (stage, raw) = (.section, "")
       return nil
     case nil:
-      if isUndecided, !atEnd { return .needsMore }
-      return breakOff(atEnd: atEnd, into: &output)
+      if isUndecided, !pending.hasEnded { return .needsMore }
+      return breakOff(pending, into: &output)
     }
   }
 
-  private mutating func readAttributes(
-    _ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput
-  ) -> CallProgress? {
+  private mutating func readAttributes(_ pending: inout PendingText, into output: inout ReplyOutput) -> CallProgress? {
     let end = Marker(">")
     guard let (_, offset) = pending.first(of: [end], upTo: longestCallHead) else {
-      return !pending.exceedsCallHead && !atEnd ? .needsMore : breakOff(atEnd: atEnd, into: &output)
+      return !pending.exceedsCallHead && !pending.hasEnded ? .needsMore : breakOff(pending, into: &output)
     }
     guard let (key, isText) = MarkupTags.attributes(pending.prefix(offset)) else {
-      return breakOff(atEnd: atEnd, into: &output)
+      return breakOff(pending, into: &output)
     }
     pending.drop(offset + end.bytes.count)
     raw = ""
@@ -150,7 +142,7 @@ struct MarkupCallReader: CallReader {
   }
 
   private mutating func readValue(
-    _ isText: Bool, _ types: ParameterTypes, _ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput
+    _ isText: Bool, _ types: ParameterTypes, _ pending: inout PendingText, into output: inout ReplyOutput
   ) -> CallProgress? {
     let ends = [tags.argumentClose, tags.callClose] + tags.closes
     if let (end, offset) = pending.first(of: ends, from: searched) {
@@ -161,7 +153,7 @@ struct MarkupCallReader: CallReader {
       stage = .member
       return nil
     }
-    guard atEnd else {
+    guard pending.hasEnded else {
       // Of text all is given out that cannot be its end; of anything else nobody looks at it again.
       let certain = pending.certain(before: ends)
       if isText { output.arguments(Self.escaped(pending.take(certain))) } else { searched = certain }
@@ -179,13 +171,13 @@ struct MarkupCallReader: CallReader {
   }
 
   private mutating func readObject(
-    _ arguments: ArgumentsText, _ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput
+    _ arguments: ArgumentsText, _ pending: inout PendingText, into output: inout ReplyOutput
   ) -> CallProgress? {
     var arguments = arguments
     let ends = [tags.callClose] + tags.closes
     let found = pending.first(of: ends)
     arguments.take(
-      pending.take(found?.offset ?? (atEnd ? pending.count : pending.certain(before: ends))), into: &output)
+      pending.take(found?.offset ?? (pending.hasEnded ? pending.count : pending.certain(before: ends))), into: &output)
     stage = .object(arguments)
     if let (end, _) = found {
       if end == tags.callClose { pending.drop(end.bytes.count) }
@@ -193,17 +185,17 @@ struct MarkupCallReader: CallReader {
       (stage, raw) = (.section, "")
       return nil
     }
-    guard atEnd else { return .needsMore }
+    guard pending.hasEnded else { return .needsMore }
     arguments.end(isClosed: false, into: &output)
     return .ended
   }
 
   /// Ends a call in which something else follows than should, or nothing.
-  private mutating func breakOff(atEnd: Bool, into output: inout ReplyOutput) -> CallProgress {
-    if atEnd, output.isCutOff {
+  private mutating func breakOff(_ pending: PendingText, into output: inout ReplyOutput) -> CallProgress {
+    if pending.hasEnded, output.isCutOff {
       output.endCall(isClosed: false)
     } else {
-      close(isClosed: atEnd && SectionReader.trimmed(raw).isEmpty, into: &output)
+      close(isClosed: pending.hasEnded && SectionReader.trimmed(raw).isEmpty, into: &output)
     }
     if !raw.utf8.allSatisfy(isWhitespace) { output.content(raw) }
     return .failed

@@ -3,6 +3,8 @@
 struct PendingText: Sendable {
   private var bytes: [UInt8] = []
   private var start = 0
+  /// No more of it comes.
+  var hasEnded = false
 
   enum Match { case yes, no, undecided }
 
@@ -94,10 +96,10 @@ struct PendingText: Sendable {
   }
 
   /// Drops what of `markers` is at the beginning, however often; false while more text might be one of them.
-  mutating func dropRepeated(_ markers: [Marker], atEnd: Bool) -> Bool {
+  mutating func dropRepeated(_ markers: [Marker]) -> Bool {
     while true {
       let matches = markers.map { begins(with: $0) }
-      guard let found = matches.firstIndex(of: .yes) else { return atEnd || !matches.contains(.undecided) }
+      guard let found = matches.firstIndex(of: .yes) else { return hasEnded || !matches.contains(.undecided) }
       drop(markers[found].bytes.count)
     }
   }

@@ -23,18 +23,18 @@ struct ReasoningCallReader: Sendable {
   init(_ parser: ReplyParser, close: Marker) { (self.parser, self.close) = (parser, close) }
 
   /// `pending` begins with what opens a call.
-  mutating func judge(_ pending: PendingText, atEnd: Bool, isCutOff: Bool) -> Judgement {
+  mutating func judge(_ pending: PendingText, isCutOff: Bool) -> Judgement {
     var rest = pending
     rest.drop(count)
     while !rest.isEmpty {
       if count >= Self.limit { return .reasoning(count) }
       switch rest.begins(with: close) {
-      case .undecided where !atEnd: return .undecided
+      case .undecided where !pending.hasEnded: return .undecided
       case .yes:
         guard hasCall, !parser.isInCall else { return .reasoning(max(count, 1)) }
         rest.drop(close.bytes.count)
         _ = rest.takeWhitespace()
-        return !rest.isEmpty ? .reasoning(count) : atEnd ? end(isCutOff) : .undecided
+        return !rest.isEmpty ? .reasoning(count) : pending.hasEnded ? end(isCutOff) : .undecided
       default: break
       }
       let character = rest.takeCharacter()
@@ -43,7 +43,7 @@ struct ReasoningCallReader: Sendable {
       // What decided it may begin a marker itself.
       if isText { return .reasoning(max(1, character == "<" ? count - 1 : count)) }
     }
-    return atEnd ? end(isCutOff) : .undecided
+    return pending.hasEnded ? end(isCutOff) : .undecided
   }
 
   private mutating func end(_ isCutOff: Bool) -> Judgement {

@@ -27,9 +27,7 @@ package struct Reply: Sendable, Equatable {
   package var toolCalls: [ToolCall]
 
   package init(reasoning: String? = nil, content: String? = nil, toolCalls: [ToolCall] = []) {
-    self.reasoning = reasoning
-    self.content = content
-    self.toolCalls = toolCalls
+    (self.reasoning, self.content, self.toolCalls) = (reasoning, content, toolCalls)
   }
 
   package mutating func add(_ event: ReplyEvent) {

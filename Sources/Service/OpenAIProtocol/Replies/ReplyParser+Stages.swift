@@ -1,15 +1,15 @@
 extension ReplyParser {
   /// Takes what one stage can take; false when more text is needed, or at the end when nothing is left.
-  mutating func step(atEnd: Bool) -> Bool {
+  mutating func step() -> Bool {
     switch stage {
-    case .blank(let place, let space): return readBlank(place, after: space, atEnd: atEnd)
-    case .reasoning(let atStart): return readReasoning(atStart: atStart, atEnd: atEnd)
-    case .doubted(var reader): return judge(&reader, atEnd: atEnd)
-    case .content: return readContent(atEnd: atEnd)
+    case .blank(let place, let space): return readBlank(place, after: space)
+    case .reasoning(let atStart): return readReasoning(atStart: atStart)
+    case .doubted(var reader): return judge(&reader)
+    case .content: return readContent()
     case .call(var reader):
       // Only one owner of what the reader has gathered, so that nothing is copied.
       stage = .content
-      let progress = reader.read(&pending, atEnd: atEnd, into: &output)
+      let progress = reader.read(&pending, into: &output)
       switch progress {
       case .needsMore: stage = .call(reader)
       case .ended: stage = .blank(.afterCall, "")
@@ -19,7 +19,7 @@ extension ReplyParser {
     }
   }
 
-  private mutating func readBlank(_ place: Place, after space: String, atEnd: Bool) -> Bool {
+  private mutating func readBlank(_ place: Place, after space: String) -> Bool {
     if place == .afterReasoning {
       pending.dropLineBreaks()
       if pending.isEmpty { return false }
@@ -68,7 +68,7 @@ extension ReplyParser {
       case .no: break
       }
     }
-    if isUndecided, !atEnd { return false }
+    if isUndecided, !pending.hasEnded { return false }
     if place != .afterCall, !tools.isEmpty, !pending.isEmpty, CallOpeners.mayBeBare(format.syntax),
       Array("{[`".utf8).contains(pending[0])
     {
@@ -94,7 +94,7 @@ extension ReplyParser {
     }
   }
 
-  private mutating func readReasoning(atStart: Bool, atEnd: Bool) -> Bool {
+  private mutating func readReasoning(atStart: Bool) -> Bool {
     guard let reasoningOpen, let reasoningClose else {
       stage = .content
       return true
@@ -103,7 +103,7 @@ extension ReplyParser {
       // A model may open the tag again that its prompt has opened.
       pending.dropLineBreaks()
       switch pending.begins(with: reasoningOpen) {
-      case .undecided where !atEnd: return false
+      case .undecided where !pending.hasEnded: return false
       case .yes:
         pending.drop(reasoningOpen.bytes.count)
         unclosed = nil
@@ -126,7 +126,7 @@ extension ReplyParser {
       }
       return true
     }
-    let certain = atEnd ? pending.count : pending.withoutLineBreaks(pending.certain(before: ends))
+    let certain = pending.hasEnded ? pending.count : pending.withoutLineBreaks(pending.certain(before: ends))
     think(pending.take(certain))
     return false
   }
@@ -138,12 +138,11 @@ extension ReplyParser {
 
   /// Reads calls, and all else as content.
   private var callParser: ReplyParser {
-    ReplyParser(
-      format: ToolCallFormat(syntax: format.syntax), tools: tools, identifiers: IdentifierSource { 0 })
+    ReplyParser(format: ToolCallFormat(syntax: format.syntax), tools: tools, identifiers: IdentifierSource { 0 })
   }
 
-  private mutating func judge(_ reader: inout ReasoningCallReader, atEnd: Bool) -> Bool {
-    switch reader.judge(pending, atEnd: atEnd, isCutOff: output.isCutOff) {
+  private mutating func judge(_ reader: inout ReasoningCallReader) -> Bool {
+    switch reader.judge(pending, isCutOff: output.isCutOff) {
     case .undecided:
       stage = .doubted(reader)
       return false
@@ -159,7 +158,7 @@ extension ReplyParser {
     return true
   }
 
-  private mutating func readContent(atEnd: Bool) -> Bool {
+  private mutating func readContent() -> Bool {
     let markers = openers.inContent + turnMarkers
     if let (marker, offset) = pending.first(of: markers) {
       let kept = pending.withoutLineBreaks(offset)
@@ -173,7 +172,7 @@ extension ReplyParser {
       return true
     }
     let certain =
-      atEnd || markers.isEmpty ? pending.count : pending.withoutLineBreaks(pending.certain(before: markers))
+      pending.hasEnded || markers.isEmpty ? pending.count : pending.withoutLineBreaks(pending.certain(before: markers))
     output.content(pending.take(certain))
     return false
   }

@@ -33,8 +33,8 @@ package struct ReplyParser: Sendable {
   var heldSpace = ""
 
   /// `tools`: those the request offers; without any, nothing is read as a call. `startsInReasoning`: see
-  /// `ToolCallFormat.opensReasoning(prompt:)`. `continuesReasoning`: it goes on in the middle of a text. `callLimit`: the
-  /// reply is complete after so many calls. `earlierCalls`: how many the conversation has had.
+  /// `ToolCallFormat.opensReasoning(prompt:)`. `continuesReasoning`: it goes on in the middle of a text. `callLimit`:
+  /// the reply is complete after so many calls. `earlierCalls`: how many the conversation has had.
   package init(
     format: ToolCallFormat, tools: [ToolDefinition] = [], startsInReasoning: Bool = false,
     continuesReasoning: Bool = false, callLimit: Int = .max, earlierCalls: Int = 0, identifiers: IdentifierSource
@@ -60,17 +60,18 @@ package struct ReplyParser: Sendable {
   /// Takes the next piece; returns what is certain by now.
   package mutating func push(_ text: String) -> [ReplyEvent] {
     pending.append(text)
-    while step(atEnd: false) {}
+    while step() {}
     return output.takeEvents()
   }
 
   /// Ends the text; returns what was held back. The parser must not be used afterwards.
   ///
-  /// `isCutOff`: it was ended from outside. Where the model ended it by itself, calls that are open are closed, and what it
-  /// wrote after the template had opened its reasoning, and never closed, is its answer.
+  /// `isCutOff`: it was ended from outside. Where the model ended it by itself, calls that are open are closed, and
+  /// what it wrote after the template had opened its reasoning, and never closed, is its answer.
   package mutating func finish(isCutOff: Bool = true) -> [ReplyEvent] {
     output.isCutOff = isCutOff
-    while step(atEnd: true) {}
+    pending.hasEnded = true
+    while step() {}
     if !isCutOff, let unclosed, !hasToolCalls {
       self.unclosed = nil
       output.answer(unclosed)

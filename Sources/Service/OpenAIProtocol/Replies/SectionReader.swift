@@ -33,13 +33,13 @@ struct SectionReader: CallReader {
     fencedCloses = syntax == .kimi || syntax == .solar ? [] : callCloses.map { Marker("\n```" + $0.text) }
   }
 
-  mutating func read(_ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput) -> CallProgress {
+  mutating func read(_ pending: inout PendingText, into output: inout ReplyOutput) -> CallProgress {
     while true {
       let progress: CallProgress?
       switch stage {
-      case .between: progress = readBetween(&pending, atEnd: atEnd, into: &output)
-      case .head: progress = readHead(&pending, atEnd: atEnd, into: &output)
-      case .arguments: progress = readArguments(&pending, atEnd: atEnd, into: &output)
+      case .between: progress = readBetween(&pending, into: &output)
+      case .head: progress = readHead(&pending, into: &output)
+      case .arguments: progress = readArguments(&pending, into: &output)
       }
       if let progress { return progress }
     }
@@ -50,10 +50,8 @@ struct SectionReader: CallReader {
     return .failed
   }
 
-  private mutating func readBetween(
-    _ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput
-  ) -> CallProgress? {
-    if hasCalls, !pending.dropRepeated(callCloses, atEnd: atEnd) { return .needsMore }
+  private mutating func readBetween(_ pending: inout PendingText, into output: inout ReplyOutput) -> CallProgress? {
+    if hasCalls, !pending.dropRepeated(callCloses) { return .needsMore }
     raw += pending.takeWhitespace()
     var isUndecided = pending.isEmpty
     for marker in hasCalls ? callOpens + closes : opens + callOpens + closes {
@@ -68,7 +66,7 @@ struct SectionReader: CallReader {
         return hasCalls ? .ended : fail(into: &output)
       }
     }
-    if isUndecided, !atEnd { return .needsMore }
+    if isUndecided, !pending.hasEnded { return .needsMore }
     // Without its end a section still was one.
     if hasCalls, raw.utf8.allSatisfy(isWhitespace) { return .ended }
     guard hasJustOpened, !pending.isEmpty else { return fail(into: &output) }
@@ -77,11 +75,9 @@ struct SectionReader: CallReader {
   }
 
   /// The function's name, up to what separates it from the arguments: a marker, or else their brace.
-  private mutating func readHead(
-    _ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput
-  ) -> CallProgress? {
+  private mutating func readHead(_ pending: inout PendingText, into output: inout ReplyOutput) -> CallProgress? {
     guard let (marker, offset) = pending.first(of: argumentsOpens + [brace] + callOpens + callCloses + closes) else {
-      return pending.exceedsCallHead || atEnd ? fail(into: &output) : .needsMore
+      return pending.exceedsCallHead || pending.hasEnded ? fail(into: &output) : .needsMore
     }
     if callOpens.contains(marker), pending.prefix(offset).utf8.allSatisfy(isWhitespace) {
       // The beginning of the call, twice.
@@ -101,10 +97,10 @@ struct SectionReader: CallReader {
     }
     var rest = pending
     rest.drop(offset + marker.bytes.count)
-    guard rest.dropRepeated(argumentsOpens, atEnd: atEnd) else { return .needsMore }
+    guard rest.dropRepeated(argumentsOpens) else { return .needsMore }
     let type = Self.trimmed(head)
     if syntax == .deepSeekFenced || syntax == .deepSeekPlain, type.isEmpty || type == "function" {
-      if let progress = readTypedHead(&rest, type: type, atEnd: atEnd, into: &output) { return progress }
+      if let progress = readTypedHead(&rest, type: type, into: &output) { return progress }
       pending = rest
       return nil
     }
@@ -122,23 +118,23 @@ struct SectionReader: CallReader {
 
   /// After the type and the separator: the name up to the line's end, a fence or the arguments.
   private mutating func readTypedHead(
-    _ rest: inout PendingText, type: String, atEnd: Bool, into output: inout ReplyOutput
+    _ rest: inout PendingText, type: String, into output: inout ReplyOutput
   ) -> CallProgress? {
     var ahead = rest
     _ = ahead.takeWhitespace()
-    if ahead.isEmpty, !atEnd { return rest.exceedsCallHead ? fail(into: &output) : .needsMore }
+    if ahead.isEmpty, !rest.hasEnded { return rest.exceedsCallHead ? fail(into: &output) : .needsMore }
     if !ahead.isEmpty, ahead[0] == UInt8(ascii: "{"), names.contains(type) {
       begin(type, head: type, into: &output)
       return nil
     }
     let ends = [Marker("\n"), Marker("```"), brace] + callOpens + callCloses + closes
     guard let (marker, offset) = ahead.first(of: ends), offset <= longestCallHead else {
-      return ahead.exceedsCallHead || atEnd ? fail(into: &output) : .needsMore
+      return ahead.exceedsCallHead || rest.hasEnded ? fail(into: &output) : .needsMore
     }
     let name = ahead.take(offset)
     var body = ahead
     let space = body.takeWhitespace()
-    if body.isEmpty, !atEnd {
+    if body.isEmpty, !rest.hasEnded {
       return body.count + space.utf8.count > longestCallHead ? fail(into: &output) : .needsMore
     }
     let isCall = !body.isEmpty && (body[0] == UInt8(ascii: "{") || body[0] == UInt8(ascii: "`") || marker.text == "\n")
@@ -153,9 +149,7 @@ struct SectionReader: CallReader {
     (hasCalls, raw, stage, arguments) = (true, "", .arguments, ArgumentsText())
   }
 
-  private mutating func readArguments(
-    _ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput
-  ) -> CallProgress? {
+  private mutating func readArguments(_ pending: inout PendingText, into output: inout ReplyOutput) -> CallProgress? {
     let ends = fencedCloses + callCloses + closes + callOpens
     if let (marker, offset) = pending.first(of: ends) {
       arguments.take(pending.take(offset), into: &output)
@@ -164,7 +158,7 @@ struct SectionReader: CallReader {
       if !callOpens.contains(marker) { pending.drop(marker.bytes.count) }
       return closes.contains(marker) ? .ended : nil
     }
-    guard atEnd else {
+    guard pending.hasEnded else {
       arguments.take(pending.take(pending.certain(before: ends)), into: &output)
       return .needsMore
     }

@@ -9,10 +9,8 @@ extension TaggedCallReader {
     case none
   }
 
-  mutating func readValue(
-    _ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput
-  ) -> CallProgress? {
-    switch valueEnd(pending, atEnd: atEnd) {
+  mutating func readValue(_ pending: inout PendingText, into output: inout ReplyOutput) -> CallProgress? {
+    switch valueEnd(pending) {
     case .at(let offset, let length):
       let text = pending.take(offset)
       pending.drop(length)
@@ -23,7 +21,7 @@ extension TaggedCallReader {
       takeCertain(offset, &pending, into: &output)
       return .needsMore
     case .none:
-      guard atEnd else {
+      guard pending.hasEnded else {
         takeCertain(pending.count, &pending, into: &output)
         return .needsMore
       }
@@ -66,7 +64,7 @@ extension TaggedCallReader {
   }
 
   /// The first place from `searched` on where the value's own end stands, or what can only follow it.
-  private func valueEnd(_ pending: PendingText, atEnd: Bool) -> ValueEnd {
+  private func valueEnd(_ pending: PendingText) -> ValueEnd {
     for offset in searched..<max(searched, pending.count) where pending[offset] == UInt8(ascii: "<") {
       var isUndecided = false
       switch pending.begins(with: tags.valueClose, at: offset) {
@@ -76,10 +74,10 @@ extension TaggedCallReader {
       }
       var ends = [memberBegins(pending, at: offset)]
       for marker in [tags.close, tags.outerClose].compactMap({ $0 }) {
-        ends.append(callEnds(pending, at: offset, marker, atEnd: atEnd))
+        ends.append(callEnds(pending, at: offset, marker))
       }
       if ends.contains(.yes) { return .at(offset, length: 0) }
-      if isUndecided || ends.contains(.undecided), !atEnd { return .undecided(offset) }
+      if isUndecided || ends.contains(.undecided), !pending.hasEnded { return .undecided(offset) }
     }
     return .none
   }
@@ -98,17 +96,17 @@ extension TaggedCallReader {
   }
 
   /// Whether `marker` ends the call here: then the reply ends, or another call begins, or what it stands in ends.
-  func callEnds(_ pending: PendingText, at offset: Int, _ marker: Marker, atEnd: Bool) -> PendingText.Match {
+  func callEnds(_ pending: PendingText, at offset: Int, _ marker: Marker) -> PendingText.Match {
     let match = pending.begins(with: marker, at: offset)
-    guard match == .yes else { return match == .undecided && atEnd ? .no : match }
+    guard match == .yes else { return match == .undecided && pending.hasEnded ? .no : match }
     var rest = pending
     rest.drop(offset + marker.bytes.count)
     _ = rest.takeWhitespace()
-    if rest.isEmpty { return atEnd ? .yes : .undecided }
+    if rest.isEmpty { return pending.hasEnded ? .yes : .undecided }
     let follows = (marker == tags.close ? CallTags.openers + [tags.outerClose].compactMap { $0 } : CallTags.openers)
       .map { rest.begins(with: $0) }
     if follows.contains(.yes) { return .yes }
-    return follows.contains(.undecided) && !atEnd ? .undecided : .no
+    return follows.contains(.undecided) && !pending.hasEnded ? .undecided : .no
   }
 
   static func unquoted(_ key: String) -> String {

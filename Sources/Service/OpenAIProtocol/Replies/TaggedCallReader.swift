@@ -38,28 +38,26 @@ struct TaggedCallReader: CallReader {
     tags = CallTags(form)
   }
 
-  mutating func read(_ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput) -> CallProgress {
+  mutating func read(_ pending: inout PendingText, into output: inout ReplyOutput) -> CallProgress {
     while true {
       let progress: CallProgress?
       switch stage {
-      case .name: progress = readName(&pending, atEnd: atEnd, into: &output)
-      case .member: progress = readMember(&pending, atEnd: atEnd, into: &output)
-      case .key: progress = readKey(&pending, atEnd: atEnd, into: &output)
-      case .afterKey: progress = readAfterKey(&pending, atEnd: atEnd, into: &output)
-      case .value: progress = readValue(&pending, atEnd: atEnd, into: &output)
-      case .object(let arguments): progress = readObject(arguments, &pending, atEnd: atEnd, into: &output)
-      case .outerClose: progress = readOuterClose(&pending, atEnd: atEnd)
+      case .name: progress = readName(&pending, into: &output)
+      case .member: progress = readMember(&pending, into: &output)
+      case .key: progress = readKey(&pending, into: &output)
+      case .afterKey: progress = readAfterKey(&pending, into: &output)
+      case .value: progress = readValue(&pending, into: &output)
+      case .object(let arguments): progress = readObject(arguments, &pending, into: &output)
+      case .outerClose: progress = readOuterClose(&pending)
       }
       if let progress { return progress }
     }
   }
 
-  private mutating func readName(
-    _ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput
-  ) -> CallProgress? {
+  private mutating func readName(_ pending: inout PendingText, into output: inout ReplyOutput) -> CallProgress? {
     // A line break may come before the name, and the tag twice.
     if !isUnopened {
-      if skipRepeated([CallTags.opener], &pending, atEnd: atEnd) { return .needsMore }
+      if skipRepeated([CallTags.opener], &pending) { return .needsMore }
       raw += pending.takeWhitespace()
     }
     var rest = pending
@@ -68,23 +66,23 @@ struct TaggedCallReader: CallReader {
       if let which = matches.firstIndex(of: .yes) {
         rest.drop(tags.nameOpens[which].bytes.count)
       } else {
-        return matches.contains(.undecided) && !atEnd ? .needsMore : fail(&pending, &output)
+        return matches.contains(.undecided) && !pending.hasEnded ? .needsMore : fail(&pending, &output)
       }
     }
     let ends = tags.nameCloses + tags.keyOpens + [tags.close]
     guard let (marker, offset) = rest.first(of: ends, upTo: longestCallHead) else {
-      return !rest.exceedsCallHead && !atEnd ? .needsMore : fail(&pending, &output)
+      return !rest.exceedsCallHead && !pending.hasEnded ? .needsMore : fail(&pending, &output)
     }
     let name = names.name(rest.take(offset), isUnmarked: isUnopened)
     if tags.nameCloses.contains(marker) {
       rest.drop(marker.bytes.count)
       _ = rest.takeWhitespace()
       if pending.count - rest.count > 2 * longestCallHead { return fail(&pending, &output) }
-      if rest.isEmpty, !atEnd { return .needsMore }
+      if rest.isEmpty, !pending.hasEnded { return .needsMore }
     }
     let follows = (tags.keyOpens + [tags.close, tags.outerClose].compactMap { $0 }).map { rest.begins(with: $0) }
     let isObject = !rest.isEmpty && (rest[0] == UInt8(ascii: "{") || rest[0] == UInt8(ascii: "`"))
-    if !follows.contains(.yes), follows.contains(.undecided), !atEnd { return .needsMore }
+    if !follows.contains(.yes), follows.contains(.undecided), !pending.hasEnded { return .needsMore }
     let isNamed = tags.nameCloses.contains(marker) || tags.nameOpens.isEmpty
     guard let name, isNamed, isObject || follows.contains(.yes) else { return fail(&pending, &output) }
     pending = rest
@@ -101,11 +99,9 @@ struct TaggedCallReader: CallReader {
     return .failed
   }
 
-  private mutating func readMember(
-    _ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput
-  ) -> CallProgress? {
+  private mutating func readMember(_ pending: inout PendingText, into output: inout ReplyOutput) -> CallProgress? {
     raw += pending.takeWhitespace()
-    if pending.isEmpty { return atEnd ? breakOff(atEnd: true, into: &output) : .needsMore }
+    if pending.isEmpty { return pending.hasEnded ? breakOff(pending, into: &output) : .needsMore }
     var isUndecided = false
     let ends = [tags.close, tags.outerClose].compactMap { $0 }
     for marker in tags.keyOpens + [tags.valueClose] + ends + CallTags.openers {
@@ -127,18 +123,16 @@ struct TaggedCallReader: CallReader {
         return nil
       }
     }
-    if isUndecided, !atEnd { return .needsMore }
-    return breakOff(atEnd: atEnd, into: &output)
+    if isUndecided, !pending.hasEnded { return .needsMore }
+    return breakOff(pending, into: &output)
   }
 
-  private mutating func readKey(
-    _ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput
-  ) -> CallProgress? {
-    if skipRepeated(tags.keyOpens, &pending, atEnd: atEnd) { return .needsMore }
+  private mutating func readKey(_ pending: inout PendingText, into output: inout ReplyOutput) -> CallProgress? {
+    if skipRepeated(tags.keyOpens, &pending) { return .needsMore }
     guard let (marker, offset) = pending.first(of: tags.keyCloses + [tags.close]) else {
-      return !pending.exceedsCallHead && !atEnd ? .needsMore : breakOff(atEnd: atEnd, into: &output)
+      return !pending.exceedsCallHead && !pending.hasEnded ? .needsMore : breakOff(pending, into: &output)
     }
-    guard marker != tags.close, offset <= longestCallHead else { return breakOff(atEnd: atEnd, into: &output) }
+    guard marker != tags.close, offset <= longestCallHead else { return breakOff(pending, into: &output) }
     key = Self.unquoted(SectionReader.trimmed(pending.prefix(offset)))
     // What opens the value stays for it.
     raw += pending.take(offset + (marker == tags.valueOpen ? 0 : marker.bytes.count))
@@ -146,27 +140,25 @@ struct TaggedCallReader: CallReader {
     return nil
   }
 
-  private mutating func readAfterKey(
-    _ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput
-  ) -> CallProgress? {
+  private mutating func readAfterKey(_ pending: inout PendingText, into output: inout ReplyOutput) -> CallProgress? {
     if let valueOpen = tags.valueOpen {
-      if skipRepeated(tags.keyCloses.filter { $0 != valueOpen }, &pending, atEnd: atEnd) { return .needsMore }
+      if skipRepeated(tags.keyCloses.filter { $0 != valueOpen }, &pending) { return .needsMore }
       raw += pending.takeWhitespace()
-      if pending.isEmpty { return atEnd ? breakOff(atEnd: true, into: &output) : .needsMore }
+      if pending.isEmpty { return pending.hasEnded ? breakOff(pending, into: &output) : .needsMore }
       switch pending.begins(with: valueOpen) {
-      case .undecided where !atEnd: return .needsMore
+      case .undecided where !pending.hasEnded: return .needsMore
       case .yes:
         var rest = pending
         rest.drop(valueOpen.bytes.count)
-        if rest.isEmpty, !atEnd { return .needsMore }
-        if skipRepeated([valueOpen], &rest, atEnd: atEnd) { return .needsMore }
+        if rest.isEmpty, !pending.hasEnded { return .needsMore }
+        if skipRepeated([valueOpen], &rest) { return .needsMore }
         pending = rest
       // The tag may be left out, but not before the next.
-      default: if pending[0] == UInt8(ascii: "<") { return breakOff(atEnd: atEnd, into: &output) }
+      default: if pending[0] == UInt8(ascii: "<") { return breakOff(pending, into: &output) }
       }
     } else {
       // The value begins on the next line, or at once.
-      if pending.isEmpty { return atEnd ? breakOff(atEnd: true, into: &output) : .needsMore }
+      if pending.isEmpty { return pending.hasEnded ? breakOff(pending, into: &output) : .needsMore }
       if pending[0] == 0x0A { pending.drop(1) }
     }
     raw = ""
@@ -179,18 +171,18 @@ struct TaggedCallReader: CallReader {
   }
 
   private mutating func readObject(
-    _ arguments: ArgumentsText, _ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput
+    _ arguments: ArgumentsText, _ pending: inout PendingText, into output: inout ReplyOutput
   ) -> CallProgress? {
     var arguments = arguments
     defer { if case .object = stage { stage = .object(arguments) } }
     let ends = [tags.close, tags.outerClose].compactMap { $0 }
     while true {
       let found = pending.first(of: ends)
-      let end = found?.offset ?? (atEnd ? pending.count : pending.certain(before: ends))
+      let end = found?.offset ?? (pending.hasEnded ? pending.count : pending.certain(before: ends))
       arguments.take(pending.take(end), into: &output)
       guard let (marker, _) = found else { break }
       // In a string, it is text unless the call is sure to end here.
-      let match = arguments.isInString ? callEnds(pending, at: 0, marker, atEnd: atEnd) : .yes
+      let match = arguments.isInString ? callEnds(pending, at: 0, marker) : .yes
       if match == .undecided { return .needsMore }
       if match == .yes {
         arguments.end(isClosed: true, into: &output)
@@ -200,47 +192,47 @@ struct TaggedCallReader: CallReader {
       }
       arguments.take(pending.take(marker.bytes.count), into: &output)
     }
-    guard atEnd else { return .needsMore }
+    guard pending.hasEnded else { return .needsMore }
     arguments.end(isClosed: false, into: &output)
     return .ended
   }
 
-  private func readOuterClose(_ pending: inout PendingText, atEnd: Bool) -> CallProgress {
+  private func readOuterClose(_ pending: inout PendingText) -> CallProgress {
     var rest = pending
     _ = rest.takeWhitespace()
-    if rest.isEmpty, !atEnd { return .needsMore }
+    if rest.isEmpty, !pending.hasEnded { return .needsMore }
     for marker in [tags.close, tags.outerClose].compactMap({ $0 }) {
       let match = rest.begins(with: marker)
-      if match == .undecided, !atEnd { return .needsMore }
+      if match == .undecided, !pending.hasEnded { return .needsMore }
       if match == .yes {
         rest.drop(marker.bytes.count)
         pending = rest
-        return marker == tags.outerClose ? .ended : readOuterClose(&pending, atEnd: atEnd)
+        return marker == tags.outerClose ? .ended : readOuterClose(&pending)
       }
     }
     return .ended
   }
 
   /// Drops tags that stand there again, with nothing but whitespace before them; true when more text must tell.
-  private func skipRepeated(_ markers: [Marker], _ pending: inout PendingText, atEnd: Bool) -> Bool {
+  private func skipRepeated(_ markers: [Marker], _ pending: inout PendingText) -> Bool {
     while true {
       var rest = pending
       _ = rest.takeWhitespace()
       // Blanks alone may be the beginning of what was asked for.
       if rest.isEmpty { return false }
       let matches = markers.map { rest.begins(with: $0) }
-      guard let which = matches.firstIndex(of: .yes) else { return matches.contains(.undecided) && !atEnd }
+      guard let which = matches.firstIndex(of: .yes) else { return matches.contains(.undecided) && !pending.hasEnded }
       rest.drop(markers[which].bytes.count)
       pending = rest
     }
   }
 
   /// Ends a call in which something else follows than should, or nothing.
-  mutating func breakOff(atEnd: Bool, into output: inout ReplyOutput) -> CallProgress {
-    if atEnd, output.isCutOff {
+  mutating func breakOff(_ pending: PendingText, into output: inout ReplyOutput) -> CallProgress {
+    if pending.hasEnded, output.isCutOff {
       output.endCall(isClosed: false)
     } else {
-      closeArguments(isClosed: atEnd && SectionReader.trimmed(raw).isEmpty, into: &output)
+      closeArguments(isClosed: pending.hasEnded && SectionReader.trimmed(raw).isEmpty, into: &output)
     }
     if !raw.utf8.allSatisfy(isWhitespace) { output.content(raw) }
     return .failed

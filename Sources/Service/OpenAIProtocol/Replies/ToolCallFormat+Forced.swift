@@ -1,5 +1,3 @@
-import JSON
-
 extension ToolCallFormat {
   /// The form of calls of `tools`, any of them; nil where the template shows no form of calls that is known.
   package func forcedCall(tools: [ToolDefinition]) -> ForcedCall? {

@@ -1,5 +1,3 @@
-import JSON
-
 /// How a model writes its reasoning and its calls of functions, as its chat template shows it.
 package struct ToolCallFormat: Sendable, Equatable {
   package enum Syntax: String, Sendable, CaseIterable {
@@ -70,10 +68,8 @@ package struct ToolCallFormat: Sendable, Equatable {
     syntax: Syntax, reasoningTags: ReasoningTags? = nil, takesArgumentsAsObject: Bool = true,
     knowsDeveloperRole: Bool = false
   ) {
-    self.syntax = syntax
-    self.reasoningTags = reasoningTags
-    self.takesArgumentsAsObject = takesArgumentsAsObject
-    self.knowsDeveloperRole = knowsDeveloperRole
+    (self.syntax, self.reasoningTags) = (syntax, reasoningTags)
+    (self.takesArgumentsAsObject, self.knowsDeveloperRole) = (takesArgumentsAsObject, knowsDeveloperRole)
   }
 
   /// What stands between the turns of one reply, and before its content.

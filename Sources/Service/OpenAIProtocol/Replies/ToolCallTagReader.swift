@@ -12,13 +12,14 @@ struct ToolCallTagReader: CallReader {
     (self.syntax, self.tools, self.raw) = (syntax, tools, raw)
   }
 
-  mutating func read(_ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput) -> CallProgress {
+  mutating func read(_ pending: inout PendingText, into output: inout ReplyOutput) -> CallProgress {
     while reader == nil {
       raw += pending.takeWhitespace()
-      if pending.isEmpty, !atEnd { return .needsMore }
+      if pending.isEmpty, !pending.hasEnded { return .needsMore }
       // The tag may come twice.
       let (repeats, functions) = (pending.begins(with: open), CallTags.functions.map { pending.begins(with: $0) })
-      if !pending.isEmpty, repeats == .undecided || functions.contains(.undecided), !atEnd { return .needsMore }
+      let isUndecided = repeats == .undecided || functions.contains(.undecided)
+      if !pending.isEmpty, isUndecided, !pending.hasEnded { return .needsMore }
       if repeats == .yes {
         raw += pending.take(open.bytes.count)
       } else {
@@ -28,7 +29,7 @@ struct ToolCallTagReader: CallReader {
     guard var current = reader else { return .failed }
     reader = nil
     defer { reader = current }
-    return current.read(&pending, atEnd: atEnd, into: &output)
+    return current.read(&pending, into: &output)
   }
 
   private func form(_ pending: PendingText, isFunction: Bool) -> any CallReader {

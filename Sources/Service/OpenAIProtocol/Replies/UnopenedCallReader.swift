@@ -16,19 +16,19 @@ struct UnopenedCallReader: CallReader {
     self.raw = raw
   }
 
-  mutating func read(_ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput) -> CallProgress {
+  mutating func read(_ pending: inout PendingText, into output: inout ReplyOutput) -> CallProgress {
     while scanned < min(pending.count, Self.limit), !scanner.isAtEnd, !scanner.hasFailed {
       scanner.take(pending[scanned])
       scanned += 1
     }
     guard scanner.isAtEnd else {
-      return atEnd || scanner.hasFailed || scanned == Self.limit ? fail(&pending, &output) : .needsMore
+      return pending.hasEnded || scanner.hasFailed || scanned == Self.limit ? fail(&pending, &output) : .needsMore
     }
     var rest = pending
     rest.drop(scanned)
     while !rest.isEmpty, isWhitespace(rest[0]) || rest[0] == UInt8(ascii: "}") { rest.drop(1) }
     switch rest.begins(with: close) {
-    case .undecided where !atEnd: return .needsMore
+    case .undecided where !pending.hasEnded: return .needsMore
     case .yes:
       rest.drop(close.bytes.count)
       pending = rest

@@ -13,9 +13,7 @@ extension ChatMessage {
     ["type", "text", "refusal"], ignored: ["cache_control", "annotations"])
 
   /// The messages of a request. A tool's message must answer a call made before it.
-  static func list(
-    _ name: String, of request: RequestReader, limits: RequestLimits
-  ) throws(APIError) -> [ChatMessage] {
+  static func list(_ name: String, of request: RequestReader, limits: RequestLimits) throws(APIError) -> [ChatMessage] {
     guard let values = try request.array(name) else { throw .missing(name) }
     guard !values.isEmpty else { throw .outOfRange(name, expected: "an array of messages", found: "empty") }
     guard values.count <= limits.messageCount else {

@@ -20,12 +20,8 @@ package struct ChatMessage: Sendable, Equatable {
     role: Role, content: String?, reasoning: String? = nil, name: String? = nil, toolCalls: [ToolCall] = [],
     toolCallID: String? = nil
   ) {
-    self.role = role
-    self.content = content
-    self.reasoning = reasoning
-    self.name = name
-    self.toolCalls = toolCalls
-    self.toolCallID = toolCallID
+    (self.role, self.content, self.reasoning) = (role, content, reasoning)
+    (self.name, self.toolCalls, self.toolCallID) = (name, toolCalls, toolCallID)
   }
 }
 
@@ -37,9 +33,7 @@ package struct ToolCall: Sendable, Equatable {
   package var arguments: String
 
   package init(id: String, name: String, arguments: String) {
-    self.id = id
-    self.name = name
-    self.arguments = arguments
+    (self.id, self.name, self.arguments) = (id, name, arguments)
   }
 
   package var json: JSONValue {

@@ -30,9 +30,7 @@ package struct EmbeddingRequest: Sendable, Equatable {
   package var addsSpecialTokens: Bool
 
   /// `poolings`: the names that can be asked for.
-  package init(
-    _ body: JSONValue, poolings: [String], limits: RequestLimits = RequestLimits()
-  ) throws(APIError) {
+  package init(_ body: JSONValue, poolings: [String], limits: RequestLimits = RequestLimits()) throws(APIError) {
     let reader = try RequestReader(body)
     try ParameterTable.embedding.check(reader)
     model = try reader.string("model")

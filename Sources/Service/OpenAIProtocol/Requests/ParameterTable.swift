@@ -14,10 +14,7 @@ package struct ParameterTable {
     _ known: Set<String>, ignored: Set<String> = [], refused: [String: String] = [:],
     neutral: [String: [JSONValue]] = [:]
   ) {
-    self.known = known
-    self.ignored = ignored
-    self.refused = refused
-    self.neutral = neutral
+    (self.known, self.ignored, self.refused, self.neutral) = (known, ignored, refused, neutral)
   }
 
   /// Throws for the first member, in the request's order, that is refused or not known. Any may be null, and a refused
@@ -47,9 +44,7 @@ package struct ParameterTable {
       let distance = Self.distance(spelt, Array(candidate.utf8))
       let length = candidate.utf8.count
       let isClose = distance <= min(3, max(1, length / 3)) && distance < min(spelt.count, length)
-      if isClose, distance < best?.distance ?? .max {
-        best = (candidate, distance)
-      }
+      if isClose, distance < best?.distance ?? .max { best = (candidate, distance) }
     }
     return best?.name
   }

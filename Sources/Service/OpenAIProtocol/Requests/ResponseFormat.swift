@@ -26,8 +26,7 @@ package enum ResponseFormat: Sendable, Equatable {
       try Self.schemaTable.check(schema)
       self = try Self.schema(schema)
     default:
-      throw .outOfRange(
-        reader.path("type"), expected: "'text', 'json_object' or 'json_schema'", found: "'\(type)'")
+      throw .outOfRange(reader.path("type"), expected: "'text', 'json_object' or 'json_schema'", found: "'\(type)'")
     }
     if type != "json_schema", reader["json_schema"] != nil {
       throw .invalidRequest(
@@ -45,8 +44,7 @@ package enum ResponseFormat: Sendable, Equatable {
     case "json_object": self = .jsonObject
     case "json_schema": self = try Self.schema(reader)
     default:
-      throw .outOfRange(
-        reader.path("type"), expected: "'text', 'json_object' or 'json_schema'", found: "'\(type)'")
+      throw .outOfRange(reader.path("type"), expected: "'text', 'json_object' or 'json_schema'", found: "'\(type)'")
     }
   }
 
@@ -54,9 +52,7 @@ package enum ResponseFormat: Sendable, Equatable {
     let name = try ToolDefinition.name(reader)
     _ = try reader.string("description")
     let value = try reader.required("schema")
-    guard value.object != nil else {
-      throw .wrongType(reader.path("schema"), expected: "an object", found: value)
-    }
+    guard value.object != nil else { throw .wrongType(reader.path("schema"), expected: "an object", found: value) }
     return .jsonSchema(name: name, schema: value, isStrict: try reader.bool("strict") ?? false)
   }
 }

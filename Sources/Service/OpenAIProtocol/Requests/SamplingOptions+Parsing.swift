@@ -63,9 +63,7 @@ extension StreamOptions {
 }
 
 /// The texts at which generation stops.
-func stopTexts(
-  _ reader: RequestReader, _ name: String = "stop", limits: RequestLimits
-) throws(APIError) -> [String] {
+func stopTexts(_ reader: RequestReader, _ name: String = "stop", limits: RequestLimits) throws(APIError) -> [String] {
   guard let value = reader[name] else { return [] }
   if let text = value.string { return [try stopText(text, path: name, limits: limits)] }
   guard let values = value.array else {

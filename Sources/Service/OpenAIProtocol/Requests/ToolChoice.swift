@@ -20,8 +20,7 @@ package enum ToolChoice: Sendable, Equatable {
       }
       self = .required
     case .string(let other)?:
-      throw .outOfRange(
-        "tool_choice", expected: "'none', 'auto', 'required' or a function", found: "'\(other)'")
+      throw .outOfRange("tool_choice", expected: "'none', 'auto', 'required' or a function", found: "'\(other)'")
     case let value?:
       guard value.object != nil else {
         throw .wrongType("tool_choice", expected: "a string or an object", found: value)
@@ -32,9 +31,7 @@ package enum ToolChoice: Sendable, Equatable {
 
   private static func name(_ reader: RequestReader, tools: [ToolDefinition]) throws(APIError) -> String {
     let type = try reader.requiredString("type")
-    guard type == "function" else {
-      throw .outOfRange(reader.path("type"), expected: "'function'", found: "'\(type)'")
-    }
+    guard type == "function" else { throw .outOfRange(reader.path("type"), expected: "'function'", found: "'\(type)'") }
     try table.check(reader)
     guard let function = try reader.reader("function") else { throw .missing(reader.path("function")) }
     try functionTable.check(function)

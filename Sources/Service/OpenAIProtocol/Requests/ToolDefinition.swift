@@ -62,9 +62,7 @@ package struct ToolDefinition: Sendable, Equatable {
 
   private init(_ reader: RequestReader) throws(APIError) {
     let type = try reader.requiredString("type")
-    guard type == "function" else {
-      throw .outOfRange(reader.path("type"), expected: "'function'", found: "'\(type)'")
-    }
+    guard type == "function" else { throw .outOfRange(reader.path("type"), expected: "'function'", found: "'\(type)'") }
     try Self.table.check(reader)
     guard let function = try reader.reader("function") else { throw .missing(reader.path("function")) }
     try Self.functionTable.check(function)
@@ -79,9 +77,7 @@ package struct ToolDefinition: Sendable, Equatable {
   }
 
   /// The name of a function, of `namespace` where it has one, or of the schema in a response format.
-  static func name(
-    _ reader: RequestReader, of namespace: String? = nil, limit: Int = 64
-  ) throws(APIError) -> String {
+  static func name(_ reader: RequestReader, of namespace: String? = nil, limit: Int = 64) throws(APIError) -> String {
     let name = ToolNamespaces.joined(namespace, try reader.requiredString("name"))
     let isName =
       !name.isEmpty && name.utf8.count <= limit

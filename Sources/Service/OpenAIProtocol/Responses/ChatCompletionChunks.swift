@@ -14,7 +14,7 @@ package struct ChatCompletionChunks: Sendable, Equatable {
     self.includesUsage = includesUsage
   }
 
-  /// The chunk that tells the role.
+  /// The chunk that tells the role of choice `index`, from 0.
   package func first(index: Int) -> JSONValue {
     choice(index: index, delta: JSONObject([("role", "assistant"), ("content", "")]))
   }
@@ -38,9 +38,7 @@ package struct ChatCompletionChunks: Sendable, Equatable {
         )
       ])
     case .toolCallArguments(let call, let arguments):
-      delta = JSONObject([
-        ("tool_calls", [["index": .int(call), "function": ["arguments": .string(arguments)]]])
-      ])
+      delta = JSONObject([("tool_calls", [["index": .int(call), "function": ["arguments": .string(arguments)]]])])
     case .toolCallEnded:
       guard let logprobs else { return nil }
       return self.logprobs(index: index, logprobs)
@@ -53,7 +51,7 @@ package struct ChatCompletionChunks: Sendable, Equatable {
     choice(index: index, delta: JSONObject(), logprobs: logprobs)
   }
 
-  /// The last chunk of the choice with this number, and why it ended.
+  /// The last chunk of choice `index`, from 0, and why it ended.
   package func last(index: Int, _ reason: FinishReason, logprobs: [TokenLogprob]? = nil) -> JSONValue {
     choice(index: index, delta: JSONObject(), logprobs: logprobs, reason: reason)
   }

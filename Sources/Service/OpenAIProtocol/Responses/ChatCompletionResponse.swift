@@ -10,10 +10,7 @@ package struct ChatCompletionResponse: Sendable, Equatable {
     package var logprobs: [TokenLogprob]?
 
     package init(index: Int, reply: Reply, finishReason: FinishReason, logprobs: [TokenLogprob]? = nil) {
-      self.index = index
-      self.reply = reply
-      self.finishReason = finishReason
-      self.logprobs = logprobs
+      (self.index, self.reply, self.finishReason, self.logprobs) = (index, reply, finishReason, logprobs)
     }
 
     var json: JSONValue {
@@ -29,9 +26,7 @@ package struct ChatCompletionResponse: Sendable, Equatable {
   package var usage: Usage
 
   package init(header: ResponseHeader, choices: [Choice], usage: Usage) {
-    self.header = header
-    self.choices = choices
-    self.usage = usage
+    (self.header, self.choices, self.usage) = (header, choices, usage)
   }
 
   package var json: JSONValue { header.object("chat.completion", choices: choices.map(\.json), usage: usage) }

@@ -15,11 +15,8 @@ package struct CompletionResponse: Sendable, Equatable {
     package init(
       index: Int, text: String, finishReason: FinishReason?, logprobs: [TokenLogprob]? = nil, textOffset: Int = 0
     ) {
-      self.index = index
-      self.text = text
-      self.finishReason = finishReason
-      self.logprobs = logprobs
-      self.textOffset = textOffset
+      (self.index, self.text, self.finishReason) = (index, text, finishReason)
+      (self.logprobs, self.textOffset) = (logprobs, textOffset)
     }
 
     var json: JSONValue {
@@ -36,9 +33,7 @@ package struct CompletionResponse: Sendable, Equatable {
   package var usage: Usage
 
   package init(header: ResponseHeader, choices: [Choice], usage: Usage) {
-    self.header = header
-    self.choices = choices
-    self.usage = usage
+    (self.header, self.choices, self.usage) = (header, choices, usage)
   }
 
   package var json: JSONValue { header.object("text_completion", choices: choices.map(\.json), usage: usage) }
@@ -64,7 +59,5 @@ package struct CompletionChunks: Sendable, Equatable {
     return .object(object)
   }
 
-  package func usage(_ usage: Usage) -> JSONValue {
-    CompletionResponse(header: header, choices: [], usage: usage).json
-  }
+  package func usage(_ usage: Usage) -> JSONValue { CompletionResponse(header: header, choices: [], usage: usage).json }
 }

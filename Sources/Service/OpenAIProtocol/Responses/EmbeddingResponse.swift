@@ -1,3 +1,4 @@
+import Foundation
 import JSON
 
 /// The body of a response of `POST /v1/embeddings`.
@@ -42,22 +43,11 @@ package struct EmbeddingResponse: Sendable {
     return text + "],\"usage\":\(usage.text())}"
   }
 
-  private static let digits = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
-
   /// The bytes of `vector`, little-endian, in base64 (RFC 4648).
   static func base64(_ vector: [Float]) -> String {
     let bytes = vector.flatMap { value in
       (0..<4).map { UInt8(truncatingIfNeeded: value.bitPattern >> (8 * UInt32($0))) }
     }
-    var text: [UInt8] = []
-    text.reserveCapacity((bytes.count + 2) / 3 * 4)
-    for first in stride(from: 0, to: bytes.count, by: 3) {
-      let rest = bytes[first..<min(first + 3, bytes.count)]
-      let group = rest.reduce(0) { $0 << 8 | Int($1) } << (8 * (3 - rest.count))
-      for place in 0..<4 {
-        text.append(place <= rest.count ? digits[group >> (18 - 6 * place) & 63] : UInt8(ascii: "="))
-      }
-    }
-    return String(decoding: text, as: UTF8.self)
+    return Data(bytes).base64EncodedString()
   }
 }

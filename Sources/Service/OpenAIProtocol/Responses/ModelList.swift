@@ -15,9 +15,7 @@ package struct ServedModel: Sendable, Equatable {
   package var sampling = SamplingOptions()
 
   package init(id: String, created: Int, contextLength: Int) {
-    self.id = id
-    self.created = created
-    self.contextLength = contextLength
+    (self.id, self.created, self.contextLength) = (id, created, contextLength)
   }
 
   /// The body of `GET /v1/models/ID`: what clients of the OpenAI API read, and of Anthropic's.

@@ -42,8 +42,7 @@ package struct ResponsesAnswer: Sendable, Equatable {
     }
     for (i, call) in reply.toolCalls.enumerated() {
       let isCut = finish == .length && i == reply.toolCalls.count - 1
-      items.append(
-        ResponsesItem(call, request, identifiers).json(isCut ? .incomplete : .completed, request))
+      items.append(ResponsesItem(call, request, identifiers).json(isCut ? .incomplete : .completed, request))
     }
     return items
   }

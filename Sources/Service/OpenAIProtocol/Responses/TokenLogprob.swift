@@ -28,9 +28,7 @@ package struct TokenLogprob: Sendable, Equatable {
 
   /// `width`: where it is nil, that of the token's own text.
   package init(bytes: [UInt8], logprob: Double?, top: [Candidate] = [], width: Int? = nil) {
-    self.bytes = bytes
-    self.logprob = logprob
-    self.top = top
+    (self.bytes, self.logprob, self.top) = (bytes, logprob, top)
     self.width = width ?? String(decoding: bytes, as: UTF8.self).unicodeScalars.count
   }
 

@@ -8,9 +8,7 @@ package struct TokenizeResponse: Sendable, Equatable {
   package var tokenTexts: [String]?
 
   package init(tokens: [Int], contextLength: Int, tokenTexts: [String]? = nil) {
-    self.tokens = tokens
-    self.contextLength = contextLength
-    self.tokenTexts = tokenTexts
+    (self.tokens, self.contextLength, self.tokenTexts) = (tokens, contextLength, tokenTexts)
   }
 
   package var json: JSONValue {

@@ -11,10 +11,8 @@ package struct Usage: Sendable, Equatable {
   package var reasoningTokens: Int?
 
   package init(promptTokens: Int, completionTokens: Int, cachedTokens: Int = 0, reasoningTokens: Int? = nil) {
-    self.promptTokens = promptTokens
-    self.completionTokens = completionTokens
-    self.cachedTokens = cachedTokens
-    self.reasoningTokens = reasoningTokens
+    (self.promptTokens, self.completionTokens) = (promptTokens, completionTokens)
+    (self.cachedTokens, self.reasoningTokens) = (cachedTokens, reasoningTokens)
   }
 
   /// As chats and text completions have it.
@@ -68,10 +66,7 @@ package struct ResponseHeader: Sendable, Equatable {
   package var systemFingerprint: String?
 
   package init(id: String, created: Int, model: String, systemFingerprint: String? = nil) {
-    self.id = id
-    self.created = created
-    self.model = model
-    self.systemFingerprint = systemFingerprint
+    (self.id, self.created, self.model, self.systemFingerprint) = (id, created, model, systemFingerprint)
   }
 
   func object(_ kind: String) -> JSONObject {

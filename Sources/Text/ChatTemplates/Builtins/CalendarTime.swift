@@ -18,12 +18,7 @@ package struct CalendarTime: Sendable, Equatable {
   package var second: Int
 
   package init(year: Int, month: Int, day: Int, hour: Int = 0, minute: Int = 0, second: Int = 0) {
-    self.year = year
-    self.month = month
-    self.day = day
-    self.hour = hour
-    self.minute = minute
-    self.second = second
+    (self.year, self.month, self.day, self.hour, self.minute, self.second) = (year, month, day, hour, minute, second)
   }
 
   /// This machine's local time.
@@ -36,28 +31,18 @@ package struct CalendarTime: Sendable, Equatable {
       hour: Int(parts.tm_hour), minute: Int(parts.tm_min), second: Int(parts.tm_sec))
   }
 
-  private static let months = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
-    "December",
-  ]
-  private static let days = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"]
-  private static let daysBefore = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334]
-
-  private var monthIndex: Int { min(max(month, 1), 12) - 1 }
-
-  /// Days since the year began, from 0.
-  private var yearDay: Int {
-    let isLeap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
-    return Self.daysBefore[monthIndex] + day - 1 + (isLeap && monthIndex > 1 ? 1 : 0)
+  /// As the C library has it, with the day of the week and of the year.
+  private var parts: tm {
+    var parts = tm()
+    (parts.tm_year, parts.tm_mon) = (Int32(clamping: year - 1900), Int32(clamping: month - 1))
+    (parts.tm_mday, parts.tm_hour) = (Int32(clamping: day), Int32(clamping: hour))
+    (parts.tm_min, parts.tm_sec) = (Int32(clamping: minute), Int32(clamping: second))
+    _ = timegm(&parts)
+    return parts
   }
 
-  /// 0 for Sunday (Sakamoto's method).
-  private var weekday: Int {
-    let shift = [0, 3, 2, 5, 0, 3, 5, 1, 4, 6, 2, 4][monthIndex]
-    let y = monthIndex < 2 ? year - 1 : year
-    let sum = y + y / 4 - y / 100 + y / 400 + shift + day
-    return (sum % 7 + 7) % 7
-  }
+  /// What the C library writes as Python does.
+  private static let directives = Set("YyCmdeBbhAajuwUWHIMSpDxFTXRrcnt%".unicodeScalars)
 
   /// This time by a `strftime` format; a directive this does not know stays as it is written.
   func formatted(_ format: String) -> String {
@@ -79,43 +64,14 @@ package struct CalendarTime: Sendable, Equatable {
   }
 
   private func field(_ directive: Unicode.Scalar, isBare: Bool) -> String? {
-    func padded(_ value: Int, _ width: Int, _ fill: String = "0") -> String {
-      let digits = String(value)
-      return isBare ? digits : String(repeating: fill, count: max(0, width - digits.count)) + digits
-    }
     switch directive {
-    case "Y": return String(year)
-    case "y": return padded(year % 100, 2)
-    case "C": return padded(year / 100, 2)
-    case "m": return padded(month, 2)
-    case "d": return padded(day, 2)
-    case "e": return padded(day, 2, " ")
-    case "B": return Self.months[monthIndex]
-    case "b", "h": return String(Self.months[monthIndex].prefix(3))
-    case "A": return Self.days[weekday]
-    case "a": return String(Self.days[weekday].prefix(3))
-    case "j": return padded(yearDay + 1, 3)
-    case "u": return String(weekday == 0 ? 7 : weekday)
-    case "w": return String(weekday)
-    case "U": return padded((yearDay + 7 - weekday) / 7, 2)
-    case "W": return padded((yearDay + 7 - (weekday + 6) % 7) / 7, 2)
-    case "H": return padded(hour, 2)
-    case "I": return padded((hour + 11) % 12 + 1, 2)
-    case "M": return padded(minute, 2)
-    case "S": return padded(second, 2)
     case "f": return "000000"
-    case "p": return hour < 12 ? "AM" : "PM"
-    case "D", "x": return formatted("%m/%d/%y")
-    case "F": return formatted("%Y-%m-%d")
-    case "T", "X": return formatted("%H:%M:%S")
-    case "R": return formatted("%H:%M")
-    case "r": return formatted("%I:%M:%S %p")
-    case "c": return formatted("%a %b %e %H:%M:%S %Y")
     // Python's datetime.now() carries no time zone.
     case "Z", "z": return ""
-    case "n": return "\n"
-    case "t": return "\t"
-    case "%": return "%"
+    case _ where Self.directives.contains(directive):
+      var (parts, text) = (parts, [CChar](repeating: 0, count: 64))
+      let count = strftime(&text, text.count, (isBare ? "%-" : "%") + String(directive), &parts)
+      return String(decoding: text.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self)
     default: return nil
     }
   }

@@ -1,8 +1,6 @@
-extension Filters {
-  @Sendable static func int(
-    _ value: Value, _ arguments: Arguments, _ context: Rendering
-  ) throws(ChatTemplateError) -> Value {
-    let given = try arguments.bind("int", ["default", "base"], context)
+extension FilterCall {
+  func int() throws(ChatTemplateError) -> Value {
+    let given = try bind("int", ["default", "base"])
     let fallback = given[0] ?? .integer(0)
     let base = try context.integer(given[1] ?? .integer(10), "base")
     func truncated(_ float: Double) throws(ChatTemplateError) -> Value {
@@ -23,10 +21,8 @@ extension Filters {
     }
   }
 
-  @Sendable static func float(
-    _ value: Value, _ arguments: Arguments, _ context: Rendering
-  ) throws(ChatTemplateError) -> Value {
-    let given = try arguments.bind("float", ["default"], context)
+  func float() throws(ChatTemplateError) -> Value {
+    let given = try bind("float", ["default"])
     let fallback = given[0] ?? .float(0)
     switch value {
     case .undefined: throw context.refusal(of: value, "")
@@ -38,10 +34,8 @@ extension Filters {
     }
   }
 
-  @Sendable static func absolute(
-    _ value: Value, _ arguments: Arguments, _ context: Rendering
-  ) throws(ChatTemplateError) -> Value {
-    _ = try arguments.bind("abs", [], context)
+  func absolute() throws(ChatTemplateError) -> Value {
+    _ = try bind("abs", [])
     if case .float(let float) = value { return .float(float.magnitude) }
     guard let integer = value.integer else {
       throw context.refusal(of: value, "bad operand type for abs(): '\(value.typeName)'")
@@ -50,10 +44,8 @@ extension Filters {
     return .integer(abs(integer))
   }
 
-  @Sendable static func round(
-    _ value: Value, _ arguments: Arguments, _ context: Rendering
-  ) throws(ChatTemplateError) -> Value {
-    let given = try arguments.bind("round", ["precision", "method"], context)
+  func round() throws(ChatTemplateError) -> Value {
+    let given = try bind("round", ["precision", "method"])
     let precision = try context.integer(given[0] ?? .integer(0), "round's precision")
     let method = if let value = given[1] { try context.text(value, "round's method") } else { "common" }
     guard ["common", "ceil", "floor"].contains(method) else {
@@ -72,22 +64,18 @@ extension Filters {
     }
     if case .float(let float) = value {
       guard float.isFinite else { return value }
-      if precision >= 0 {
-        return .float(Double(PythonNumbers.fixed(float, precision: precision)) ?? float)
-      }
+      if precision >= 0 { return .float(Double(PythonNumbers.fixed(float, precision: precision)) ?? float) }
       guard let integer = Int(exactly: float.rounded(.towardZero)) else {
         throw .unsupported("rounding a number this large", line: context.line)
       }
-      return .float(Double(try roundedInteger(integer, to: -precision, context)))
+      return .float(Double(try roundedInteger(integer, to: -precision)))
     }
     let integer = try context.integer(value, "round's operand")
-    return .integer(precision >= 0 ? integer : try roundedInteger(integer, to: -precision, context))
+    return .integer(precision >= 0 ? integer : try roundedInteger(integer, to: -precision))
   }
 
   /// `integer` rounded half to even to a multiple of 10 to the `digits`.
-  private static func roundedInteger(
-    _ integer: Int, to digits: Int, _ context: Rendering
-  ) throws(ChatTemplateError) -> Int {
+  private func roundedInteger(_ integer: Int, to digits: Int) throws(ChatTemplateError) -> Int {
     guard digits < 19 else { return 0 }
     var unit = 1
     for _ in 0..<digits { unit *= 10 }
@@ -99,10 +87,8 @@ extension Filters {
     return roundsUp ? up : below
   }
 
-  @Sendable static func sum(
-    _ value: Value, _ arguments: Arguments, _ context: Rendering
-  ) throws(ChatTemplateError) -> Value {
-    let given = try arguments.bind("sum", ["attribute", "start"], context)
+  func sum() throws(ChatTemplateError) -> Value {
+    let given = try bind("sum", ["attribute", "start"])
     var total = given[1] ?? .integer(0)
     if total.text != nil { throw context.refused("sum() can't sum strings") }
     for item in try context.items(of: value) {
@@ -112,15 +98,11 @@ extension Filters {
   }
 
   static func extreme(isMax: Bool) -> Filter {
-    { (value, arguments, context) throws(ChatTemplateError) in
-      try extreme(value, arguments, context, isMax: isMax)
-    }
+    { call in { () throws(ChatTemplateError) in try call.extreme(isMax: isMax) } }
   }
 
-  private static func extreme(
-    _ value: Value, _ arguments: Arguments, _ context: Rendering, isMax: Bool
-  ) throws(ChatTemplateError) -> Value {
-    let given = try arguments.bind(isMax ? "max" : "min", ["case_sensitive", "attribute"], context)
+  private func extreme(isMax: Bool) throws(ChatTemplateError) -> Value {
+    let given = try bind(isMax ? "max" : "min", ["case_sensitive", "attribute"])
     var best: (item: Value, key: Value)?
     for item in try context.items(of: value) {
       let path = try context.value(atPath: given[1], of: item)

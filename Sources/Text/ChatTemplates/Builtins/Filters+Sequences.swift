@@ -1,33 +1,25 @@
-extension Filters {
-  @Sendable static func defaulted(
-    _ value: Value, _ arguments: Arguments, _ context: Rendering
-  ) throws(ChatTemplateError) -> Value {
-    let given = try arguments.bind("default", ["default_value", "boolean"], context)
+extension FilterCall {
+  func defaulted() throws(ChatTemplateError) -> Value {
+    let given = try bind("default", ["default_value", "boolean"])
     let replaces = value.isUndefined || ((given[1]?.isTrue ?? false) && !value.isTrue)
     return replaces ? given[0] ?? .string("") : value
   }
 
-  @Sendable static func length(
-    _ value: Value, _ arguments: Arguments, _ context: Rendering
-  ) throws(ChatTemplateError) -> Value {
-    _ = try arguments.bind("length", [], context)
+  func length() throws(ChatTemplateError) -> Value {
+    _ = try bind("length", [])
     return .integer(try context.count(of: value))
   }
 
-  @Sendable static func first(
-    _ value: Value, _ arguments: Arguments, _ context: Rendering
-  ) throws(ChatTemplateError) -> Value {
-    _ = try arguments.bind("first", [], context)
+  func first() throws(ChatTemplateError) -> Value {
+    _ = try bind("first", [])
     if case .iterator(let iterator) = value {
       return iterator.pull() ?? .undefined(message: "No first item, sequence was empty.")
     }
     return try context.items(of: value).first ?? .undefined(message: "No first item, sequence was empty.")
   }
 
-  @Sendable static func last(
-    _ value: Value, _ arguments: Arguments, _ context: Rendering
-  ) throws(ChatTemplateError) -> Value {
-    _ = try arguments.bind("last", [], context)
+  func last() throws(ChatTemplateError) -> Value {
+    _ = try bind("last", [])
     switch value {
     case .iterator, .loop:
       throw context.refusal(of: value, "'\(value.typeName)' object is not reversible")
@@ -36,17 +28,13 @@ extension Filters {
     return try context.items(of: value).last ?? .undefined(message: "No last item, sequence was empty.")
   }
 
-  @Sendable static func list(
-    _ value: Value, _ arguments: Arguments, _ context: Rendering
-  ) throws(ChatTemplateError) -> Value {
-    _ = try arguments.bind("list", [], context)
+  func list() throws(ChatTemplateError) -> Value {
+    _ = try bind("list", [])
     return try context.list(try context.items(of: value))
   }
 
-  @Sendable static func items(
-    _ value: Value, _ arguments: Arguments, _ context: Rendering
-  ) throws(ChatTemplateError) -> Value {
-    _ = try arguments.bind("items", [], context)
+  func items() throws(ChatTemplateError) -> Value {
+    _ = try bind("items", [])
     switch value {
     case .undefined: return try context.iterator([])
     case .dict(let dict): return try context.iterator(DictView(kind: .items, dict: dict).items)
@@ -54,18 +42,14 @@ extension Filters {
     }
   }
 
-  @Sendable static func reverse(
-    _ value: Value, _ arguments: Arguments, _ context: Rendering
-  ) throws(ChatTemplateError) -> Value {
-    _ = try arguments.bind("reverse", [], context)
+  func reverse() throws(ChatTemplateError) -> Value {
+    _ = try bind("reverse", [])
     if value.text != nil { return try context.slice(value, start: nil, stop: nil, step: -1) }
     return try context.iterator(try context.items(of: value).reversed())
   }
 
-  @Sendable static func join(
-    _ value: Value, _ arguments: Arguments, _ context: Rendering
-  ) throws(ChatTemplateError) -> Value {
-    let given = try arguments.bind("join", ["d", "attribute"], context)
+  func join() throws(ChatTemplateError) -> Value {
+    let given = try bind("join", ["d", "attribute"])
     let separator = if let value = given[0] { try context.string(of: value) } else { "" }
     var parts: [String] = []
     for item in try context.items(of: value) {
@@ -75,13 +59,11 @@ extension Filters {
     return .string(try StringMethods.join(parts, by: separator, context))
   }
 
-  @Sendable static func map(
-    _ value: Value, _ arguments: Arguments, _ context: Rendering
-  ) throws(ChatTemplateError) -> Value {
+  func map() throws(ChatTemplateError) -> Value {
     guard value.isTrue else { return try context.iterator([]) }
     var mapped: [Value] = []
     if arguments.positional.isEmpty, let path = arguments.keyword.first(where: { $0.name == "attribute" }) {
-      let given = try arguments.bind("map", ["attribute", "default"], context)
+      let given = try bind("map", ["attribute", "default"])
       let fallback = given[1].flatMap { $0.isNone ? nil : $0 }
       for item in try context.items(of: value) {
         try context.step()
@@ -100,14 +82,10 @@ extension Filters {
   }
 
   static func selecting(byAttribute: Bool, keeps: Bool) -> Filter {
-    { (value, arguments, context) throws(ChatTemplateError) in
-      try select(value, arguments, context, byAttribute: byAttribute, keeps: keeps)
-    }
+    { call in { () throws(ChatTemplateError) in try call.select(byAttribute: byAttribute, keeps: keeps) } }
   }
 
-  private static func select(
-    _ value: Value, _ arguments: Arguments, _ context: Rendering, byAttribute: Bool, keeps: Bool
-  ) throws(ChatTemplateError) -> Value {
+  private func select(byAttribute: Bool, keeps: Bool) throws(ChatTemplateError) -> Value {
     guard value.isTrue else { return try context.iterator([]) }
     var rest = arguments
     var path: Value?
@@ -131,10 +109,8 @@ extension Filters {
     return try context.iterator(kept)
   }
 
-  @Sendable static func sort(
-    _ value: Value, _ arguments: Arguments, _ context: Rendering
-  ) throws(ChatTemplateError) -> Value {
-    let given = try arguments.bind("sort", ["reverse", "case_sensitive", "attribute"], context)
+  func sort() throws(ChatTemplateError) -> Value {
+    let given = try bind("sort", ["reverse", "case_sensitive", "attribute"])
     let items = try context.items(of: value)
     var paths: [Value?] = [given[2]]
     if let text = given[2]?.text {
@@ -153,10 +129,8 @@ extension Filters {
     return try context.list(try context.sorted(items, keys: keys, reversed: given[0]?.isTrue ?? false))
   }
 
-  @Sendable static func dictsort(
-    _ value: Value, _ arguments: Arguments, _ context: Rendering
-  ) throws(ChatTemplateError) -> Value {
-    let given = try arguments.bind("dictsort", ["case_sensitive", "by", "reverse"], context)
+  func dictsort() throws(ChatTemplateError) -> Value {
+    let given = try bind("dictsort", ["case_sensitive", "by", "reverse"])
     let by = if let value = given[1] { try context.text(value, "dictsort's by") } else { "key" }
     guard by == "key" || by == "value" else {
       throw context.refused("You can only sort by either \"key\" or \"value\"")
@@ -172,10 +146,8 @@ extension Filters {
     return try context.list(try context.sorted(items, keys: keys, reversed: given[2]?.isTrue ?? false))
   }
 
-  @Sendable static func unique(
-    _ value: Value, _ arguments: Arguments, _ context: Rendering
-  ) throws(ChatTemplateError) -> Value {
-    let given = try arguments.bind("unique", ["case_sensitive", "attribute"], context)
+  func unique() throws(ChatTemplateError) -> Value {
+    let given = try bind("unique", ["case_sensitive", "attribute"])
     var seen: Set<HashKey> = []
     var kept: [Value] = []
     for item in try context.items(of: value) {
@@ -187,10 +159,8 @@ extension Filters {
     return try context.iterator(kept)
   }
 
-  @Sendable static func batch(
-    _ value: Value, _ arguments: Arguments, _ context: Rendering
-  ) throws(ChatTemplateError) -> Value {
-    let given = try arguments.bind("batch", ["linecount", "fill_with"], context)
+  func batch() throws(ChatTemplateError) -> Value {
+    let given = try bind("batch", ["linecount", "fill_with"])
     let size = try context.integer(given[0] ?? .none, "batch's linecount")
     guard size > 0 else { throw context.refused("batch's linecount must be positive") }
     let items = try context.items(of: value)
@@ -208,10 +178,8 @@ extension Filters {
     return try context.iterator(batches)
   }
 
-  @Sendable static func slice(
-    _ value: Value, _ arguments: Arguments, _ context: Rendering
-  ) throws(ChatTemplateError) -> Value {
-    let given = try arguments.bind("slice", ["slices", "fill_with"], context)
+  func slice() throws(ChatTemplateError) -> Value {
+    let given = try bind("slice", ["slices", "fill_with"])
     let count = try context.integer(given[0] ?? .none, "slice's count")
     guard count > 0 else { throw context.refused("slice's count must be positive") }
     let items = try context.items(of: value)

@@ -1,17 +1,17 @@
-extension Filters {
+extension FilterCall {
   static func casing(_ name: String) -> Filter {
-    { (value, arguments, context) throws(ChatTemplateError) in
-      _ = try arguments.bind(name, [], context)
-      let text = try StringMethods.cased(name, try context.string(of: value), context)
-      return try context.soft(value) { _ in text }
-    }
+    { call in { () throws(ChatTemplateError) in try call.cased(name) } }
+  }
+
+  private func cased(_ name: String) throws(ChatTemplateError) -> Value {
+    _ = try bind(name, [])
+    let text = try StringMethods.cased(name, try context.string(of: value), context)
+    return try context.soft(value) { _ in text }
   }
 
   /// Unlike `str.title`, only what follows a space, a hyphen or an opening bracket starts a word.
-  @Sendable static func title(
-    _ value: Value, _ arguments: Arguments, _ context: Rendering
-  ) throws(ChatTemplateError) -> Value {
-    _ = try arguments.bind("title", [], context)
+  func title() throws(ChatTemplateError) -> Value {
+    _ = try bind("title", [])
     let text = try context.string(of: value)
     try context.allocate(text.utf8.count)
     try context.walk(text.utf8.count * 8)
@@ -34,41 +34,31 @@ extension Filters {
     return .string(out)
   }
 
-  @Sendable static func trim(
-    _ value: Value, _ arguments: Arguments, _ context: Rendering
-  ) throws(ChatTemplateError) -> Value {
-    let given = try arguments.bind("trim", ["chars"], context)
+  func trim() throws(ChatTemplateError) -> Value {
+    let given = try bind("trim", ["chars"])
     var characters: String?
     if let value = given[0], !value.isNone { characters = try context.text(value, "trim's argument") }
     return try context.soft(value) { $0.pythonStripped(characters) }
   }
 
-  @Sendable static func string(
-    _ value: Value, _ arguments: Arguments, _ context: Rendering
-  ) throws(ChatTemplateError) -> Value {
-    _ = try arguments.bind("string", [], context)
+  func string() throws(ChatTemplateError) -> Value {
+    _ = try bind("string", [])
     return try context.soft(value) { $0 }
   }
 
-  @Sendable static func safe(
-    _ value: Value, _ arguments: Arguments, _ context: Rendering
-  ) throws(ChatTemplateError) -> Value {
-    _ = try arguments.bind("safe", [], context)
+  func safe() throws(ChatTemplateError) -> Value {
+    _ = try bind("safe", [])
     return .markup(try context.string(of: value))
   }
 
-  @Sendable static func escape(
-    _ value: Value, _ arguments: Arguments, _ context: Rendering
-  ) throws(ChatTemplateError) -> Value {
-    _ = try arguments.bind("escape", [], context)
+  func escape() throws(ChatTemplateError) -> Value {
+    _ = try bind("escape", [])
     if case .markup = value { return value }
     return .markup(try context.escaped(try context.string(of: value)))
   }
 
-  @Sendable static func replace(
-    _ value: Value, _ arguments: Arguments, _ context: Rendering
-  ) throws(ChatTemplateError) -> Value {
-    let given = try arguments.bind("replace", ["old", "new", "count"], context)
+  func replace() throws(ChatTemplateError) -> Value {
+    let given = try bind("replace", ["old", "new", "count"])
     guard let old = given[0], let new = given[1] else { throw context.refused("replace needs two arguments") }
     var limit = -1
     if let count = given[2], !count.isNone { limit = try context.integer(count, "count") }
@@ -78,10 +68,8 @@ extension Filters {
     return try context.text(changed)
   }
 
-  @Sendable static func indent(
-    _ value: Value, _ arguments: Arguments, _ context: Rendering
-  ) throws(ChatTemplateError) -> Value {
-    let given = try arguments.bind("indent", ["width", "first", "blank"], context)
+  func indent() throws(ChatTemplateError) -> Value {
+    let given = try bind("indent", ["width", "first", "blank"])
     let text = try context.text(value, "indent's operand")
     let width = given[0] ?? .integer(4)
     let indentation: String
@@ -106,9 +94,7 @@ extension Filters {
     return .string(out)
   }
 
-  @Sendable static func format(
-    _ value: Value, _ arguments: Arguments, _ context: Rendering
-  ) throws(ChatTemplateError) -> Value {
+  func format() throws(ChatTemplateError) -> Value {
     let text = try context.string(of: value)
     if arguments.keyword.isEmpty { return try context.percentFormat(text, try context.tuple(arguments.positional)) }
     guard arguments.positional.isEmpty else {
@@ -119,18 +105,14 @@ extension Filters {
     return try context.percentFormat(text, try context.dict(builder))
   }
 
-  @Sendable static func center(
-    _ value: Value, _ arguments: Arguments, _ context: Rendering
-  ) throws(ChatTemplateError) -> Value {
-    let given = try arguments.bind("center", ["width"], context)
+  func center() throws(ChatTemplateError) -> Value {
+    let given = try bind("center", ["width"])
     let text = try context.string(of: value)
     return try StringMethods.padded("center", text, Arguments([given[0] ?? .integer(80)]), context)
   }
 
-  @Sendable static func truncate(
-    _ value: Value, _ arguments: Arguments, _ context: Rendering
-  ) throws(ChatTemplateError) -> Value {
-    let given = try arguments.bind("truncate", ["length", "killwords", "end", "leeway"], context)
+  func truncate() throws(ChatTemplateError) -> Value {
+    let given = try bind("truncate", ["length", "killwords", "end", "leeway"])
     let text = try context.text(value, "truncate's operand")
     let end = if let value = given[2] { try context.text(value, "truncate's end") } else { "..." }
     let length = try context.integer(given[0] ?? .integer(255), "truncate's length")
@@ -148,10 +130,8 @@ extension Filters {
     return try context.text(part + end)
   }
 
-  @Sendable static func wordcount(
-    _ value: Value, _ arguments: Arguments, _ context: Rendering
-  ) throws(ChatTemplateError) -> Value {
-    _ = try arguments.bind("wordcount", [], context)
+  func wordcount() throws(ChatTemplateError) -> Value {
+    _ = try bind("wordcount", [])
     let text = try context.string(of: value)
     try context.walk(text.utf8.count * 8)
     var count = 0

@@ -1,29 +1,40 @@
-typealias Filter = @Sendable (Value, Arguments, Rendering) throws(ChatTemplateError) -> Value
+/// A filter's use: what it works on, and with what.
+struct FilterCall {
+  let value: Value
+  let arguments: Arguments
+  let context: Rendering
+
+  /// The values for the filter's parameters `names`, nil where none is given.
+  func bind(_ filter: String, _ names: [String]) throws(ChatTemplateError) -> [Value?] {
+    try arguments.bind(filter, names, context)
+  }
+}
+
+typealias Filter = @Sendable (FilterCall) -> () throws(ChatTemplateError) -> Value
 
 /// The filters a template can name.
 enum Filters {
   static let all: [String: Filter] = [
-    "abs": absolute, "batch": batch, "capitalize": casing("capitalize"), "center": center,
-    "count": length, "d": defaulted, "default": defaulted, "dictsort": dictsort, "e": escape, "escape": escape,
-    "first": first, "float": float, "format": format, "indent": indent, "int": int, "items": items, "join": join,
-    "last": last, "length": length, "list": list, "lower": casing("lower"), "map": map,
-    "max": extreme(isMax: true), "min": extreme(isMax: false),
-    "reject": selecting(byAttribute: false, keeps: false),
-    "rejectattr": selecting(byAttribute: true, keeps: false),
-    "replace": replace, "reverse": reverse, "round": round, "safe": safe,
-    "select": selecting(byAttribute: false, keeps: true),
-    "selectattr": selecting(byAttribute: true, keeps: true),
-    "slice": slice, "sort": sort, "string": string, "sum": sum, "title": title,
-    "tojson": tojson,
-    "trim": trim, "truncate": truncate, "unique": unique, "upper": casing("upper"),
-    "wordcount": wordcount,
+    "abs": FilterCall.absolute, "batch": FilterCall.batch, "capitalize": FilterCall.casing("capitalize"),
+    "center": FilterCall.center, "count": FilterCall.length, "d": FilterCall.defaulted, "default": FilterCall.defaulted,
+    "dictsort": FilterCall.dictsort, "e": FilterCall.escape, "escape": FilterCall.escape, "first": FilterCall.first,
+    "float": FilterCall.float, "format": FilterCall.format, "indent": FilterCall.indent, "int": FilterCall.int,
+    "items": FilterCall.items, "join": FilterCall.join, "last": FilterCall.last, "length": FilterCall.length,
+    "list": FilterCall.list, "lower": FilterCall.casing("lower"), "map": FilterCall.map,
+    "max": FilterCall.extreme(isMax: true), "min": FilterCall.extreme(isMax: false),
+    "reject": FilterCall.selecting(byAttribute: false, keeps: false),
+    "rejectattr": FilterCall.selecting(byAttribute: true, keeps: false), "replace": FilterCall.replace,
+    "reverse": FilterCall.reverse, "round": FilterCall.round, "safe": FilterCall.safe,
+    "select": FilterCall.selecting(byAttribute: false, keeps: true),
+    "selectattr": FilterCall.selecting(byAttribute: true, keeps: true), "slice": FilterCall.slice,
+    "sort": FilterCall.sort, "string": FilterCall.string, "sum": FilterCall.sum, "title": FilterCall.title,
+    "tojson": FilterCall.tojson, "trim": FilterCall.trim, "truncate": FilterCall.truncate, "unique": FilterCall.unique,
+    "upper": FilterCall.casing("upper"), "wordcount": FilterCall.wordcount,
   ]
+}
 
-  @Sendable static func tojson(
-    _ value: Value, _ arguments: Arguments, _ context: Rendering
-  ) throws(ChatTemplateError) -> Value {
-    try context.json(value, arguments)
-  }
+extension FilterCall {
+  func tojson() throws(ChatTemplateError) -> Value { try context.json(value, arguments) }
 }
 
 extension Rendering {
@@ -31,13 +42,11 @@ extension Rendering {
     guard let filter = Filters.all[name] else { throw .unknownFilter(name, line: line) }
     try enter()
     defer { leave() }
-    return try filter(value, arguments, self)
+    return try filter(FilterCall(value: value, arguments: arguments, context: self))()
   }
 
   /// The value at a path such as `function.name` or `0` in `item`, as filters' `attribute` looks it up.
-  func value(
-    atPath path: Value?, of item: Value, default fallback: Value? = nil
-  ) throws(ChatTemplateError) -> Value {
+  func value(atPath path: Value?, of item: Value, default fallback: Value? = nil) throws(ChatTemplateError) -> Value {
     guard let path, !path.isNone else { return item }
     var value = item
     for part in Self.parts(ofPath: path) {

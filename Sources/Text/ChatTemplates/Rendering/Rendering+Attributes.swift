@@ -10,9 +10,7 @@ extension Rendering {
   func item(_ key: Value, of object: Value) throws(ChatTemplateError) -> Value {
     if case .undefined = object { throw refusal(of: object, "") }
     if let found = try element(key, of: object) { return found }
-    if let name = key.text {
-      return try ownAttribute(name, of: object) ?? .undefined(attribute: name, of: object)
-    }
+    if let name = key.text { return try ownAttribute(name, of: object) ?? .undefined(attribute: name, of: object) }
     return .undefined(message: "\(object.typeName) object has no element \(try repr(of: key))")
   }
 

@@ -1,5 +1,3 @@
-import JSON
-
 extension Rendering {
   func compare(_ op: ComparisonOperator, _ a: Value, _ b: Value) throws(ChatTemplateError) -> Bool {
     switch op {
@@ -56,9 +54,7 @@ extension Rendering {
     try enter()
     defer { leave() }
     for (key, value) in zip(a.keys, a.values) {
-      guard let position = b.position(of: try hashKey(key)), try equal(value, b.values[position]) else {
-        return false
-      }
+      guard let position = b.position(of: try hashKey(key)), try equal(value, b.values[position]) else { return false }
     }
     return true
   }
@@ -119,8 +115,7 @@ extension Rendering {
     case (.undefined, _): throw refusal(of: a, "")
     case (_, .undefined): throw refusal(of: b, "")
     default:
-      throw refused(
-        "'\(op.rawValue)' not supported between instances of '\(a.typeName)' and '\(b.typeName)'")
+      throw refused("'\(op.rawValue)' not supported between instances of '\(a.typeName)' and '\(b.typeName)'")
     }
   }
 

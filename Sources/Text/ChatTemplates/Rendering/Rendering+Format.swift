@@ -132,9 +132,7 @@ extension Rendering {
       }
       return try formatted(string, specification)
     }
-    guard value.number != nil else {
-      throw refusal(of: value, "a format code cannot be used with \(value.typeName)")
-    }
+    guard value.number != nil else { throw refusal(of: value, "a format code cannot be used with \(value.typeName)") }
     return try formattedNumber(value, specification)
   }
 
@@ -142,9 +140,7 @@ extension Rendering {
     let scalars = Array(text.unicodeScalars)
     var specification = FormatSpecification()
     var i = 0
-    func isAlignment(_ index: Int) -> Bool {
-      index < scalars.count && "<>^=".unicodeScalars.contains(scalars[index])
-    }
+    func isAlignment(_ index: Int) -> Bool { index < scalars.count && "<>^=".unicodeScalars.contains(scalars[index]) }
     if isAlignment(1) {
       specification.fill = scalars[0]
       specification.alignment = scalars[1]
@@ -184,9 +180,7 @@ extension Rendering {
     return specification
   }
 
-  private func formatted(
-    _ text: String, _ specification: FormatSpecification
-  ) throws(ChatTemplateError) -> String {
+  private func formatted(_ text: String, _ specification: FormatSpecification) throws(ChatTemplateError) -> String {
     guard specification.alignment != "=" else { throw refused("'=' alignment is not allowed for strings") }
     var text = text
     if let precision = specification.precision { text = String(scalars: text.unicodeScalars.prefix(precision)) }
@@ -209,9 +203,7 @@ extension Rendering {
       digits = PythonNumbers.fixed(float.magnitude, precision: precision)
       isNegative = float.sign == .minus
     case (_, nil), (_, "d"), (_, "x"), (_, "X"), (_, "o"), (_, "b"):
-      guard let integer = value.integer else {
-        throw .unsupported("this number format", line: line)
-      }
+      guard let integer = value.integer else { throw .unsupported("this number format", line: line) }
       if value.integer != nil, specification.precision != nil { throw refused("precision not allowed for integers") }
       let radixes: [Unicode.Scalar: Int] = ["x": 16, "X": 16, "o": 8, "b": 2]
       let radix = specification.type.flatMap { radixes[$0] } ?? 10

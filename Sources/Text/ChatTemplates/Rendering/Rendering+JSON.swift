@@ -10,8 +10,7 @@ struct JSONStyle {
 extension Rendering {
   /// `tojson` as transformers defines it: `json.dumps` without HTML escapes.
   func json(_ value: Value, _ arguments: Arguments) throws(ChatTemplateError) -> Value {
-    let given = try arguments.bind(
-      "tojson", ["ensure_ascii", "indent", "separators", "sort_keys"], self)
+    let given = try arguments.bind("tojson", ["ensure_ascii", "indent", "separators", "sort_keys"], self)
     var style = JSONStyle()
     style.ensuresASCII = given[0]?.isTrue ?? false
     style.sortsKeys = given[3]?.isTrue ?? false

@@ -12,8 +12,7 @@ extension Rendering {
       if test == nil { length = items.count }
     }
     if test != nil { retain(scope) }
-    return LoopState(
-      source: source, length: length, filter: test.map { ($0, target, scope) })
+    return LoopState(source: source, length: length, filter: test.map { ($0, target, scope) })
   }
 
   /// The next item that passes the loop's `if`, without counting it as reached.

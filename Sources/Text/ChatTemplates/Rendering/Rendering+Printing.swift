@@ -72,9 +72,7 @@ extension Rendering {
     out += close
   }
 
-  private func writeRepr(
-    of keys: [Value], _ values: [Value], into out: inout String
-  ) throws(ChatTemplateError) {
+  private func writeRepr(of keys: [Value], _ values: [Value], into out: inout String) throws(ChatTemplateError) {
     try enter()
     defer { leave() }
     out += "{"

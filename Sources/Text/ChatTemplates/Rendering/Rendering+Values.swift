@@ -127,9 +127,7 @@ extension Rendering {
     }
   }
 
-  func assign(
-    _ value: Value, to target: AssignmentTarget, in scope: Scope
-  ) throws(ChatTemplateError) {
+  func assign(_ value: Value, to target: AssignmentTarget, in scope: Scope) throws(ChatTemplateError) {
     switch target {
     case .name(let name): scope.bind(name, value)
     case .attribute(let name, let owner):
@@ -139,9 +137,7 @@ extension Rendering {
       try setAttribute(name, value, of: namespace)
     case .tuple(let targets):
       let items = try items(of: value)
-      guard items.count <= targets.count else {
-        throw refused("too many values to unpack (expected \(targets.count))")
-      }
+      guard items.count <= targets.count else { throw refused("too many values to unpack (expected \(targets.count))") }
       guard items.count == targets.count else {
         throw refused("not enough values to unpack (expected \(targets.count), got \(items.count))")
       }

@@ -126,9 +126,7 @@ final class Rendering {
   }
 
   func checkValueSize(_ byteCount: Int) throws(ChatTemplateError) {
-    if byteCount > limits.valueByteCount {
-      throw .limitExceeded(.valueBytes, limit: limits.valueByteCount, line: line)
-    }
+    if byteCount > limits.valueByteCount { throw .limitExceeded(.valueBytes, limit: limits.valueByteCount, line: line) }
   }
 
   func retain(_ scope: Scope) {

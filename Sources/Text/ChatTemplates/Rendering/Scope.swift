@@ -63,8 +63,6 @@ final class LoopState {
     source: IteratorStorage, length: Int?,
     filter: (test: any Expression, target: AssignmentTarget, scope: Scope)?
   ) {
-    self.source = source
-    self.length = length
-    self.filter = filter
+    (self.source, self.length, self.filter) = (source, length, filter)
   }
 }

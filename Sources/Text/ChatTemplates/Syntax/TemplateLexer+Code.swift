@@ -88,9 +88,7 @@ extension TemplateLexer {
       if fractionEnd < source.count, source[fractionEnd] == "e" || source[fractionEnd] == "E" {
         var exponent = fractionEnd + 1
         if exponent < source.count, source[exponent] == "+" || source[exponent] == "-" { exponent += 1 }
-        if exponent < source.count, source[exponent].isASCIIDigit {
-          end = digitsEnd(from: exponent, radix: 10)
-        }
+        if exponent < source.count, source[exponent].isASCIIDigit { end = digitsEnd(from: exponent, radix: 10) }
       }
     }
     if end > whole {
@@ -198,9 +196,7 @@ extension TemplateLexer {
       }
       value = value << 4 | digit
     }
-    guard let scalar = Unicode.Scalar(value) else {
-      throw .syntax("an escape names no Unicode scalar", line: line)
-    }
+    guard let scalar = Unicode.Scalar(value) else { throw .syntax("an escape names no Unicode scalar", line: line) }
     text.append(scalar)
     return position + digitCount
   }

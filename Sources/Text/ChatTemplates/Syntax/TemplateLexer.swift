@@ -34,13 +34,9 @@ struct TemplateLexer {
     return lexer.tokens
   }
 
-  mutating func emit(_ kind: TemplateToken.Kind) {
-    tokens.append(TemplateToken(kind: kind, line: line))
-  }
+  mutating func emit(_ kind: TemplateToken.Kind) { tokens.append(TemplateToken(kind: kind, line: line)) }
 
-  func peek(_ offset: Int = 0) -> Unicode.Scalar? {
-    at + offset < source.count ? source[at + offset] : nil
-  }
+  func peek(_ offset: Int = 0) -> Unicode.Scalar? { at + offset < source.count ? source[at + offset] : nil }
 
   func matches(_ text: StaticString, at position: Int) -> Bool {
     let count = text.utf8CodeUnitCount

@@ -30,9 +30,7 @@ extension TemplateParser {
   }
 
   /// Parses the body of a block that has its own scope, after its opening tag, and passes over its end tag.
-  mutating func parseScope(
-    endedBy end: String, keepsLoop: Bool
-  ) throws(ChatTemplateError) -> [any Statement] {
+  mutating func parseScope(endedBy end: String, keepsLoop: Bool) throws(ChatTemplateError) -> [any Statement] {
     let (soft, loop) = (isSoft, isInLoop)
     isSoft = false
     if !keepsLoop { isInLoop = false }

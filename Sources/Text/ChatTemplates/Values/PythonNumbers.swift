@@ -16,9 +16,7 @@ enum PythonNumbers {
     if value == 0 { return sign + "0.0" }
     var (digits, exponent) = shortestDigits(value.magnitude)
     if exponent >= -4 && exponent < 16 {
-      if exponent < 0 {
-        return sign + "0." + String(repeating: "0", count: -exponent - 1) + text(digits[...])
-      }
+      if exponent < 0 { return sign + "0." + String(repeating: "0", count: -exponent - 1) + text(digits[...]) }
       while digits.count < exponent + 2 { digits.append(48) }
       return sign + text(digits[...exponent]) + "." + text(digits[(exponent + 1)...])
     }

@@ -1,7 +1,7 @@
 /// Finds out which members the states inside of names can still lead to.
 enum NameGates {
-  /// `marked` has the gates of states where names have ended, where all of an object ends, and, as `.naming` of nothing,
-  /// of those before names, which come to lead to all.
+  /// `marked` has the gates of states where names have ended, where all of an object ends, and, as `.naming` of
+  /// nothing, of those before names, which come to lead to all.
   static func make(
     _ rule: RuleAutomaton, marked: [Int32: MemberGate], budget: CompileBudget
   ) throws(StructuredOutputError) -> [Int32: MemberGate] {

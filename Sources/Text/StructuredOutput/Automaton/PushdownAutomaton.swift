@@ -133,9 +133,7 @@ struct PushdownAutomaton: Sendable {
   }
 
   /// `names[r]` says where rule `r` comes from, for errors.
-  init(
-    _ rules: [RuleAutomaton], names: [String], budget: CompileBudget
-  ) throws(StructuredOutputError) {
+  init(_ rules: [RuleAutomaton], names: [String], budget: CompileBudget) throws(StructuredOutputError) {
     var assembly = Assembly(rules)
     try LeftRecursion.check(assembly, names: names)
     let heights = try Heights.compute(assembly, budget: budget)

@@ -40,10 +40,7 @@ package struct SchemaBenchmark: Sendable {
     vocabulary: TokenVocabulary, layout: Layout, asksForMasks: Bool = true,
     encode: @escaping @Sendable (String) throws -> [Int32]
   ) {
-    self.vocabulary = vocabulary
-    self.layout = layout
-    self.asksForMasks = asksForMasks
-    self.encode = encode
+    (self.vocabulary, self.layout, self.asksForMasks, self.encode) = (vocabulary, layout, asksForMasks, encode)
   }
 
   /// This thread's, so that other programs do not count.

@@ -97,9 +97,7 @@ struct ConfigurationSets {
 
   /// `state` on the stack of `configuration`, with the record that its gate makes; nil where it cannot be completed
   /// there: shut, or nested too deep. Nothing else is ever entered.
-  private mutating func enter(
-    _ state: Int32, _ configuration: Configuration, byte: UInt8? = nil
-  ) -> Configuration? {
+  private mutating func enter(_ state: Int32, _ configuration: Configuration, byte: UInt8? = nil) -> Configuration? {
     let room = PushdownAutomaton.depthLimit - configuration.stack.depth
     guard automaton.heights[Int(state)] <= room else { return nil }
     switch automaton.enter(state, configuration.record, byte: byte, room: room) {

@@ -12,9 +12,7 @@ struct DecimalNumber: Hashable, Sendable {
   static let zero = DecimalNumber(isNegative: false, digits: [], exponent: 0)
 
   private init(isNegative: Bool, digits: [UInt8], exponent: Int) {
-    self.isNegative = isNegative
-    self.digits = digits
-    self.exponent = exponent
+    (self.isNegative, self.digits, self.exponent) = (isNegative, digits, exponent)
   }
 
   /// nil for a number with more digits or a larger exponent than anybody means.
@@ -55,9 +53,7 @@ struct DecimalNumber: Hashable, Sendable {
 
   var isZero: Bool { digits.isEmpty }
   var isInteger: Bool { exponent >= 0 }
-  var negated: DecimalNumber {
-    DecimalNumber(isNegative: !isNegative && !isZero, digits: digits, exponent: exponent)
-  }
+  var negated: DecimalNumber { DecimalNumber(isNegative: !isNegative && !isZero, digits: digits, exponent: exponent) }
   /// How many digits stand before the point; zero or less below 1.
   var integerDigitCount: Int { isZero ? 0 : digits.count + exponent }
   /// How many digits stand after the point.

@@ -57,12 +57,10 @@ struct NumberAutomata {
           ScalarAutomaton(whole: "[0-9]+\\.[0-9]*[1-9][0-9]*", budget: budget), budget: budget)
       }
       if let minimum = mirrored.minimum, !minimum.value.isNegative {
-        automaton = try automaton.intersection(
-          .magnitudes(comparedWith: minimum, wantsGreater: true), budget: budget)
+        automaton = try automaton.intersection(.magnitudes(comparedWith: minimum, wantsGreater: true), budget: budget)
       }
       if let maximum = mirrored.maximum, maximum.value.integerDigitCount <= Self.integerDigitLimit {
-        automaton = try automaton.intersection(
-          .magnitudes(comparedWith: maximum, wantsGreater: false), budget: budget)
+        automaton = try automaton.intersection(.magnitudes(comparedWith: maximum, wantsGreater: false), budget: budget)
       }
       for divisor in divisors { automaton = try automaton.intersection(divisor, budget: budget) }
       for divisor in constraint.nonDivisors.compactMap({ Divisor($0) }) {

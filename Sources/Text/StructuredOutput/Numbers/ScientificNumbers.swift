@@ -83,9 +83,7 @@ extension ScalarAutomaton {
             return isNegative == nil ? .exponent(allowed: allowed, isNegative: column == 13, digit: nil) : nil
           }
           guard column < 10 else { return nil }
-          guard let digit else {
-            return .exponent(allowed: allowed, isNegative: isNegative ?? false, digit: column)
-          }
+          guard let digit else { return .exponent(allowed: allowed, isNegative: isNegative ?? false, digit: column) }
           let value = 10 * digit + column
           return allowed.contains(isNegative == true ? -value : value) ? .ended : nil
         case .ended: return nil

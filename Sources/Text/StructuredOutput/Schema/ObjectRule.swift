@@ -30,9 +30,7 @@ struct ObjectRule {
   /// For each demand for a member of some kind, the indices of those that are, others behind the named ones.
   var witnesses: [[Int]] = []
 
-  func build(
-    into builder: inout RuleBuilder, compiler: SchemaCompiler, pointer: String
-  ) throws(StructuredOutputError) {
+  func build(into builder: inout RuleBuilder, compiler: SchemaCompiler, pointer: String) throws(StructuredOutputError) {
     builder.table = .members(try table(pointer, inOrder: compiler.inOrder))
     let gap = try compiler.gap()
     let (open, before, after, comma) = (
@@ -71,8 +69,7 @@ struct ObjectRule {
     }
     for (index, member) in members.enumerated() {
       try compiler.budget.spend(20 + 4 * member.name.utf8.count)
-      builder.addLiteral(
-        JSONText.string(member.name), from: before, to: addValue(index, member.rule, to: &builder))
+      builder.addLiteral(JSONText.string(member.name), from: before, to: addValue(index, member.rule, to: &builder))
     }
     for (index, other) in others.enumerated() {
       let named = addValue(members.count + index, other.rule, to: &builder)

@@ -5,14 +5,10 @@ extension SchemaCompiler {
   private static let containedLimit = 3
 
   /// '[' items ']', counted as far as the schema counts them.
-  func addArray(
-    _ shape: Shape, to builder: inout RuleBuilder, from: Int32, end: Int32
-  ) throws(StructuredOutputError) {
+  func addArray(_ shape: Shape, to builder: inout RuleBuilder, from: Int32, end: Int32) throws(StructuredOutputError) {
     let minimum = shape.minimumItemCount
     let maximum = shape.itemCountLimit
-    if shape.hasUniqueItems, maximum ?? 2 > 1 {
-      return builder.addCall(try uniqueItems(shape), from: from, to: end)
-    }
+    if shape.hasUniqueItems, maximum ?? 2 > 1 { return builder.addCall(try uniqueItems(shape), from: from, to: end) }
     for contained in shape.contained where contained.minimum > 1 || contained.maximum != nil {
       throw .unsupported(
         keyword: contained.maximum == nil ? "minContains" : "maxContains", pointer: contained.schema.pointer,
@@ -81,9 +77,7 @@ extension SchemaCompiler {
   }
 
   /// A call of the rule of such objects.
-  func addObject(
-    _ shape: Shape, to builder: inout RuleBuilder, from: Int32, end: Int32
-  ) throws(StructuredOutputError) {
+  func addObject(_ shape: Shape, to builder: inout RuleBuilder, from: Int32, end: Int32) throws(StructuredOutputError) {
     let key = shape.objectSignature
     if let known = objectRules[key] { return builder.addCall(known, from: from, to: end) }
     let object = try objectRule(shape)
@@ -184,8 +178,7 @@ extension SchemaCompiler {
       for (name, value) in object.members {
         let rule = try grammar.sharedRule("value \(inOrder) \(value.text())", name: budget.pointer) {
           (builder: inout RuleBuilder) throws(StructuredOutputError) in
-          try self.add(
-            literal: value, to: &builder, from: RuleBuilder.start, end: RuleBuilder.end, depth: depth + 1)
+          try self.add(literal: value, to: &builder, from: RuleBuilder.start, end: RuleBuilder.end, depth: depth + 1)
         }
         members.append(.init(name: name, isRequired: true, rule: rule))
       }

@@ -41,9 +41,7 @@ extension SchemaNormalizer {
     _ shape: Shape, besides names: [String]
   ) throws(StructuredOutputError) -> [(names: ScalarAutomaton?, demands: [SchemaReference])] {
     let hasPatterns = shape.members.contains { !$0.patterns.isEmpty }
-    if names.isEmpty, !hasPatterns, shape.nameSchemas.isEmpty {
-      return [(nil, shape.members.compactMap(\.additional))]
-    }
+    if names.isEmpty, !hasPatterns, shape.nameSchemas.isEmpty { return [(nil, shape.members.compactMap(\.additional))] }
     // Nothing has to be built where others are not allowed.
     if !hasPatterns, shape.members.contains(where: { $0.additional?.isFalse ?? false }) { return [] }
     budget.pointer = shape.pointer

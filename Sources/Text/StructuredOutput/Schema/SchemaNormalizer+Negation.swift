@@ -172,9 +172,7 @@ extension SchemaNormalizer {
     }
   }
 
-  private func arrayFailures(
-    _ keyword: String, _ keywords: SchemaKeywords
-  ) throws(StructuredOutputError) -> [Failure] {
+  private func arrayFailures(_ keyword: String, _ keywords: SchemaKeywords) throws(StructuredOutputError) -> [Failure] {
     func arrays(_ change: @escaping (inout Shape) -> Void) -> Failure {
       Failure { shape in
         shape.types.formIntersection(.array)

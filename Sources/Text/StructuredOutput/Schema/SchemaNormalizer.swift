@@ -161,9 +161,7 @@ final class SchemaNormalizer {
     for i in selection.shapes.indices { try selection.shapes[i].restrict(by: keywords) }
     try prune(&selection)
 
-    if keywords["$ref"] != nil {
-      try apply(try target(of: keywords), to: &selection, depth: depth + 1, active: active)
-    }
+    if keywords["$ref"] != nil { try apply(try target(of: keywords), to: &selection, depth: depth + 1, active: active) }
     for part in try keywords.schemas("allOf") ?? [] {
       try apply(part, to: &selection, depth: depth + 1, active: active)
     }

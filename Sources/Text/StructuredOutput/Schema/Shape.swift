@@ -135,9 +135,7 @@ struct Shape {
     var parts = ["t\(types.rawValue)"]
     if let listed { parts.append("v" + listed.text) }
     if !types.isDisjoint(with: .number) { parts.append("n\(number)") }
-    if types.contains(.string) {
-      parts.append("s" + stringSignature)
-    }
+    if types.contains(.string) { parts.append("s" + stringSignature) }
     if types.contains(.array) {
       parts.append("a\(minimumItemCount),\(maximumItemCount ?? -1),\(hasUniqueItems)")
       parts += items.map { "\($0.prefix.map(\.key)),\($0.rest?.key ?? "")" }

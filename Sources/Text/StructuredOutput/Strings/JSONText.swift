@@ -1,5 +1,3 @@
-import JSON
-
 /// How this module writes JSON texts that a schema gives.
 enum JSONText {
   /// The letter after the backslash.

@@ -37,9 +37,7 @@ struct ScalarAutomaton: Sendable {
     -> ScalarAutomaton
   {
     let last = maximum ?? minimum
-    guard last < stateLimit else {
-      throw .tooLarge(what: "a length", pointer: budget.pointer, limit: stateLimit - 1)
-    }
+    guard last < stateLimit else { throw .tooLarge(what: "a length", pointer: budget.pointer, limit: stateLimit - 1) }
     try budget.spend(last + 1)
     var transitions: [Int32] = []
     for count in 0...last { transitions.append(count < last ? Int32(count + 1) : maximum == nil ? Int32(count) : dead) }

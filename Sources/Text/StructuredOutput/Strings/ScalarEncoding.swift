@@ -20,9 +20,7 @@ extension RuleBuilder {
 
   /// Adds the strings that `automaton` accepts; returns the states that stand for its own.
   @discardableResult
-  mutating func add(
-    _ automaton: ScalarAutomaton, as encoding: Encoding, from: Int32, to target: Int32
-  ) -> [Int32] {
+  mutating func add(_ automaton: ScalarAutomaton, as encoding: Encoding, from: Int32, to target: Int32) -> [Int32] {
     add(automaton, ScalarEdges(automaton), as: encoding, from: from, to: target)
   }
 
@@ -119,9 +117,7 @@ extension RuleBuilder {
 
   /// Adds the UTF-8 of a range of scalars without surrogates, cut where lengths change, and into products of ranges of
   /// bytes.
-  private mutating func addUTF8(
-    _ range: ClosedRange<UInt32>, from: Int32, to target: Int32, tails: inout UTF8Tails
-  ) {
+  private mutating func addUTF8(_ range: ClosedRange<UInt32>, from: Int32, to target: Int32, tails: inout UTF8Tails) {
     for (count, limits) in [(1, 0...0x7F), (2, 0x80...0x7FF), (3, 0x800...0xFFFF), (4, 0x10000...0x10FFFF)]
       as [(Int, ClosedRange<UInt32>)]
     where range.overlaps(limits) {
@@ -143,10 +139,8 @@ extension RuleBuilder {
       let next =
         shift == 0
         ? target
-        : builder.tail(
-          UTF8Sequences(count: sequences.count - 1, low: low, high: high), to: target, tails: &tails)
-      builder.addBytes(
-        lead | UInt8(bytes.lowerBound)...lead | UInt8(bytes.upperBound), from: from, to: next)
+        : builder.tail(UTF8Sequences(count: sequences.count - 1, low: low, high: high), to: target, tails: &tails)
+      builder.addBytes(lead | UInt8(bytes.lowerBound)...lead | UInt8(bytes.upperBound), from: from, to: next)
     }
     let (low, high) = (sequences.low & rest, sequences.high & rest)
     if first == last { return add(first...first, low, high, &self) }

@@ -50,10 +50,8 @@ enum StringFormat: String, CaseIterable {
   /// No leap seconds: whether one existed depends on the day.
   private static let fullTime =
     "(?:[01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(?:\\.\\d{1,6})?(?:Z|[+-](?:[01]\\d|2[0-3]):[0-5]\\d)"
-  private static let durationDate =
-    "\\d{1,4}Y(?:\\d{1,4}M(?:\\d{1,4}D)?)?|\\d{1,4}M(?:\\d{1,4}D)?|\\d{1,4}D"
-  private static let durationTime =
-    "T(?:\\d{1,4}H(?:\\d{1,4}M)?(?:\\d{1,4}S)?|\\d{1,4}M(?:\\d{1,4}S)?|\\d{1,4}S)"
+  private static let durationDate = "\\d{1,4}Y(?:\\d{1,4}M(?:\\d{1,4}D)?)?|\\d{1,4}M(?:\\d{1,4}D)?|\\d{1,4}D"
+  private static let durationTime = "T(?:\\d{1,4}H(?:\\d{1,4}M)?(?:\\d{1,4}S)?|\\d{1,4}M(?:\\d{1,4}S)?|\\d{1,4}S)"
   private static let octet = "(?:25[0-5]|2[0-4]\\d|1\\d{2}|[1-9]?\\d)"
   /// Shorter than the 63 that DNS allows: an automaton counts in states.
   private static let label = "[A-Za-z](?:[A-Za-z0-9-]{0,29}[A-Za-z0-9])?"

@@ -38,9 +38,7 @@ final class MergeScratch {
         ranks[i - 1] = ranks[i]
       }
       if best > 0 { ranks[best - 1] = merges.merge(symbols[best - 1], symbols[best])?.rank ?? Self.noMerge }
-      if best + 1 < count {
-        ranks[best] = merges.merge(symbols[best], symbols[best + 1])?.rank ?? Self.noMerge
-      }
+      if best + 1 < count { ranks[best] = merges.merge(symbols[best], symbols[best + 1])?.rank ?? Self.noMerge }
     }
     for i in 0..<count { ids.append(Int(symbols[i])) }
   }

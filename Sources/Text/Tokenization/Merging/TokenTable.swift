@@ -27,9 +27,7 @@ struct TokenTable: Sendable {
   func contains(id: Int) -> Bool { id >= 0 && id < starts.count && starts[id] >= 0 }
 
   /// The UTF-8 of a token; nil for an unused id.
-  func bytes(of id: Int) -> ArraySlice<UInt8>? {
-    contains(id: id) ? arena[Int(starts[id])..<Int(ends[id])] : nil
-  }
+  func bytes(of id: Int) -> ArraySlice<UInt8>? { contains(id: id) ? arena[Int(starts[id])..<Int(ends[id])] : nil }
 
   func string(of id: Int) -> String? { bytes(of: id).map { String(decoding: $0, as: UTF8.self) } }
 

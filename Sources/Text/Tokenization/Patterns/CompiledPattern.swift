@@ -33,9 +33,7 @@ final class CompiledPattern: @unchecked Sendable {
     let code = copy.withUTF8 {
       pcre2_compile_8($0.baseAddress ?? UnsafePointer(bitPattern: 1), $0.count, options, &status, &offset, context)
     }
-    guard let code else {
-      throw .malformedPattern(field: field, reason: Self.message(status), offset: offset)
-    }
+    guard let code else { throw .malformedPattern(field: field, reason: Self.message(status), offset: offset) }
     // Without a JIT (a hardened kernel, another machine) matching is slower, with the same result.
     _ = pcre2_jit_compile_8(code, UInt32(PCRE2_JIT_COMPLETE))
     self.code = code

@@ -53,8 +53,7 @@ final class MatchScratch {
     let status = pcre2_match_8(code, subject, count, start, UInt32(PCRE2_NO_UTF_CHECK), data, context)
     guard status == PCRE2_ERROR_JIT_STACKLIMIT else { return status }
     // The interpreter keeps its backtracking points on the heap, up to the heap limit.
-    return pcre2_match_8(
-      code, subject, count, start, UInt32(PCRE2_NO_UTF_CHECK) | UInt32(PCRE2_NO_JIT), data, context)
+    return pcre2_match_8(code, subject, count, start, UInt32(PCRE2_NO_UTF_CHECK) | UInt32(PCRE2_NO_JIT), data, context)
   }
 
   /// Reads the clock at every 256th call only: most calls take less time than reading it.

@@ -20,9 +20,7 @@ indirect enum Decoder: Sendable {
     return steps
   }
 
-  private static func read(
-    _ field: TokenizerField, depth: Int, into steps: inout [Decoder]
-  ) throws(TokenizerError) {
+  private static func read(_ field: TokenizerField, depth: Int, into steps: inout [Decoder]) throws(TokenizerError) {
     guard depth < 8 else { throw .limitExceeded(field: "the nesting of \(field.path)", value: depth, limit: 7) }
     let type = try field["type"].string()
     switch type {

@@ -1,9 +1,7 @@
 extension PreTokenizer {
-  static let supported =
-    "Sequence, Split, ByteLevel, Digits, Metaspace, Punctuation, Whitespace, WhitespaceSplit"
+  static let supported = "Sequence, Split, ByteLevel, Digits, Metaspace, Punctuation, Whitespace, WhitespaceSplit"
   /// GPT-2's pattern, which ByteLevel applies unless told not to.
-  static let byteLevelPattern =
-    #"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#
+  static let byteLevelPattern = #"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#
 
   /// Reads a "pre_tokenizer" as a list of steps; `endsInByteLetters` when the last one turns bytes into letters,
   /// a step that is then left out for the model to do faster.

@@ -75,9 +75,7 @@ struct WordList {
   typealias Matcher = (UnsafeBufferPointer<UInt8>, (Range<Int>) -> Void) throws(TokenizerError) -> Void
 
   /// Cuts every word at the matches that `findMatches` reports in it, from left to right; drops empty pieces.
-  mutating func split(
-    _ behavior: SplitBehavior, inverted: Bool, _ findMatches: Matcher
-  ) throws(TokenizerError) {
+  mutating func split(_ behavior: SplitBehavior, inverted: Bool, _ findMatches: Matcher) throws(TokenizerError) {
     var pieces: [Word] = []
     pieces.reserveCapacity(words.count)
     var spans: [SplitSpan] = []

@@ -16,14 +16,10 @@ package struct StreamingDecoder: Sendable {
   }
 
   /// What was kept back, the end of the text; the decoder must not be used afterwards.
-  package mutating func finish() throws(TokenizerError) -> String {
-    String(decoding: try finishBytes(), as: UTF8.self)
-  }
+  package mutating func finish() throws(TokenizerError) -> String { String(decoding: try finishBytes(), as: UTF8.self) }
 
   mutating func pushBytes(_ id: Int) throws(TokenizerError) -> [UInt8] {
-    guard let form = tokenizer.form(of: id) else {
-      throw .unknownID(id: id, vocabularySize: tokenizer.vocabularySize)
-    }
+    guard let form = tokenizer.form(of: id) else { throw .unknownID(id: id, vocabularySize: tokenizer.vocabularySize) }
     if skipsSpecialTokens, tokenizer.isSpecial(id) { return [] }
     return try run([DecodedChunk(bytes: Array(form), endsToken: true)], from: 0)
   }

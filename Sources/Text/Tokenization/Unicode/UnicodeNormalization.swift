@@ -87,9 +87,7 @@ enum UnicodeNormalization: String, Sendable {
   }
 
   private static func pair(_ first: UInt32, _ second: UInt32) -> UInt64 { UInt64(first) << 32 | UInt64(second) }
-  private static func combiningClass(_ value: UInt32) -> UInt8 {
-    value < 0x300 ? 0 : combiningClasses[value] ?? 0
-  }
+  private static func combiningClass(_ value: UInt32) -> UInt8 { value < 0x300 ? 0 : combiningClasses[value] ?? 0 }
 
   /// Whether Unicode 9 had the character.
   static func isKnown(_ scalar: Unicode.Scalar) -> Bool { (scalar.properties.age?.major ?? 99) <= 9 }

@@ -67,8 +67,7 @@ final class HostWeights {
     let sharedBytes = budget.bytesByNode(of: pool, .shared)
     if isCommon, isLeader {
       let digest = layout?.shared ?? []
-      shared = pooled(
-        "\(subject), of ranks on NUMA node \(place)", manifest(digest, sharedBytes), isShared: true)
+      shared = pooled("\(subject), of ranks on NUMA node \(place)", manifest(digest, sharedBytes), isShared: true)
     }
     if options.shares { try exchange(&shared, sharedBytes, leader: sharers.first, isCommon: isCommon) }
     self.sharers = shared == nil ? [] : sharers

@@ -86,15 +86,11 @@ package struct KeptManifest: Equatable, Sendable {
   /// Why weights that go with `self` are not those that `wanted` describes; nil where they are, as far as one can tell
   /// without looking at them.
   package func difference(from wanted: KeptManifest) -> String? {
-    if version != wanted.version {
-      return "they have layout version \(version), and this program \(wanted.version)"
-    }
+    if version != wanted.version { return "they have layout version \(version), and this program \(wanted.version)" }
     if fingerprint != wanted.fingerprint { return "the checkpoint's settings or headers are others" }
     if files != wanted.files { return "the checkpoint's files have changed or are others" }
     if precision != wanted.precision { return "they are held as \(precision), not as \(wanted.precision)" }
-    if layout != wanted.layout {
-      return "they are laid out for other experts, threads or NUMA nodes"
-    }
+    if layout != wanted.layout { return "they are laid out for other experts, threads or NUMA nodes" }
     guard segments.map(\.node) == wanted.segments.map(\.node),
       segments.map(\.byteCount) == wanted.segments.map(\.byteCount)
     else { return "their memory has other sizes" }

@@ -1,6 +1,5 @@
 import Checkpoints
 import Machine
-import MoEModel
 import Synchronization
 
 /// One pool of memory under a name at the keeper: taken from there, or handed over once it is filled.
@@ -38,8 +37,7 @@ struct KeptPool {
     else { return (nil, "their memory has other sizes") }
     var arenas: [NodeArena] = []
     for (memory, segment) in zip(memory, manifest.segments) {
-      arenas.append(
-        try NodeArena(node: segment.node, byteCount: segment.byteCount, in: memory, isWritable: false))
+      arenas.append(try NodeArena(node: segment.node, byteCount: segment.byteCount, in: memory, isWritable: false))
     }
     guard Self.sums(arenas, pool) == manifest.segments.map(\.sum) else {
       return (nil, "their bytes have changed since they were packed")

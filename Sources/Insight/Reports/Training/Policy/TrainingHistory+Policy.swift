@@ -11,9 +11,7 @@ extension TrainingHistory {
   private static let transcriptSteps = 16
 
   /// Whether it is of reinforcement learning.
-  var hasPolicy: Bool {
-    !accuracies.isEmpty || !transcripts.isEmpty || bins.contains { !$0.policy.isEmpty }
-  }
+  var hasPolicy: Bool { !accuracies.isEmpty || !transcripts.isEmpty || bins.contains { !$0.policy.isEmpty } }
 
   /// Puts the names of a step's parts in the list, and takes those from it that have no place there.
   mutating func name(_ steps: inout PolicySteps, in order: [String]) {

@@ -44,10 +44,9 @@ package struct Transcript: Sendable, Equatable {
 
   /// Numbers that are none become null.
   package var json: JSONValue {
-    func number(_ value: Double) -> JSONValue { JSONNumber(value).map { .number($0) } ?? .null }
     var object = JSONObject([
       ("step", .int(step)), ("prompt", .string(prompt)), ("completion", .string(completion)),
-      ("reward", number(reward)), ("advantage", number(advantage)), ("tokens", .int(tokens)), ("cut", .bool(isCut)),
+      ("reward", .double(reward)), ("advantage", .double(advantage)), ("tokens", .int(tokens)), ("cut", .bool(isCut)),
     ])
     if let expected { object["expected"] = .string(expected) }
     if let outcome { object["outcome"] = .string(outcome) }

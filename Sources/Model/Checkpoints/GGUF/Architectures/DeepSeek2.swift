@@ -81,8 +81,7 @@ extension GGUFSettings {
       try optionalInt("attention.q_lora_rank", in: Self.counts).flatMap { $0 > 0 ? .int($0) : nil } ?? .null
     // All heads have the same latent, which files count as one key of its width.
     config["num_key_value_heads"] = .int(heads)
-    ignore(
-      "attention.key_length", "attention.value_length", "attention.key_length_mla", "attention.value_length_mla")
+    ignore("attention.key_length", "attention.value_length", "attention.key_length_mla", "attention.value_length_mla")
     try latentScaling(of: &config)
     return config
   }
@@ -142,8 +141,7 @@ extension GGUFSettings {
     config["index_head_dim"] = .int(try int("attention.indexer.key_length", in: Self.sizes))
     config["index_topk"] = .int(try int("attention.indexer.top_k", in: Self.sizes))
     if let types = try scalars("attention.indexer.types") {
-      config["indexer_types"] = .array(
-        types.map { if case .bool(true) = $0 { "full" } else { "shared" } })
+      config["indexer_types"] = .array(types.map { if case .bool(true) = $0 { "full" } else { "shared" } })
     }
   }
 }

@@ -9,8 +9,7 @@ extension GGUFArchitecture {
     try settings.requireRouter(sigmoid: false)
     try settings.requireNormalizedWeights()
     try settings.requireNoScale()
-    try settings.experts(
-      into: &config, count: "moe_num_experts", width: "moe_intermediate_size", chosen: "moe_k")
+    try settings.experts(into: &config, count: "moe_num_experts", width: "moe_intermediate_size", chosen: "moe_k")
     config["moe_num_shared_experts"] = .int(
       try settings.optionalInt("expert_shared_count", in: GGUFSettings.counts) ?? 0)
     settings.ignore("expert_shared_feed_forward_length")

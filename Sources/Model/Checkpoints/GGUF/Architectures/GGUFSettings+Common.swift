@@ -166,8 +166,7 @@ extension GGUFSettings {
     }
     return try frequencies.map { (values) throws(CheckpointError) in
       guard
-        let scaling = Llama3Frequencies(
-          factors: values, base: try optionalNumber("rope.freq_base")?.double ?? 10_000)
+        let scaling = Llama3Frequencies(factors: values, base: try optionalNumber("rope.freq_base")?.double ?? 10_000)
       else { throw metadata.problem(.ropeFactors(tensor: GGUFCheckpoint.frequencies)) }
       return scaling.json
     }

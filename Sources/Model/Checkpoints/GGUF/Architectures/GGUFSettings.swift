@@ -16,9 +16,7 @@ final class GGUFSettings {
   init(
     _ metadata: GGUFMetadata, architecture: String, tensors: some Sequence<GGUFTensor>, frequencies: [Float]? = nil
   ) {
-    self.frequencies = frequencies
-    self.metadata = metadata
-    self.architecture = architecture
+    (self.frequencies, self.metadata, self.architecture) = (frequencies, metadata, architecture)
     self.tensors = Dictionary(tensors.map { (ExactString($0.name), $0) }) { first, _ in first }
   }
 
@@ -56,9 +54,7 @@ final class GGUFSettings {
   }
 
   func number(_ key: String) throws(CheckpointError) -> JSONNumber {
-    guard let value = try optionalNumber(key) else {
-      throw metadata.problem(.missing(key: "\(architecture).\(key)"))
-    }
+    guard let value = try optionalNumber(key) else { throw metadata.problem(.missing(key: "\(architecture).\(key)")) }
     return value
   }
 

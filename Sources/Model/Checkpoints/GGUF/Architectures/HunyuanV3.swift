@@ -7,8 +7,7 @@ extension GGUFArchitecture {
   ) { (settings) throws(CheckpointError) in
     var config = try settings.groupedDecoder("hy_v3")
     config["attention_bias"] = .bool(settings.layersHold("attn_q.bias"))
-    config["mlp_bias"] = .bool(
-      settings.layersHold("ffn_gate.bias") || settings.layersHold("ffn_gate_shexp.bias"))
+    config["mlp_bias"] = .bool(settings.layersHold("ffn_gate.bias") || settings.layersHold("ffn_gate_shexp.bias"))
     try settings.requireRouter(sigmoid: true)
     try settings.requireNormalizedWeights()
     try settings.experts(into: &config, count: "num_experts", width: "moe_intermediate_size")

@@ -64,8 +64,7 @@ struct GGUFHeader: Sendable {
       throw scanner.problem(.endsInside("the space before the data"))
     }
     for entry in entries {
-      tensors.append(
-        try Self.tensor(entry, dataStart: dataStart, alignment: alignment, file, limits))
+      tensors.append(try Self.tensor(entry, dataStart: dataStart, alignment: alignment, file, limits))
     }
     tensors.sort { ($0.byteOffset, $0.byteCount) < ($1.byteOffset, $1.byteCount) }
     for (tensor, next) in zip(tensors, tensors.dropFirst())
@@ -124,8 +123,7 @@ struct GGUFHeader: Sendable {
       throw scanner.problem(.unknownType(tensor: name, type: number))
     }
     guard shape[0] % type.blockSize == 0 else {
-      throw scanner.problem(
-        .partialBlock(tensor: name, type: type.name, columns: shape[0], block: type.blockSize))
+      throw scanner.problem(.partialBlock(tensor: name, type: type.name, columns: shape[0], block: type.blockSize))
     }
     return (name, shape.reversed(), type, try scanner.integer(UInt64.self, what))
   }

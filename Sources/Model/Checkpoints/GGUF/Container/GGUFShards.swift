@@ -28,9 +28,7 @@ struct GGUFShards {
       paths = [file]
       return
     }
-    guard part.count <= limits.shardCount else {
-      throw .tooMany(path: file, what: "files", limit: limits.shardCount)
-    }
+    guard part.count <= limits.shardCount else { throw .tooMany(path: file, what: "files", limit: limits.shardCount) }
     paths = (1...part.count).map { part.path(of: $0) }
     // The one that was named says best what is wrong with it.
     for path in paths where path != file && access(path, F_OK) != 0 {

@@ -30,9 +30,7 @@ struct GGUFDocuments: ModelDocuments {
     }
     guard let value else { return nil }
     let bytes = Array(value.text().utf8)
-    guard bytes.count <= limit else {
-      throw .tooLarge(path: "\(path)/\(name)", byteCount: bytes.count, limit: limit)
-    }
+    guard bytes.count <= limit else { throw .tooLarge(path: "\(path)/\(name)", byteCount: bytes.count, limit: limit) }
     return bytes
   }
 

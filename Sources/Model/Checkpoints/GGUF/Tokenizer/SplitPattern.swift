@@ -34,9 +34,7 @@ struct SplitPattern: Sendable {
   }
 
   /// The `pre_tokenizer` of a `tokenizer.json`.
-  var json: JSONValue {
-    ["type": "Sequence", "pretokenizers": .array(steps.map(\.json))]
-  }
+  var json: JSONValue { ["type": "Sequence", "pretokenizers": .array(steps.map(\.json))] }
 
   /// Nil for names that are not known.
   static func named(_ name: String) -> SplitPattern? { all.first { $0.names.contains(name) }?.pattern }
@@ -145,8 +143,7 @@ extension SplitPattern {
   private static let kimiK2 = SplitPattern([
     .regex(
       #"[\p{Han}]+|"#
-        + cased(
-          upper: #"(?:(?!\p{Han})\#(upper))"#, lower: #"(?:(?!\p{Han})\#(lower))"#, after: contractions + "?")
+        + cased(upper: #"(?:(?!\p{Han})\#(upper))"#, lower: #"(?:(?!\p{Han})\#(lower))"#, after: contractions + "?")
         + #"|\p{N}{1,3}|\#(marks)|\#(spaces)"#), .byteLetters,
   ])
 }

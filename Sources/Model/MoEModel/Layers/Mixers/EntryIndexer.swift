@@ -55,8 +55,7 @@ final class EntryIndexer {
     for place in compute.share(of: chosen.rowCount, worker: worker) {
       let row = chosen[place].row
       let queries = scratch.queries(row + 1)[row]
-      rotary.rotate(
-        queries + shape.headDims - rotaryDims, heads: shape.headCount, stride: shape.headDims, row: row)
+      rotary.rotate(queries + shape.headDims - rotaryDims, heads: shape.headCount, stride: shape.headDims, row: row)
       let headWeights = scratch.headWeights(row + 1)[row]
       compute.scale(headWeights, by: factor, into: headWeights, count: shape.headCount)
     }

@@ -39,8 +39,7 @@ final class EntryPool {
     for task in compute.share(of: batch.chunks.count * panels, worker: worker) {
       let (number, panel) = task.quotientAndRemainder(dividingBy: panels)
       let first = panel * Self.panelDims
-      join(
-        batch, number, places.elements[number], dims: first..<min(first + Self.panelDims, shape.dims))
+      join(batch, number, places.elements[number], dims: first..<min(first + Self.panelDims, shape.dims))
     }
   }
 

@@ -19,8 +19,7 @@ extension GatedDeltaLayer {
     while wanted < batch.chunks.count * tasks {
       let (chunk, task) = (wanted / tasks, wanted % tasks)
       let (head, part) = (task / parts, task % parts)
-      recall(
-        batch, chunk, head: head, panels: (panels * part / parts)..<(panels * (part + 1) / parts), rows: rows)
+      recall(batch, chunk, head: head, panels: (panels * part / parts)..<(panels * (part + 1) / parts), rows: rows)
       wanted = scratch.nextTask.take()
     }
   }

@@ -22,7 +22,8 @@ final class GroupedAttentionLayer: SequenceMixer {
   private let slices: GroupedSlices?
 
   /// `scale` is the factor on query-key products before the softmax; `rotary`: nil in a layer that does not rotate;
-  /// `input`: where the layer's input is kept. `shape` and `weights` are those of this rank's heads where there are `slices`.
+  /// `input`: where the layer's input is kept. `shape` and `weights` are those of this rank's heads where there are
+  /// `slices`.
   init(
     reading: StreamReading, _ shape: GroupedAttention, _ weights: GroupedAttentionWeights, cache: LayerCache,
     span: AttentionSpan, scale: Float, epsilon: Float, rotary: RotaryAngles?, scratch: GroupedAttentionScratch,
@@ -118,9 +119,7 @@ final class GroupedAttentionLayer: SequenceMixer {
     }
   }
 
-  private func normalize(
-    _ x: UnsafeMutablePointer<Float>, heads: Int, stride: Int, _ weight: AlignedBuffer<Float>?
-  ) {
+  private func normalize(_ x: UnsafeMutablePointer<Float>, heads: Int, stride: Int, _ weight: AlignedBuffer<Float>?) {
     guard let weight else { return }
     let (rows, width) = shape.queryKeyNorm == .perHead ? (heads, shape.headDims) : (1, heads * shape.headDims)
     compute.rmsNorm(

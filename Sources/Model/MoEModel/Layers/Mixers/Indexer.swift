@@ -63,8 +63,7 @@ final class Indexer {
   /// The worker's share of queries, from the queries' latents after their norm.
   func projectQueries(_ latents: Rows, rows: Int, worker: Int) {
     guard !chosen.isEmpty else { return }
-    weights.query.multiply(
-      compute, worker: worker, latents, into: (slices?.queries).own(of: scratch.queries(rows)))
+    weights.query.multiply(compute, worker: worker, latents, into: (slices?.queries).own(of: scratch.queries(rows)))
   }
 
   /// Chooses positions for all rows that need it, after `store` and `projectQueries`, for which all workers have
@@ -78,8 +77,7 @@ final class Indexer {
     for place in compute.share(of: chosen.rowCount, worker: worker) {
       let row = chosen[place].row
       let queries = scratch.queries(row + 1)[row]
-      rotary.rotate(
-        queries, heads: shape.headCount, stride: shape.headDims, row: row, interleaved: shape.interleaved)
+      rotary.rotate(queries, heads: shape.headCount, stride: shape.headDims, row: row, interleaved: shape.interleaved)
       let headWeights = scratch.headWeights(row + 1)[row]
       compute.scale(headWeights, by: factor, into: headWeights, count: shape.headCount)
     }

@@ -49,8 +49,7 @@ final class LatentAttentionLayer: SequenceMixer {
       let down = weights.queryUp == nil ? scratch.query(rows) : scratch.queryLatent(rows)
       weights.queryDown.multiply(compute, worker: worker, stream.normed, into: (slices?.queryLatent).own(of: down))
       let keyValue = scratch.keyValue(rows)
-      weights.keyValueDown.multiply(
-        compute, worker: worker, stream.normed, into: (slices?.keyValue).own(of: keyValue))
+      weights.keyValueDown.multiply(compute, worker: worker, stream.normed, into: (slices?.keyValue).own(of: keyValue))
       indexer?.project(stream.normed, rows: rows, worker: worker)
       slices?.keyValue.gatherer.prepare(worker: worker)
       pool.barrier(worker: worker)
@@ -155,8 +154,7 @@ final class LatentAttentionLayer: SequenceMixer {
         let own = query[row] + head * shape.queryDims
         compute.scale(own, by: factors[row].pointee, into: own, count: shape.queryDims)
       }
-      rounded.round(
-        compute, row: row * shape.headCount + head, query[row] + head * shape.queryDims)
+      rounded.round(compute, row: row * shape.headCount + head, query[row] + head * shape.queryDims)
     }
     let queries = rounded.rows(of: query.start, stride: shape.queryDims)
     weights.keyAbsorb[head].multiply(

@@ -12,9 +12,7 @@ protocol SequenceMixer: AnyObject {
 
 extension DecoderBatch {
   /// Calls `body` for each row of the batch that is `worker`'s, with its chunk and its place there.
-  func forEachRow(
-    _ compute: Compute, worker: Int, _ body: (_ chunk: Chunk, _ index: Int, _ row: Int) -> Void
-  ) {
+  func forEachRow(_ compute: Compute, worker: Int, _ body: (_ chunk: Chunk, _ index: Int, _ row: Int) -> Void) {
     let share = compute.share(of: tokens.count, worker: worker)
     for chunk in chunks {
       let first = max(share.lowerBound, chunk.firstRow)

@@ -40,7 +40,7 @@ package final class StateCache {
     memory = try ReservedMemory(byteCount: overflows ? Int.max : bytes)
   }
 
-  /// The first number of a slot.
+  /// Where the numbers of a slot, from 0 to below `slotCount`, begin.
   package func address(ofSlot slot: Int32) -> UnsafeMutablePointer<Float> {
     memory.base.assumingMemoryBound(to: Float.self) + Int(slot) * slotNumbers
   }
@@ -59,7 +59,7 @@ package final class StateCache {
     }
   }
 
-  /// Makes a slot what another is.
+  /// Makes a slot what another is, both by their numbers.
   package func copy(_ source: Int32, to slot: Int32, _ compute: Compute) {
     guard source != slot else { return }
     copy(address(ofSlot: source), to: address(ofSlot: slot), compute)

@@ -1,5 +1,3 @@
-import Kernels
-
 /// The one order in which a token's expert outputs are added: along the binary tree over expert ids.
 ///
 /// Leaves are expert ids; an inner node spans an aligned range of 2ʲ ids and is the sum of its two halves, or the one
@@ -9,11 +7,9 @@ package enum CombineTree {
   /// The height at which two ids part: the smallest j for which both lie in one aligned range of 2ʲ ids.
   package static func level(_ a: Int32, _ b: Int32) -> Int { 32 - (a ^ b).leadingZeroBitCount }
 
-  /// Visits the additions, in order, that sum entries with the ascending ids `ids`: entry `source` is to be added
-  /// to entry `target`. Entry 0 ends up with the total.
-  package static func visit(
-    _ ids: UnsafePointer<Int32>, count: Int, add: (_ target: Int, _ source: Int) -> Void
-  ) {
+  /// Visits the additions, in order, that sum entries with the ascending ids `ids`, `[count]`: entry `source` is to be
+  /// added to entry `target`. Entry 0 ends up with the total.
+  package static func visit(_ ids: UnsafePointer<Int32>, count: Int, add: (_ target: Int, _ source: Int) -> Void) {
     guard count > 1 else { return }
     // Open subtrees from left to right; the levels at which neighbours part fall strictly, so 32 places suffice.
     withUnsafeTemporaryAllocation(of: (entry: Int, level: Int).self, capacity: 33) { open in
@@ -35,8 +31,8 @@ package enum CombineTree {
     }
   }
 
-  /// The plain twin of `visit`, straight from the definition: the sum of entries `ids` within the aligned range
-  /// `[base, base + 2^level)`; nil when none is there.
+  /// The plain twin of `visit`, straight from the definition: the sum of `values`, `[ids.count][columns]`, of those
+  /// `ids` that lie within the aligned range `[base, base + 2^level)`; nil when none is there.
   package static func reference(ids: [Int32], values: [[Float]], base: Int32, level: Int) -> [Float]? {
     if level == 0 { return ids.firstIndex(of: base).map { values[$0] } }
     let left = reference(ids: ids, values: values, base: base, level: level - 1)

@@ -27,8 +27,8 @@ package final class ExpertBank: RoutedExperts {
   /// By layer, what the last batch left behind: one for all layers where those of one are kept; empty where nothing is.
   private let tapes: [ExpertTape]
 
-  /// `weights` of a model with a mixture. Where activations are kept each layer's visits come in one batch, which leaves its tape
-  /// behind; rows must be fp32 or bf16.
+  /// `weights` of a model with a mixture. Where activations are kept each layer's visits come in one batch, which
+  /// leaves its tape behind; rows must be fp32 or bf16.
   package init(
     _ description: DecoderDescription, mixture: MixtureDescription, weights: ModelWeights, compute: Compute,
     kept: KeptActivations = .none
@@ -235,7 +235,7 @@ extension FeedForwardWeights {
 }
 
 extension Compute {
-  /// out := activation(gate, up); out may be either.
+  /// out := activation(gate, up), all `[count]`; out may be either.
   package func activate(
     _ activation: Activation, gate: UnsafePointer<Float>, up: UnsafePointer<Float>,
     into out: UnsafeMutablePointer<Float>, count: Int

@@ -25,9 +25,7 @@ package protocol ExpertDispatcher: AnyObject {
 }
 
 extension ExpertDispatcher {
-  package func combine(
-    _ flight: Flight, into output: UnsafeMutablePointer<Float>, adding more: () -> Void
-  ) throws {
+  package func combine(_ flight: Flight, into output: UnsafeMutablePointer<Float>, adding more: () -> Void) throws {
     try combine(flight, into: output)
     more()
   }

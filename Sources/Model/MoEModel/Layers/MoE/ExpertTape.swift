@@ -1,4 +1,3 @@
-import Kernels
 import Tensors
 
 /// What one rank's experts of one layer saw and made in a forward pass: visits sorted by expert, an expert's in order

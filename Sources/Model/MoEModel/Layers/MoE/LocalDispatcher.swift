@@ -21,6 +21,7 @@ package final class LocalDispatcher: ExpertDispatcher {
   private let hiddenSize: Int
   private var idle: [Flight] = []
 
+  /// `hiddenSize`: numbers of a row.
   package init(compute: Compute, hiddenSize: Int) { (self.compute, self.hiddenSize) = (compute, hiddenSize) }
 
   package func dispatch(_ rows: Rows, count: Int, _ decisions: RouterDecisions, layer: Int) -> Flight {

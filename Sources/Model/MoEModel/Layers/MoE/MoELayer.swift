@@ -32,9 +32,7 @@ final class MoELayer: FeedForwardLayer {
 
   var phase: Phase { .gate }
 
-  func forward(_ stream: ResidualStream, _ pass: ForwardPass) throws {
-    try forward(stream, pass, through: dispatcher)
-  }
+  func forward(_ stream: ResidualStream, _ pass: ForwardPass) throws { try forward(stream, pass, through: dispatcher) }
 
   private func forward(
     _ stream: ResidualStream, _ pass: ForwardPass, through dispatcher: some ExpertDispatcher
@@ -137,9 +135,7 @@ final class MoELayer: FeedForwardLayer {
   /// update += sigmoid(gate) · what the shared expert made, in these columns of the worker's rows.
   private func addShared(to update: MatrixView<Float>, columns: Range<Int>, worker: Int) {
     let rows = update.rowCount
-    let (output, gate, own) = (
-      scratch.shared(rows).columns(columns), scratch.sharedGate(rows), update.columns(columns)
-    )
+    let (output, gate, own) = (scratch.shared(rows).columns(columns), scratch.sharedGate(rows), update.columns(columns))
     for row in compute.share(of: rows, worker: worker) {
       if weights.sharedGate != nil {
         compute.scale(output[row], by: sigmoid(gate[row].pointee), into: output[row], count: columns.count)

@@ -9,6 +9,7 @@ package final class RouterDecisions {
   /// `[rows, topK]`
   package let weights: AlignedBuffer<Float>
 
+  /// Room for the decisions of `capacity` rows.
   package init(capacity: Int, topK: Int) {
     self.topK = topK
     experts = AlignedBuffer(count: capacity * topK)

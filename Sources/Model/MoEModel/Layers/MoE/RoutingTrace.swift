@@ -26,11 +26,9 @@ package final class RoutingTrace {
     if count == noted.count { noted.append(Layer(layer: layer, topK: 0, experts: [], weights: [])) }
     (noted[count].layer, noted[count].topK) = (layer, decisions.topK)
     noted[count].experts.removeAll(keepingCapacity: true)
-    noted[count].experts.append(
-      contentsOf: UnsafeBufferPointer(start: decisions.experts.pointer, count: choices))
+    noted[count].experts.append(contentsOf: UnsafeBufferPointer(start: decisions.experts.pointer, count: choices))
     noted[count].weights.removeAll(keepingCapacity: true)
-    noted[count].weights.append(
-      contentsOf: UnsafeBufferPointer(start: decisions.weights.pointer, count: choices))
+    noted[count].weights.append(contentsOf: UnsafeBufferPointer(start: decisions.weights.pointer, count: choices))
     count += 1
   }
 

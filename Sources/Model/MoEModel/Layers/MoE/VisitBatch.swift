@@ -8,9 +8,7 @@ package struct ExpertVisit: BitwiseCopyable {
   package var weight: Float
 
   package init(row: Int32, expert: Int32, weight: Float) {
-    self.row = row
-    self.expert = expert
-    self.weight = weight
+    (self.row, self.expert, self.weight) = (row, expert, weight)
   }
 }
 
@@ -41,7 +39,7 @@ package final class VisitBatch {
 
   package init() {}
 
-  /// Empties the batch.
+  /// Empties the batch for the layer of this number in the model.
   package func begin(layer: Int) {
     self.layer = layer
     inputs.removeAll()

@@ -15,8 +15,7 @@ struct ExponentScales: StoredScales {
   ) throws -> (any RowScales)? {
     guard let format = matrix.storedFormat, let (range, step) = matrix.tensorRows(rows) else { return nil }
     let perRow = format.blockCount(columns: matrix.columns)
-    let bytes = try ScaleRows.read(
-      entry, range, step: step, perRow: perRow, UInt8.self, from: checkpoint, sums: sums)
+    let bytes = try ScaleRows.read(entry, range, step: step, perRow: perRow, UInt8.self, from: checkpoint, sums: sums)
     if let index = bytes.firstIndex(of: 255) {
       throw ModelError.invalidScale(tensor: entry.name, index: range.lowerBound * perRow + index, value: .nan)
     }
@@ -41,8 +40,7 @@ private struct ExponentRows: RowScales {
     _ format: WeightFormat, _ stored: UnsafeRawPointer, row: Int, columns: Int, into out: UnsafeMutablePointer<Float>
   ) {
     bytes.withUnsafeBufferPointer {
-      PanelWriter.expand(
-        format, stored, scales: $0.baseAddress! + (row - firstRow) * perRow, count: columns, into: out)
+      PanelWriter.expand(format, stored, scales: $0.baseAddress! + (row - firstRow) * perRow, count: columns, into: out)
     }
   }
 }

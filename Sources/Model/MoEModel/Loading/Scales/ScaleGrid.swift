@@ -1,5 +1,4 @@
 import Checkpoints
-import Kernels
 import Tensors
 
 /// The scales of an FP8 or FP4 tensor: a grid of them for each of its matrices, one for each block of some rows and
@@ -87,9 +86,7 @@ package struct ScaleGrid: Sendable {
       let rowBlock = Self.block(of: matrixRows, count: shape[0], configured: block?.rows),
       let columnBlock = Self.block(of: columns, count: shape[1], configured: block?.columns)
     else { return nil }
-    self.entry = entry
-    self.common = common
-    self.matrixRows = matrixRows
+    (self.entry, self.common, self.matrixRows) = (entry, common, matrixRows)
     (self.rows, self.columns) = (shape[0], shape[1])
     (self.rowBlock, self.columnBlock) = (rowBlock, columnBlock)
     self.isShared = isShared
