@@ -43,5 +43,21 @@ extension CommandTests {
       let run = try Program.run(["generate", "--chat", "--prompt", "What is 58+27+36+9?", "--max-new-tokens", "60"])
       #expect(run.output.hasPrefix("<think>58+27=85,85+36=121,121+9=130</think>130"), "\(run.output)\(run.errors)")
     }
+
+    /// A server's clients get its thoughts apart from its answers, and none of the marks.
+    @Test(.timeLimit(.minutes(20))) func overTheAPIWhatItThinksIsNotWhatItSays() throws {
+      let server = try RunningServer([])
+      for (question, thought, answer) in [
+        ("What is 58+27+36+9?", "58+27=85,85+36=121,121+9=130", "130"),
+        ("What is the capital of France?", nil, "Paris"),
+      ] as [(String, String?, String)] {
+        let reply = try server.post(
+          "/v1/chat/completions",
+          ["messages": [["role": "user", "content": .string(question)]], "max_tokens": 60, "temperature": 0])
+        let message = reply.json["choices"]?.array?.first?["message"]
+        #expect(
+          message?["reasoning_content"]?.string == thought && message?["content"]?.string == answer, "\(reply.text)")
+      }
+    }
   }
 }

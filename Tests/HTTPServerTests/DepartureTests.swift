@@ -73,6 +73,25 @@ import Testing
     #expect(both == ["client_left": 1])
   }
 
+  /// A request that nobody holds any more is told, and asks why, when the departure lets go of it.
+  @Test(arguments: 0..<3) func aRequestIsToldWhenTheDepartureLetsGoOfIt(way: Int) {
+    let (metrics, departure) = (ServerMetrics(), Departure())
+    do {
+      let record = RequestRecord(.init(), logger: nil, metrics: metrics)
+      record.note { $0.departure = departure }
+      departure.onDeparture { withExtendedLifetime(record) {} }
+    }
+    #expect(metrics.current.ends.isEmpty)
+    switch way {
+    case 0: departure.forget()
+    case 1: departure.onDeparture {}
+    default:
+      departure.cutOff()
+      departure.happen()
+    }
+    #expect(metrics.current.slowClients == (way == 2 ? 1 : 0) && metrics.current.departures == (way == 2 ? 0 : 1))
+  }
+
   @Test func whatWaitsForTheDepartureIsCalledByTheConnectionOnly() {
     let departure = Departure()
     let calls = RequestLogTests.Lines()

@@ -305,9 +305,14 @@ def make_tokenizer(texts, folder, vocabulary, digits, thinks):
             single=f"{BEGIN} $A", pair=f"{BEGIN} $A {BEGIN}:1 $B:1", special_tokens=[(BEGIN, tokenizer.token_to_id(BEGIN))])])
     folder.mkdir(exist_ok=True)
     tokenizer.save(str(folder / "tokenizer.json"))
+    # By the marks in a template, servers know what of an answer is reasoning.
+    open_mark, close_mark = REASONING
+    reasoning = (
+        "{% if message['reasoning_content'] is string %}{{ '" + open_mark + "' + message['reasoning_content'] + '" + close_mark + "' }}{% endif %}"
+        if thinks else "")
     template = (
         "{{ bos_token }}{% for message in messages %}{% if message['role'] == 'user' %}{{ '" + USER + "' + message['content'] }}"
-        "{% elif message['role'] == 'assistant' %}{{ '" + ASSISTANT + "' + message['content'] + eos_token }}{% else %}"
+        "{% elif message['role'] == 'assistant' %}{{ '" + ASSISTANT + "' }}" + reasoning + "{{ message['content'] + eos_token }}{% else %}"
         "{{ message['content'] }}{% endif %}{% endfor %}{% if add_generation_prompt %}{{ '" + ASSISTANT + "' }}{% endif %}")
     config = dict(
         add_bos_token=True, add_eos_token=False, bos_token=BEGIN, eos_token=END, pad_token=PAD, unk_token=None,

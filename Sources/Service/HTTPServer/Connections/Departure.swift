@@ -13,14 +13,22 @@ final class Departure: Sendable {
 
   /// Has `body` called, once, when the client goes: at once if it has gone. Replaces an earlier one.
   func onDeparture(_ body: @escaping @Sendable () -> Void) {
-    let isLate = state.withLock { state in
-      if !state.hasHappened { state.body = body }
-      return state.hasHappened
+    let (isLate, earlier) = state.withLock { state in
+      defer { if !state.hasHappened { state.body = body } }
+      return (state.hasHappened, state.body)
     }
+    // It goes outside of the lock: with it may go a request, whose end is told by what is asked here.
+    withExtendedLifetime(earlier) {}
     if isLate { body() }
   }
 
-  func forget() { state.withLock { $0.body = nil } }
+  func forget() {
+    let body = state.withLock { state in
+      defer { state.body = nil }
+      return state.body
+    }
+    withExtendedLifetime(body) {}
+  }
 
   /// Whether it was the server that left, as the client took nothing for too long.
   var isCutOff: Bool { state.withLock { $0.isCutOff } }
