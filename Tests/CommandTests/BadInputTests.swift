@@ -62,7 +62,11 @@ extension CommandTests {
       try expectRefusal(["generate", "--prompt", "a", "--prompt-ids", "1"], "--prompt-file")
       try expectRefusal(["inspect", model, "--ranks", "0"], "--ranks")
       try expectRefusal(["bench", "generate", "--prompt-length", "600"], "context of 512")
-      try expectRefusal(["bench", "kernels", "--batch", "0"], "--batch")
+      for (command, words) in [
+        (["bench", "kernels", "--batch", "1,0"], "--batch 1,0: each must be between 1 and 4096"),
+        (["bench", "gradients", "--threads", "0"], "--threads 0 is not between 1 and 4096"),
+        (["serve", "--rebalance-minutes", "0"], "--rebalance-minutes 0.0 is not between 0.01 and 100000"),
+      ] { try expectRefusal(command, words) }
     }
 
     /// They would end the process.
