@@ -38,7 +38,7 @@ struct EngineLinkTests {
 
     /// All messages until the link ends.
     func finish() throws -> [LinkReport] {
-      link.finish()
+      link.finish(atMost: .seconds(1200))
       try reports.fileHandleForWriting.close()
       read += String(decoding: reports.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
       return try messages()

@@ -156,11 +156,13 @@ package final class EngineLink: Sendable {
       _ = queue.wait(atMost: Self.tick) {
         $0.events.isEmpty && !$0.wantsStatus && !$0.isFinishing && !$0.isOverrun ? nil : true
       }
+      // Before the state: the last one that is written must be the one that the engine ended in.
+      let isOver = queue.read { $0.isFinishing || $0.isAbandoned }
       // Before the events: a state that says "stopped" must come after the last of them.
       let (state, facts) = (engine.state, engine.facts)
-      let (events, wantsStatus, isOver, isOverrun) = queue.change { queue in
+      let (events, wantsStatus, isOverrun) = queue.change { queue in
         defer { (queue.events, queue.wantsStatus) = ([], false) }
-        return (queue.events, queue.wantsStatus, queue.isFinishing || queue.isAbandoned, queue.isOverrun)
+        return (queue.events, queue.wantsStatus, queue.isOverrun)
       }
       if isOverrun { return abandon("the supervisor reads too slowly") }
       var reports: [LinkReport] = []
