@@ -26,8 +26,8 @@ package struct PackedIntegers: Sendable {
   let groupCount: Int
   let groupColumns: Int
 
-  /// The format whose panels hold them as they are: that of four bits with a scale, and a zero where such are stored, in
-  /// blocks of 32; nil where there is none.
+  /// The format whose panels hold them as they are: that of four bits with a scale, and a zero where such are stored,
+  /// in blocks of 32; nil where there is none.
   var heldFormat: WeightFormat? {
     guard bits == 4, columns % 32 == 0, groupColumns % 32 == 0 else { return nil }
     return WeightFormat(integersWithScales: scales.type, zeros: zeros != nil)

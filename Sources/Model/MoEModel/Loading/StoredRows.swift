@@ -10,7 +10,7 @@ final class StoredRows {
   static let stagingByteCount = 256 << 10
   /// The same of a tensor of which a worker needs some bytes of each line.
   static let turnedByteCount = 4 << 20
-  /// Of fp32 rows gathered from a transposed tensor at once.
+  /// Of rows gathered from a transposed tensor at once, of fp32 or of integers a byte each.
   static let gatheredByteCount = 32 << 20
   let checkpoint: any Checkpoint
   let sums: ReadSums?
