@@ -11,8 +11,8 @@ each step. The twin (`training_twin.py`, fp32)
 - takes every step from the state that was saved before it: losses must agree within 1e-4, and it is printed how far the weights
   after a step are from each other, as a part of how far the step went;
 - begins with the same weights and takes all steps by itself. Dense models must agree within 1e-4 again. Where a router chooses, two
-  experts whose scores lie closer than rounding are chosen otherwise now and then, and trainings part, as they do where gated
-  DeltaNet brings what little its states recall to the length of a norm; how far is printed beside how far the twin parts from
+  experts whose scores lie closer than rounding are chosen otherwise now and then, and trainings part, as those of gated
+  DeltaNet do without a router; how far is printed beside how far the twin parts from
   itself when it adds the sequences of a step in the other order: ours must not be beyond four times that.
 
 The held-out loss of the trained folder, loaded by transformers, must be the one that `martinet` reports, within 1e-5.
