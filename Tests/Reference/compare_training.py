@@ -5,13 +5,15 @@
     venv/bin/python Tests/Reference/compare_training.py .build/release/martinet [CASE…]
 
 A case is the shape of a golden (`Tests/Fixtures/goldens`, or `delta` of models with gated DeltaNet) or a path of a config.json,
-with `:muon` behind it for that optimiser. For each, `martinet train pretrain` takes 50 steps and saves what it begins with and each step. The twin (`training_twin.py`, fp32)
+with `:muon` behind it for that optimiser. For each, `martinet train pretrain` takes 50 steps and saves what it begins with and
+each step. The twin (`training_twin.py`, fp32)
 
 - takes every step from the state that was saved before it: losses must agree within 1e-4, and it is printed how far the weights
   after a step are from each other, as a part of how far the step went;
 - begins with the same weights and takes all steps by itself. Dense models must agree within 1e-4 again. Where a router chooses, two
-  experts whose scores lie closer than rounding are chosen otherwise now and then, and trainings part; how far is printed beside how far
-  the twin parts from itself when it adds the sequences of a step in the other order: ours must not be beyond four times that.
+  experts whose scores lie closer than rounding are chosen otherwise now and then, and trainings part, as those of gated
+  DeltaNet do without a router; how far is printed beside how far the twin parts from
+  itself when it adds the sequences of a step in the other order: ours must not be beyond four times that.
 
 The held-out loss of the trained folder, loaded by transformers, must be the one that `martinet` reports, within 1e-5.
 """

@@ -108,6 +108,12 @@ import Training
       abs(deviation(ParameterID(.feedForward(.expert, .down), layer: 1, expert: 3))! - 0.6 / (96.0 * 12).squareRoot())
         < 1e-15)
     #expect(deviation(ParameterID(.finalNorm)) == nil)
+    // What makes logits is a product, whatever else it is.
+    var tied = description
+    tied.tiedEmbeddings = true
+    let other = try Initialization(tied, seed: 5, spread: .byWidth(0.6))
+    let embedding = try #require(ParameterTable(tied).first { $0.role == .embedding })
+    #expect(other.deviation(of: embedding) == 0.6 / 192.0.squareRoot())
   }
 
   @Test(arguments: [0, -1, .infinity, .nan] as [Double]) func spreadsThatAreNoneAreRefused(value: Double) throws {

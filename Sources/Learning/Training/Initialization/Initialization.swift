@@ -35,8 +35,7 @@ package struct Initialization: Sendable {
       switch spread {
       case .constant(let deviation): deviation
       case .byWidth(let factor):
-        spec.role.isEmbedding || (spec.role.isHead && isTied)
-          ? factor : factor / Double(spec.taps ?? spec.columns).squareRoot()
+        spec.role.isEmbedding && !isTied ? factor : factor / Double(spec.taps ?? spec.columns).squareRoot()
       }
     return spec.role.endsInResidualStream ? scale * outputFactor : scale
   }
