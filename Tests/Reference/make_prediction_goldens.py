@@ -125,7 +125,10 @@ def main():
     for seed in range(1, 1000):
         generator = torch.Generator().manual_seed(seed)
         stored = draw(torch.nn.ModuleDict({"module": layer}), values, generator)
-        stored = {k.replace("module.", "mtp.0.", 1): v for k, v in stored.items()} | module.draw(generator)
+        # What is kept in fp32 was drawn in it.
+        stored = {
+            k.replace("module.", "mtp.0.", 1): v.float() if v.dtype == torch.float64 else v for k, v in stored.items()}
+        stored |= module.draw(generator)
         ids = torch.randint(0, 62, (LENGTH,), generator=generator)
         choices.index_margin, choices.rows = float("inf"), 0
         seen["next"] = torch.cat([ids[1:], ids[:1]])[None]

@@ -82,7 +82,7 @@ extension FamilyTemplate {
       {%- if effort in ['xhigh', 'max'] and effort not in levels -%}
         {{- raise_exception('the built-in template of this family has no text for reasoning_effort ' + effort + ': it stands in encoding/encoding_dsv4.py of the published files; put that beside the weights, or give a template that has it with --chat-template') -}}
       {%- elif effort not in ['', 'none'] and effort not in levels -%}
-        {{- raise_exception('reasoning_effort is none of \(names)') -}}
+        {{- raise_exception('reasoning_effort must be one of \(names)') -}}
       {%- endif -%}
       {%- if effort == 'none' -%}
         {%- set reasons = false -%}

@@ -1,5 +1,5 @@
-/// Texts that a Python program gives names to, at the beginning of a line: strings, alone or several one after another in
-/// brackets, and dictionaries from strings to such.
+/// Texts that a Python program gives names to, at the beginning of a line: strings, alone or several one after another
+/// in brackets, and dictionaries from strings to such.
 ///
 /// A program is read for them, never run. What is no plain string (bytes, formatted strings, names, calls) is no text.
 struct PythonTexts {

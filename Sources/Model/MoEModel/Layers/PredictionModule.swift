@@ -46,8 +46,9 @@ final class PredictionModule {
     }
   }
 
-  /// Writes the layer's input. `hidden`: the model's residual stream, `[rows, hidden]`, or all of several; `embed` writes the embeddings
-  /// of the tokens after each row's to where it is told, `[rows, hidden]`. Collective where ranks share out rows.
+  /// Writes the layer's input. `hidden`: the model's residual stream, `[rows, hidden]`, or all of several; `embed`
+  /// writes the embeddings of the tokens after each row's to where it is told, `[rows, hidden]`. Collective where ranks
+  /// share out rows.
   func begin(hidden: MatrixView<Float>, finalNorm: AlignedBuffer<Float>, embed: (MatrixView<Float>) -> Void) {
     let (rows, size) = (hidden.rowCount, stream.hiddenSize)
     stream.begin(rows: rows)

@@ -1,7 +1,7 @@
 import JSON
 
-/// Reads calls in DeepSeek's or MiniMax's markup, a section of them or one without. What it gives out are the arguments as JSON: an
-/// argument says whether it is text or JSON itself, or else the tool's parameters do.
+/// Reads calls in DeepSeek's or MiniMax's markup, a section of them or one without. What it gives out are the arguments
+/// as JSON: an argument says whether it is text or JSON itself, or else the tool's parameters do.
 struct MarkupCallReader: CallReader {
   private enum Stage {
     /// Before a call, the first or another.
