@@ -27,10 +27,10 @@ struct DistillationTests {
   func aStudentComesNearerToItsTeacher(student: String, teacher: String) throws {
     for divergence in [Divergence.forward, .reverse, Divergence(beta: 0.5), Divergence(beta: 1, temperature: 2)] {
       let found = try TinyDistillation(
-        student: student, teacher: teacher, divergence: divergence, steps: 12, rate: 1e-2
+        student: student, teacher: teacher, divergence: divergence, steps: 20, rate: 1e-2
       ).run(ranks: 1)
       let losses = found.results.map(\.loss)
-      #expect(losses.allSatisfy { $0 > 0 && $0.isFinite } && losses[11] < 0.9 * losses[0], "\(divergence): \(losses)")
+      #expect(losses.allSatisfy { $0 > 0 && $0.isFinite } && losses[19] < 0.9 * losses[0], "\(divergence): \(losses)")
     }
   }
 
