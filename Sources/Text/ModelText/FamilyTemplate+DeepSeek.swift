@@ -57,10 +57,9 @@ extension FamilyTemplate {
   /// own service has it.
   private static func levels(_ program: PythonTexts) -> [(effort: String, text: String)] {
     var known = program.table("REASONING_EFFORT_PROMPTS") ?? [:]
-    if known.isEmpty {
-      known["high"] = ""
-      known["max"] = program.text("REASONING_EFFORT_MAX")
-    }
+    if known.isEmpty { known["max"] = program.text("REASONING_EFFORT_MAX") }
+    // Without a text of its own it is what the model does unasked.
+    known["high"] = known["high"] ?? ""
     let least = known["low"] ?? known["high"]
     let named = [
       ("minimal", least), ("low", least), ("medium", known["medium"] ?? least), ("high", known["high"]),

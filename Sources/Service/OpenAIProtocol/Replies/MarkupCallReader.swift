@@ -18,6 +18,8 @@ struct MarkupCallReader: CallReader {
   private let tags: MarkupTags
   private let tools: [ToolDefinition]
   private let names: CallNames
+  /// A call without a section, whose tag other text may have, too: one of a function that is not offered is none.
+  private let isUnmarked: Bool
   private var stage: Stage
   private var schema = JSONValue.null
   private var memberCount = 0
@@ -31,6 +33,7 @@ struct MarkupCallReader: CallReader {
   init(_ tags: MarkupTags, tools: [ToolDefinition], isCall: Bool, raw: String) {
     (self.tags, self.tools, self.raw) = (tags, tools, raw)
     names = CallNames(tools)
+    isUnmarked = isCall && tags.mark.isEmpty
     stage = isCall ? .name : .section
   }
 
@@ -85,7 +88,9 @@ struct MarkupCallReader: CallReader {
       return !pending.exceedsCallHead && !pending.hasEnded ? .needsMore : fail(&output)
     }
     let text = pending.prefix(offset)
-    guard let name = names.name(MarkupTags.attributes(text)?.name ?? text) else { return fail(&output) }
+    guard let name = names.name(MarkupTags.attributes(text)?.name ?? text, isUnmarked: isUnmarked) else {
+      return fail(&output)
+    }
     pending.drop(offset + end.bytes.count)
     output.beginCall(name)
     schema = tools.first { $0.name == name }?.parameters ?? .null
