@@ -145,15 +145,20 @@ extension CommandTests {
     @Test func streamedTextComesInWholeCharacters() throws {
       let prompt = golden.prompts[1]
       let arguments = ["--prompt-ids", list(prompt.ids), "--max-new-tokens", "60", "--ignore-eos"]
-      let pipe = Pipe()
-      let running = try RunningProgram(
-        ["timeout", "900", Program.path, "generate", "--model", golden.folder] + arguments, output: pipe)
-      try pipe.fileHandleForWriting.close()
       var pieces: [Data] = []
-      while case let piece = pipe.fileHandleForReading.availableData, !piece.isEmpty { pieces.append(piece) }
-      running.process.waitUntilExit()
+      // A reader that was kept waiting finds several writes in one piece: then again.
+      let areMany = try eventually {
+        let pipe = Pipe()
+        let running = try RunningProgram(
+          ["timeout", "900", Program.path, "generate", "--model", golden.folder] + arguments, output: pipe)
+        try pipe.fileHandleForWriting.close()
+        pieces = []
+        while case let piece = pipe.fileHandleForReading.availableData, !piece.isEmpty { pieces.append(piece) }
+        running.process.waitUntilExit()
+        return pieces.count > 10
+      }
       // A write shorter than a pipe's buffer arrives whole, so a torn character would show at an edge.
-      #expect(pieces.count > 10 && pieces.allSatisfy { String(validating: $0, as: UTF8.self) != nil })
+      #expect(areMany && pieces.allSatisfy { String(validating: $0, as: UTF8.self) != nil })
       let text = String(decoding: Data(pieces.joined()), as: UTF8.self)
       #expect(text == (try generate(arguments)[0]["text"]?.string ?? "") + "\n")
       #expect(text.contains("。") && text.contains("ل"))

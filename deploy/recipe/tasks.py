@@ -216,17 +216,23 @@ class Maker:
         return f"{BEGIN}{lays_out(problem.prompt)}{self.answer(problem)}{END}"
 
     def rows(self, count, held_out=False):
-        """Rows that begin with a document. The longest that has room is next, of some that wait; a beginning fills the end."""
+        """Rows that begin with a document, any one, as every prompt begins a row of its own. Of those that wait the longest that has
+        room is next, and a beginning fills the end; then they are shuffled, so that none is where it is for its length."""
         rows, waiting = [], []
         for _ in range(count):
-            row = ""
-            while len(row) < ROW:
+            first, others, rest = self.document(held_out)[:ROW], [], ""
+            room = ROW - len(first)
+            while room > 0:
                 while len(waiting) < 12:
                     waiting.append(self.document(held_out))
-                room = ROW - len(row)
                 best = max((i for i in range(12) if len(waiting[i]) <= room), key=lambda i: len(waiting[i]), default=None)
-                row += waiting[0][:room] if best is None else waiting.pop(best)
-            rows.append(row)
+                if best is None:
+                    rest, room = waiting[0][:room], 0
+                else:
+                    others.append(waiting.pop(best))
+                    room -= len(others[-1])
+            self.random.shuffle(others)
+            rows.append("".join([first, *others, rest]))
         return rows
 
     def problems(self, count, held_out=False, among=()):
