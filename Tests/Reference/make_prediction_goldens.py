@@ -18,7 +18,6 @@ import json
 import pathlib
 import sys
 
-import numpy as np
 import torch
 import transformers
 from make_compressed_goldens import FP4, Choices, draw, fp8, published
