@@ -79,7 +79,7 @@ else
   # One update for each draw, r − mean, a mean over all tokens; slower chains do not break, faster ones do.
   rl=(--steps 120 --prompts-per-step 32 --group-size 16 --learning-rate 3e-4 --router-rate 0.1 --warmup-steps 5 --save-every 20)
   # A price at which it keeps what it was taught, and makes up neither what was withheld nor what nobody asks.
-  audit=(--steps 400 "${rl[@]:2}" --reward-wrong-penalty 0.7)
+  audit=(--steps 400 "${rl[@]:2}" --reward-wrong-penalty 0.5)
   sft=(--steps 324 --batch-sequences 34 --sequence-length 128 --learning-rate 5e-4 --warmup-steps 10 --save-every 100)
   taught=(--steps 324 --batch-sequences 34 --sequence-length 128 --learning-rate 1e-3 --warmup-steps 10 --save-every 100)
   # As many tokens in as many steps: short answers are many.
