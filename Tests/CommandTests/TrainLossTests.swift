@@ -32,8 +32,8 @@ extension CommandTests {
       #expect(try TinyCorpus.digest(broken, step: steps) == TinyCorpus.digest(whole, step: steps))
     }
 
-    /// What came of a program that `disturb` was done to while it ran, and what that gave. One that does not say `words`
-    /// had come to its end before, where the machine was slow to look: another is started, some times.
+    /// What came of a program that `disturb` was done to while it ran, and what that gave. One that does not say
+    /// `words` had come to its end before, where the machine was slow to look: another is started, some times.
     private func meeting<Result>(
       _ words: String, _ start: () throws -> RunningProgram, with disturb: (RunningProgram) throws -> Result
     ) throws -> (Program.Outcome, Result) {

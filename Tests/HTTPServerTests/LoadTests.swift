@@ -117,14 +117,7 @@ import Testing
         $0.limits.stallTime = .seconds(60)
       }
     ) { server in
-      let port = server.port
-      let body = TestServer.bytes(TestServer.chatBody(["stream": true, "logprobs": true, "top_logprobs": 20]))
-      let slow = try await onThread {
-        let connection = try Connection(port: port, receiveBytes: 4096)
-        try connection.sendRequest("POST", "/v1/chat/completions", body: body)
-        _ = try connection.read(until: "king")
-        return connection
-      }
+      let slow = try await slowClient(of: server, takes: "king")
       gate.open()
       #expect(try await server.get("/health").status == 200)
       // Twenty tokens fit into a mailbox, however late they are taken.
@@ -134,6 +127,18 @@ import Testing
       #expect(server.modelServer.metrics.current.departures == 0, "it is counted as gone, too")
       try await server.eventually("its place is still taken") { server.modelServer.admission.isEmpty }
       slow.close()
+    }
+  }
+
+  /// A client of a stream with much beside each token, which takes what comes up to `text` and then nothing.
+  private func slowClient(of server: TestServer, takes text: String? = nil) async throws -> Connection {
+    let port = server.port
+    let body = TestServer.bytes(TestServer.chatBody(["stream": true, "logprobs": true, "top_logprobs": 20]))
+    return try await onThread {
+      let connection = try Connection(port: port, receiveBytes: 4096)
+      try connection.sendRequest("POST", "/v1/chat/completions", body: body)
+      if let text { _ = try connection.read(until: text) }
+      return connection
     }
   }
 
@@ -150,13 +155,7 @@ import Testing
         $0.limits.stallTime = .milliseconds(300)
       }
     ) { server in
-      let port = server.port
-      let body = TestServer.bytes(TestServer.chatBody(["stream": true, "logprobs": true, "top_logprobs": 20]))
-      let slow = try await onThread {
-        let connection = try Connection(port: port, receiveBytes: 4096)
-        try connection.sendRequest("POST", "/v1/chat/completions", body: body)
-        return connection
-      }
+      let slow = try await slowClient(of: server)
       try await server.eventually("the request has not come") { !engine.submitted.isEmpty }
       try await server.eventually("the place is still taken") { server.modelServer.admission.isEmpty }
       // All frames are made by now; whoever began to take them would no longer be slow.
@@ -181,13 +180,7 @@ import Testing
         $0.limits.drainTime = .milliseconds(200)
       }
     ) { server in
-      let port = server.port
-      let body = TestServer.bytes(TestServer.chatBody(["stream": true, "logprobs": true, "top_logprobs": 20]))
-      let slow = try await onThread {
-        let connection = try Connection(port: port, receiveBytes: 4096)
-        try connection.sendRequest("POST", "/v1/chat/completions", body: body)
-        return connection
-      }
+      let slow = try await slowClient(of: server)
       try await server.eventually("the request has not come") { !engine.submitted.isEmpty }
       try await server.eventually("the place is still taken") { server.modelServer.admission.isEmpty }
       server.modelServer.drain()

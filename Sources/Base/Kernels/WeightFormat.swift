@@ -91,8 +91,8 @@ package struct WeightFormat: Sendable, Hashable, CustomStringConvertible {
     self = format
   }
 
-  /// The format of 4-bit integers of -8 to 7, or of 0 to 15 with a zero, in blocks of 32 columns with a scale of `type`;
-  /// nil for scales of other types.
+  /// The format of 4-bit integers of -8 to 7, or of 0 to 15 with a zero, in blocks of 32 columns with a scale of
+  /// `type`; nil for scales of other types.
   package init?(integersWithScales type: ElementType, zeros: Bool) {
     switch type {
     case .bfloat16: self = zeros ? .int4Zeros : .int4

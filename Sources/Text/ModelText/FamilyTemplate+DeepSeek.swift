@@ -5,7 +5,8 @@ extension FamilyTemplate {
     {%- set reasons = (thinking is defined and thinking) or (enable_thinking is defined and enable_thinking) -%}
     """
   private static let otherRoles = """
-    {{- raise_exception('the built-in template of this family has no messages but of system, user, assistant and tool; give one that has with --chat-template') -}}
+    {{- raise_exception('the built-in template of this family has no messages but of system, user, assistant and tool; \
+    give one that has with --chat-template') -}}
     """
 
   /// The calls of `message` in DeepSeek's markup, in a section of this name.
@@ -79,7 +80,9 @@ extension FamilyTemplate {
       {%- set effort = reasoning_effort if reasoning_effort is defined and reasoning_effort is not none else '' -%}
       {%- set levels = {\(levels.map { "\(literal($0.effort)): \(literal($0.text))" }.joined(separator: ", "))} -%}
       {%- if effort in ['xhigh', 'max'] and effort not in levels -%}
-        {{- raise_exception('the built-in template of this family has no text for reasoning_effort ' + effort + ': it stands in encoding/encoding_dsv4.py of the published files; put that beside the weights, or give a template that has it with --chat-template') -}}
+        {{- raise_exception('the built-in template of this family has no text for reasoning_effort ' \
+        + effort + ': it stands in encoding/encoding_dsv4.py of the published files; put that beside the weights, or give a \
+        template that has it with --chat-template') -}}
       {%- elif effort not in ['', 'none'] and effort not in levels -%}
         {{- raise_exception('reasoning_effort must be one of \(names)') -}}
       {%- endif -%}

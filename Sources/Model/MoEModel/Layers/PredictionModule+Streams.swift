@@ -3,8 +3,8 @@ import Tensors
 
 // A module after a model whose residual stream is several.
 extension PredictionModule {
-  /// Writes the layer's input: to each stream `projection · norm(the model's stream)`, as the last layer left it, and to
-  /// that `embeddingProjection · norm(embedding of the next token)`, which is the same for all.
+  /// Writes the layer's input: to each stream `projection · norm(the model's stream)`, as the last layer left it, and
+  /// to that `embeddingProjection · norm(embedding of the next token)`, which is the same for all.
   func join(_ hidden: MatrixView<Float>, _ projection: PackedMatrix, embed: (MatrixView<Float>) -> Void) {
     let (rows, size) = (hidden.rowCount, stream.hiddenSize)
     let count = hidden.columns / size
