@@ -81,8 +81,8 @@ extension FamilyTemplate {
       {%- set levels = {\(levels.map { "\(literal($0.effort)): \(literal($0.text))" }.joined(separator: ", "))} -%}
       {%- if effort in ['xhigh', 'max'] and effort not in levels -%}
         {{- raise_exception('the built-in template of this family has no text for reasoning_effort ' \
-        + effort + ': it stands in encoding/encoding_dsv4.py of the published files; put that beside the weights, or give a \
-        template that has it with --chat-template') -}}
+        + effort + ': it stands in encoding/encoding_dsv4.py of the published files; put that beside the weights, \
+        or give a template that has it with --chat-template') -}}
       {%- elif effort not in ['', 'none'] and effort not in levels -%}
         {{- raise_exception('reasoning_effort must be one of \(names)') -}}
       {%- endif -%}
