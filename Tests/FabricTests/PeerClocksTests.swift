@@ -32,13 +32,13 @@ struct PeerClocksTests {
   }
 
   @Test func driftIsFoundBetweenTwoSeries() throws {
+    let start = Timestamp.now()
     try apart(2) { communicator in
-      // Rank 1's clock runs 100 parts in a million fast; ten seconds pass between the series.
+      // Rank 1's clock runs 100 parts in a million fast; between the series pass ten seconds, and what the machine takes.
       let passed = Seconds()
-      let drift = communicator.isRoot ? 0.0 : 1e-4
-      let clocks = try PeerClocks(communicator) {
-        Timestamp.now() + UInt64(passed.value * 1e9 * (1 + drift))
-      }
+      func past() -> Double { Double(Timestamp.now() - start) + passed.value * 1e9 }
+      let speed = communicator.isRoot ? 1 : 1 + 1e-4
+      let clocks = try PeerClocks(communicator) { start + UInt64(past() * speed) }
       try clocks.align(communicator)
       let first = clocks.estimates[1].error
       passed.value = 10
@@ -48,7 +48,8 @@ struct PeerClocksTests {
       let error = first + estimate.error
       #expect(abs(estimate.drift - 1e-4) < 1e-5 + error / 1e10, "\(estimate)")
       // A second later, unmeasured, the difference has grown by another hundred microseconds.
-      let (here, there) = (Timestamp.now() + 11_000_000_000, Timestamp.now() + 11_001_100_000)
+      let later = past() + 1e9
+      let (here, there) = (start + UInt64(later), start + UInt64(later * (1 + 1e-4)))
       let late = Double(clocks.local(communicator.isRoot ? there : here, of: Rank(communicator.isRoot ? 1 : 0)))
       let expected = Double(communicator.isRoot ? here : there)
       #expect(abs(late - expected) < 50_000 + 3 * error, "\(late - expected) ns")

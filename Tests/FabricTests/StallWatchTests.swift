@@ -47,8 +47,9 @@ struct StallWatchTests {
     try step(heard, limit: .milliseconds(300)) { _ in
       #expect(eventually { Set(heard.all.filter(isRight).map(\.rank)) == [0, 1, 2] }, "\(heard.all)")
     }
-    // A rank that the machine held up before it came to wait computed until then.
-    for report in heard.all where report.seconds >= 0.3 && report.phase == "dispatch" {
+    // A rank that the machine held up before it came to wait computed until then; the last one may be held up behind.
+    for report in heard.all
+    where report.seconds >= 0.3 && report.phase == "dispatch" && report.rank != 2 && !report.waitingFor.isEmpty {
       #expect(isRight(report), "\(report)")
     }
   }
@@ -102,33 +103,40 @@ struct StallWatchTests {
         onStall: { report in
           if let report { heard.add(report) } else if let last = heard.all.last { over.add(last) }
         })
+      // Where the machine held it up before the first layer, that was told and is over, too.
+      func layersOver() -> [Int] { over.all.map(\.layer).filter { $0 >= 0 } }
       recorder.beginStep()
       for layer in 0..<2 {
         recorder.enter(.experts, layer: layer)
-        #expect(eventually { heard.all.count { $0.layer == layer } > 1 && over.all.count == layer })
+        #expect(eventually { heard.all.count { $0.layer == layer } > 1 && layersOver() == Array(0..<layer) })
       }
       recorder.endStep(.decode)
-      #expect(eventually { over.all.count == 2 })
+      #expect(eventually { layersOver() == [0, 1] }, "\(over.all)")
       withExtendedLifetime(watch) {}
     }
-    #expect(over.all.map(\.layer) == [0, 1], "\(over.all)")
     #expect(heard.all.allSatisfy { $0.seconds >= 0.2 && $0.waitingFor.isEmpty } && heard.all.count > 2, "\(heard.all)")
   }
 
   @Test func shortStepsAndIdlenessAreNobodysBusiness() throws {
-    let heard = Heard()
-    try step(heard, limit: .seconds(600)) { _ in Thread.sleep(forTimeInterval: 0.1) }
-    try LocalFabric.run(size: 1) { communicator in
-      let recorder = PhaseRecorder(layerCount: 2, rankCount: 1)
-      let watch = try StallWatch(communicator, progress: recorder.progress, limit: .milliseconds(500)) { heard.add($0) }
-      recorder.beginStep()
-      recorder.enter(.experts, layer: 1)
-      recorder.endStep(.decode)
-      // Outside of steps, as a benchmark of one part does.
-      recorder.enter(.experts, layer: 1)
-      Thread.sleep(forTimeInterval: 1.2)
-      withExtendedLifetime(watch) {}
+    let short = Heard()
+    try step(short, limit: .seconds(600)) { _ in Thread.sleep(forTimeInterval: 0.1) }
+    #expect(short.all.isEmpty, "\(short.all)")
+    // A step in which the machine holds it up is not short.
+    let fault = faultWithPatience([0.5, 8, 60]) { limit in
+      let heard = Heard()
+      try LocalFabric.run(size: 1) { communicator in
+        let recorder = PhaseRecorder(layerCount: 2, rankCount: 1)
+        let watch = try StallWatch(communicator, progress: recorder.progress, limit: .seconds(limit)) { heard.add($0) }
+        recorder.beginStep()
+        recorder.enter(.experts, layer: 1)
+        recorder.endStep(.decode)
+        // Outside of steps, as a benchmark of one part does.
+        recorder.enter(.experts, layer: 1)
+        Thread.sleep(forTimeInterval: 2.4 * limit)
+        withExtendedLifetime(watch) {}
+      }
+      return heard.all.isEmpty ? nil : "\(heard.all)"
     }
-    #expect(heard.all.isEmpty, "\(heard.all)")
+    #expect(fault == nil)
   }
 }

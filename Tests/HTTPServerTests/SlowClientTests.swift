@@ -14,11 +14,14 @@ import Testing
   private static let chunked = "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
   private static let long = "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n{"
 
-  /// Sends `piece` again and again, until the server answers or takes no more.
+  /// Sends `piece` again and again, until the server answers or takes no more. Its pauses grow: however late the server
+  /// looks at the time, the pieces are too few to be refused for their number.
   private static func drip(_ piece: String, into connection: Connection) {
+    var pause = Duration.milliseconds(25)
     _ = eventually {
       do { try connection.send(piece) } catch { return true }
-      return connection.hasInput(within: .milliseconds(25))
+      defer { pause = min(pause * 1.2, .seconds(30)) }
+      return connection.hasInput(within: pause)
     }
   }
 

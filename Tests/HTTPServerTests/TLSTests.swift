@@ -119,20 +119,21 @@ import Testing
     var configuration = TLSConfiguration.makeClientConfiguration()
     configuration.certificateVerification = .noHostnameVerification
     let context = try NIOSSLContext(configuration: configuration)
-    let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton).connect(
-      host: "127.0.0.1", port: port
-    ) { channel in
-      channel.eventLoop.makeCompletedFuture {
-        try channel.pipeline.syncOperations.addHandler(
-          NIOSSLClientHandler(
-            context: context, serverHostname: nil,
-            customVerificationCallback: { chain, promise in
-              if let first = chain.first { onCertificate(first) }
-              promise.succeed(.certificateVerified)
-            }))
-        return try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
+    let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton).connectTimeout(.minutes(10))
+      .connect(
+        host: "127.0.0.1", port: port
+      ) { channel in
+        channel.eventLoop.makeCompletedFuture {
+          try channel.pipeline.syncOperations.addHandler(
+            NIOSSLClientHandler(
+              context: context, serverHostname: nil,
+              customVerificationCallback: { chain, promise in
+                if let first = chain.first { onCertificate(first) }
+                promise.succeed(.certificateVerified)
+              }))
+          return try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
+        }
       }
-    }
     return try await channel.executeThenClose { inbound, outbound in
       try await outbound.write(ByteBuffer(string: "GET \(path) HTTP/1.1\r\nHost: localhost\r\n\r\n"))
       var text = ""

@@ -45,7 +45,10 @@ import Testing
   }
 
   @Test func concurrencyIsHeldAndUsed() async throws {
-    let server = try ScriptedServer { _ in ScriptedServer.answer(tokens: 2, prompt: 3, first: 0.05, each: 0.05) }
+    // Each is answered when the two that may be beside it have come, too.
+    let server = try ScriptedServer { request in
+      [.untilCome(min(12, request.index + 3))] + ScriptedServer.answer(tokens: 2, prompt: 3, first: 0.01, each: 0.01)
+    }
     let record = try await run(server, requests: 12, concurrency: 3)
     #expect(record.outcomes.count { $0.isCompleted } == 12 && record.peakConcurrency == 3 && server.mostAtOnce == 3)
   }

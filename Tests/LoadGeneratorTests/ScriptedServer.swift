@@ -18,6 +18,8 @@ final class ScriptedServer: Sendable {
   enum Piece: Sendable {
     case send(String, after: Double = 0)
     case wait(Double)
+    /// Goes on when so many requests for completions have come, or two minutes have passed in vain: once for all.
+    case untilCome(Int)
     case cut
   }
 
@@ -25,7 +27,7 @@ final class ScriptedServer: Sendable {
     var requests: [Request] = []
     var open = 0
     var most = 0
-    var brokenWrites = 0
+    var isImpatient = false
   }
 
   let port: UInt16
@@ -37,7 +39,6 @@ final class ScriptedServer: Sendable {
   /// Requests for completions.
   var requests: [Request] { state.withLock { $0.requests.filter { $0.path.hasSuffix("completions") } } }
   var mostAtOnce: Int { state.withLock { $0.most } }
-  var brokenWrites: Int { state.withLock { $0.brokenWrites } }
 
   init(_ script: @escaping @Sendable (Request) -> [Piece]) throws {
     self.script = script
@@ -56,6 +57,8 @@ final class ScriptedServer: Sendable {
     guard isBound else { throw CocoaError(.fileReadUnknown) }
     port = UInt16(bigEndian: address.sin_port)
     Thread.detachNewThread { [self] in
+      // Its number may be another's as soon as it is closed: whoever uses it does that.
+      defer { close(listener) }
       while true {
         let connection = accept(listener, nil, nil)
         guard connection >= 0 else { return }
@@ -64,33 +67,46 @@ final class ScriptedServer: Sendable {
     }
   }
 
-  func stop() {
-    shutdown(listener, Int32(SHUT_RDWR))
-    close(listener)
-  }
+  /// No more connections are taken. To be called once.
+  func stop() { shutdown(listener, Int32(SHUT_RDWR)) }
 
   private func serve(_ connection: Int32) {
     defer { close(connection) }
     var bytes: [UInt8] = []
     while let request = read(connection, &bytes) {
-      for piece in script(request) {
-        switch piece {
-        case .send(let text, let pause):
-          if pause > 0 { usleep(UInt32(pause * 1e6)) }
-          guard write(connection, text) else { return ended(request, broken: true) }
-        case .wait(let pause): usleep(UInt32(pause * 1e6))
-        case .cut: return ended(request, broken: false)
-        }
+      var rest = script(request)[...]
+      var goesOn = true
+      while goesOn, let piece = rest.popFirst() {
+        // With the last piece the client knows its end, and may send the next before this thread goes on.
+        if rest.isEmpty { leave(request) }
+        goesOn = play(piece, on: connection)
       }
-      ended(request, broken: false)
+      if !rest.isEmpty { leave(request) }
+      guard goesOn else { return }
     }
   }
 
-  private func ended(_ request: Request, broken: Bool) {
-    state.withLock {
-      if request.path.hasSuffix("completions") { $0.open -= 1 }
-      if broken { $0.brokenWrites += 1 }
+  /// false where the connection is to be closed.
+  private func play(_ piece: Piece, on connection: Int32) -> Bool {
+    switch piece {
+    case .send(let text, let pause):
+      if pause > 0 { usleep(UInt32(pause * 1e6)) }
+      return write(connection, text)
+    case .wait(let pause): usleep(UInt32(pause * 1e6))
+    case .untilCome(let count):
+      let end = ContinuousClock.now + .seconds(120)
+      while requests.count < count, !state.withLock({ $0.isImpatient }) {
+        usleep(1000)
+        if ContinuousClock.now > end { state.withLock { $0.isImpatient = true } }
+      }
+    case .cut: return false
     }
+    return true
+  }
+
+  private func leave(_ request: Request) {
+    guard request.path.hasSuffix("completions") else { return }
+    state.withLock { $0.open -= 1 }
   }
 
   private func write(_ connection: Int32, _ text: String) -> Bool {

@@ -78,12 +78,13 @@ struct WorkerPoolTests {
   @Test func tenThousandRunsAreQuick() throws {
     let pool = try WorkerPool(workerCount: 2)
     let slots = Slots(2)
-    let time = ContinuousClock().measure {
-      for _ in 0..<10_000 { pool.run { worker in slots[worker] += 1 } }
+    let times = (0..<100).map { _ in
+      ContinuousClock().measure { for _ in 0..<100 { pool.run { worker in slots[worker] += 1 } } }
     }
     #expect(slots[0] == 10_000 && slots[1] == 10_000)
-    // About 1 µs each on cores of their own; the bound is for cores shared with other programs.
-    #expect(time < .seconds(120))
+    // About 1 µs each on cores of their own; the bound is for cores shared with other programs, and the best of many for
+    // machines that stand still meanwhile.
+    #expect(try #require(times.min()) < .seconds(1))
   }
 
   @Test func parkedWorkersWakeUp() throws {

@@ -15,6 +15,8 @@ package final class ScriptedEngine: TokenEngine {
     package var damageAfter: Int?
     /// So many milliseconds after the first token at most.
     package var killWithin: Int?
+    /// From so many on it draws no more, until it is ended.
+    package var restAfter: Int?
     /// A request with this token in its prompt ends the process when it has this many tokens.
     package var poison: (token: Int32, at: Int)?
     package var isNoisy = false
@@ -111,8 +113,7 @@ package final class ScriptedEngine: TokenEngine {
     if let poison = script.poison, running.request.prompt.contains(poison.token),
       running.request.drawn.count >= poison.at
     {
-      // What was drawn before is written first.
-      runningLink.withLock { $0 }?.finish(atMost: .seconds(600))
+      finishLink()
       say("martinet: failed: rank 0 (n1): this prompt is poison")
       _exit(3)
     }
@@ -133,7 +134,10 @@ package final class ScriptedEngine: TokenEngine {
 
   private func misbehave(_ count: Int) {
     if count == script.crashAfter { kill(getpid(), SIGKILL) }
-    if count == script.stopAfter { kill(getpid(), SIGSTOP) }
+    if count == script.stopAfter {
+      finishLink()
+      kill(getpid(), SIGSTOP)
+    }
     if count == script.hangAfter {
       usleep(50_000)
       for _ in 0..<600 {
@@ -145,7 +149,11 @@ package final class ScriptedEngine: TokenEngine {
     }
     if count == script.damageAfter { damage() }
     if count == 1, let limit = script.killWithin { killLater(limit) }
+    if count == script.restAfter { while true { sleep(1) } }
   }
+
+  /// Has all that was drawn before written, however long that takes.
+  private func finishLink() { runningLink.withLock { $0 }?.finish(atMost: .seconds(600)) }
 
   /// Ends this process at a moment nobody knows.
   private func killLater(_ milliseconds: Int) {
@@ -162,7 +170,7 @@ package final class ScriptedEngine: TokenEngine {
 
   /// A line of the protocol that is not: after everything before it has been written.
   private func damage() {
-    usleep(50_000)
+    finishLink()
     let line = "@martinet {\"kind\":\"events\",\"events\":[{\"event\":\n"
     _ = line.withCString { write(linkOutput.load(ordering: .relaxed), $0, strlen($0)) }
   }

@@ -19,7 +19,8 @@ package enum SupervisionScenarios {
       case "poison-at": script.poison = (script.poison?.token ?? 0, number ?? 0)
       case "noisy": script.isNoisy = true
       case "kill-within": script.killWithin = number
-      case "leave-child": leaveChild()
+      case "rest-after": script.restAfter = number
+      case "leave-child": leaveChild(seconds: number ?? 0)
       case "refuse":
         say("martinet: failed: the model is not there")
         exit(1)
@@ -56,14 +57,14 @@ package enum SupervisionScenarios {
     exit(255)
   }
 
-  /// A process outside this one's group, as a launcher's ranks are.
-  private static func leaveChild() {
+  /// A process outside this one's group, as a launcher's ranks are, that sleeps so long.
+  private static func leaveChild(seconds: Int) {
     var child = pid_t()
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
     posix_spawnattr_setpgroup(&attributes, 0)
     posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP))
-    let arguments = [strdup("sleep"), strdup("3217"), nil]
+    let arguments = [strdup("sleep"), strdup("\(seconds)"), nil]
     posix_spawnp(&child, "sleep", nil, &attributes, arguments, environ)
   }
 }

@@ -40,7 +40,10 @@ struct SupervisedEngineTests {
 
   @Test func aJobThatIsKilledAgainAndAgainLosesNoTokenOfTwentyStreams() throws {
     let log = Log()
-    let engine = try SupervisedEngine(Job.options("step-milliseconds=3", "kill-within=700", log: log))
+    // The first has not done all before it is killed; how many there are is a matter of the machine.
+    var options = Job.options("step-milliseconds=3", "kill-within=700", "rest-after=4000", log: log)
+    options.restartLimit = 1000
+    let engine = try SupervisedEngine(options)
     let streams = Streams()
     let requests = (1...20).map { Job.request($0, tokens: 300 + $0) }
     for request in requests { streams.submit(request, to: engine) }
@@ -187,18 +190,24 @@ struct SupervisedEngineTests {
     let engine = try SupervisedEngine(options)
     #expect(eventually { engine.state == .ready })
     let before = engine.restartCount
-    let job = try #require(Job.processes(of: getpid()).first)
-    kill(job, SIGSTOP)
+    #expect(eventually { signalJobs(SIGSTOP) })
     #expect(eventually { engine.restartCount > before && engine.state == .ready }, "\(engine.state) \(log.text)")
     #expect(log.text.contains("nothing has come from it for "), "\(log.text)")
     end(engine)
+  }
+
+  /// False where none runs, as between two of them.
+  private func signalJobs(_ signal: Int32) -> Bool {
+    let jobs = Job.processes(of: getpid())
+    for job in jobs { kill(job, signal) }
+    return !jobs.isEmpty
   }
 
   @Test func aLauncherThatIsKilledIsNamed() throws {
     let log = Log()
     let engine = try SupervisedEngine(Job.options(log: log))
     #expect(eventually { engine.state == .ready })
-    kill(try #require(Job.processes(of: getpid()).first), SIGKILL)
+    #expect(eventually { signalJobs(SIGKILL) })
     #expect(
       eventually { log.text.contains("the job ended: SupervisionScenarios was killed by signal 9 (Killed)") },
       "\(log.text)")
@@ -219,7 +228,9 @@ struct SupervisedEngineTests {
   @Test(arguments: [0, 17])
   func aRequestThatEndsEveryJobFailsAndTheOthersLive(at token: Int) throws {
     let log = Log()
-    let engine = try SupervisedEngine(Job.options("poison=666", "poison-at=\(token)", "step-milliseconds=2", log: log))
+    var options = Job.options("poison=666", "poison-at=\(token)", "step-milliseconds=2", log: log)
+    options.blameLimit = 3
+    let engine = try SupervisedEngine(options)
     let streams = Streams()
     let poison = Job.request(3, prompt: [1, 666])
     let requests = [1, 2, 4, 5, 6].map { Job.request($0, tokens: 200) }
@@ -259,18 +270,21 @@ struct SupervisedEngineTests {
   }
 
   @Test func processesThatALauncherLeavesBehindAreEnded() throws {
+    // Those of other runs of this test sleep for other times.
+    let time = 1_000_000_000 + Int(getpid())
     func sleepers() -> Int {
       let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
       return names.count { name in
-        (try? String(contentsOfFile: "/proc/\(name)/cmdline", encoding: .utf8)) == "sleep\03217\0"
+        (try? String(contentsOfFile: "/proc/\(name)/cmdline", encoding: .utf8)) == "sleep\0\(time)\0"
       }
     }
-    let engine = try SupervisedEngine(Job.options("leave-child", "crash-after=10"))
+    let engine = try SupervisedEngine(Job.options("leave-child=\(time)", "crash-after=10"))
     let streams = Streams()
     let request = Job.request(1, tokens: 35)
     streams.submit(request, to: engine)
     #expect(streams.waitForAll())
-    #expect(sleepers() <= 1, "one for the running job")
+    // The kernel may still be about to end one that was killed.
+    #expect(eventually { sleepers() <= 1 }, "one for the running job")
     end(engine)
     #expect(eventually { sleepers() == 0 })
   }

@@ -156,6 +156,8 @@ final class LocalMailboxes: @unchecked Sendable {
     lock()
     defer { unlock() }
     let slot = try slot(of: request, on: rank)
+    // A request that is complete is not waited for.
+    let progress = requests[rank.index][slot].isDone ? nil : progress
     progress?.wait(for: requests[rank.index][slot].peer.index)
     defer { progress?.endWait() }
     var deadline = limit.map(Self.time(after:))

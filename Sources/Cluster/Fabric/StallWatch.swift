@@ -60,8 +60,8 @@ package final class StallWatch {
   /// What is seen of the main thread; nil while it has nothing to do.
   private enum Sight: Equatable {
     case step(StepProgress.Place)
-    /// A wait outside of steps, by its number.
-    case wait(UInt32)
+    /// A wait outside of steps, for whom, and its number.
+    case wait(StepProgress.Wait, UInt32)
 
     init?(_ progress: StepProgress) {
       if let place = progress.now {
@@ -69,7 +69,7 @@ package final class StallWatch {
       } else {
         let (wait, count) = progress.wait
         guard wait != .nobody else { return nil }
-        self = .wait(count)
+        self = .wait(wait, count)
       }
     }
 
@@ -106,8 +106,10 @@ package final class StallWatch {
   }
 
   private static func report(_ watch: Watch, _ sight: Sight, changed: Duration, step: Duration) -> StallReport {
+    // Of a wait outside of steps as it was seen: it may have ended meanwhile.
+    let wait = if case .wait(let wait, _) = sight { wait } else { watch.progress.waitsFor }
     let waitingFor =
-      switch watch.progress.waitsFor {
+      switch wait {
       case .nobody: [Int]()
       case .peer(let peer): [peer]
       case .all: (0..<watch.size).filter { $0 != watch.rank }

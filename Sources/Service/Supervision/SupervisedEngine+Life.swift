@@ -100,8 +100,13 @@ extension SupervisedEngine {
       forgiveSleep(since: lookedAt)
       lookedAt = .now
       if let end = process.poll() {
-        // Its last words may still be on their way.
-        _ = core.wait(atMost: .seconds(1)) { $0.outputEnded != nil && $0.haveErrorsEnded ? true : nil }
+        // Its last words may still be on their way. Where what it has left behind keeps the pipes open, or the threads
+        // that read were held up, these go on until nothing more is there.
+        let isAllRead: (inout Core) -> Bool? = { $0.outputEnded != nil && $0.haveErrorsEnded ? true : nil }
+        if core.wait(atMost: .seconds(1), until: isAllRead) == nil {
+          stage.change { $0 = .draining }
+          _ = core.wait(atMost: .seconds(10), until: isAllRead)
+        }
         if stopSent != nil { return .asked }
         let launcher = options.command[0].split(separator: "/").last.map(String.init) ?? "the launcher"
         return .died(reason: core.read { $0.fault ?? $0.remarks.reason(end, of: launcher) })

@@ -116,8 +116,13 @@ package final class SupervisedJob: Sendable {
       if lost > .seconds(2) { state.change { $0.lastLine += lost } }
       lookedAt = .now
       if let ended = process.poll() {
-        // Its last words may still be on their way.
-        _ = state.wait(atMost: .seconds(2)) { $0.openStreams == 0 ? true : nil }
+        // Its last words may still be on their way. Where what it has left behind keeps the pipes open, or the threads
+        // that read were held up, these go on until nothing more is there.
+        let isAllRead: (inout State) -> Bool? = { $0.openStreams == 0 ? true : nil }
+        if state.wait(atMost: .seconds(2), until: isAllRead) == nil {
+          stage.change { $0 = .draining }
+          _ = state.wait(atMost: .seconds(10), until: isAllRead)
+        }
         guard ended != .exited(0) else { return nil }
         let launcher = command[0].split(separator: "/").last.map(String.init) ?? "the launcher"
         return state.read { $0.fault ?? $0.remarks.reason(ended, of: launcher) }

@@ -46,7 +46,7 @@ extension ModelServer {
           await services.triggerGracefulShutdown()
           // What is left are answers being written; whoever does not take them is cut off, within the time there is for
           // draining.
-          let rest = max(end - ContinuousClock.now, Self.lastWordsTime)
+          let rest = max(end - ContinuousClock.now, limits.lastWordsTime)
           try await Task.sleep(for: min(rest, limits.stallTime))
         }
         defer { tasks.cancelAll() }
@@ -77,9 +77,6 @@ extension ModelServer {
       secrets.reloadWhatHasChanged()
     }
   }
-
-  /// For what tells clients that their time is over.
-  private static let lastWordsTime = Duration.seconds(2)
 
   /// Returns when the server drains and nothing is in progress, or the time for it is over; and when that is.
   private func waitUntilDrained() async throws -> ContinuousClock.Instant {

@@ -72,6 +72,8 @@ package struct ServerLimits: Sendable, Equatable {
   package var keepAliveTime = Duration.seconds(10)
   /// Requests in progress may go on for so long once the server is to stop.
   package var drainTime = Duration.seconds(25)
+  /// What tells clients that the time for draining is over may take so long.
+  package var lastWordsTime = Duration.seconds(2)
   /// New requests wait for an engine that is being started again only in the first part of its absence; then they are
   /// refused.
   package var holdTime = Duration.seconds(60)
