@@ -174,6 +174,26 @@ private let badMembers: [BadMember] = [
     #expect(refusal.param == "max_tokens")
   }
 
+  /// As the makers of Qwen, DeepSeek and GLM have it in their own APIs.
+  @Test func reasoningIsSwitchedAsTheMakersClientsDo() throws {
+    func variables(_ members: [(String, JSONValue)]) throws -> JSONObject {
+      try ChatCompletionRequest(chatBody(members)).templateVariables
+    }
+    for isWanted in [true, false] {
+      let both = JSONObject([("enable_thinking", .bool(isWanted)), ("thinking", .bool(isWanted))])
+      #expect(try variables([("enable_thinking", .bool(isWanted))]) == both)
+      #expect(try variables([("thinking", ["type": .string(isWanted ? "enabled" : "disabled")])]) == both)
+    }
+    let own = try variables([("chat_template_kwargs", ["enable_thinking": false]), ("enable_thinking", true)])
+    #expect(own["enable_thinking"] == false)
+    #expect(try chatRefusal("thinking", "true").code == "invalid_type")
+    #expect(try chatRefusal("thinking", #"{"type": "much"}"#).param == "thinking.type")
+    let members: [(String, JSONValue)] = [("enable_thinking", true), ("thinking", ["type": "disabled"])]
+    let refusal = try #require(throws: APIError.self) { try ChatCompletionRequest(chatBody(members)) }
+    #expect(refusal.param == "enable_thinking")
+    #expect(try chatRefusal("reasoning", #"{"effort": "low"}"#).message.contains("'reasoning_effort'"))
+  }
+
   @Test func theTemplateGetsItsVariables() throws {
     let request = try ChatCompletionRequest(
       chatBody([("chat_template_kwargs", ["thinking": true]), ("reasoning_effort", "high")]))

@@ -70,6 +70,17 @@ extension CheckpointError: CustomStringConvertible {
     case .noWeightMap(let path): "\(quoted(path)) has no \"weight_map\" with tensors in it; download the index again"
     case .shardName(let path, let byte, let shard):
       "\(quoted(path)), byte \(byte): \(quoted(shard)) is not a plain file name; shards must lie in the index's folder"
+    case .indexNotRead(let folder, let tensor, let shardCount, let missing):
+      """
+      \(quoted(folder)) has both model.safetensors and \(ShardIndex.fileName), which names other files \
+      (\(shardCount)); the first was read, but has no tensor \(quoted(tensor)), which config.json calls for
+      """
+        + (missing.isEmpty
+          ? "; move it away to have the files of the index read"
+          : """
+          ; if the index is right, move it away and download what is missing (\(missing.count), such as \
+          \(quoted(missing[0]))); if it is the model itself, correct config.json
+          """)
     case .tensorNotInShard(let path, let name, let shard):
       "\(quoted(path)) puts tensor \(quoted(name)) in \(quoted(shard)), which does not have it; "
         + "the index and the shards are of different versions"

@@ -34,6 +34,7 @@ package enum CheckpointError: Error, Equatable {
   // The index against the shards.
   case noWeightMap(path: String)
   case shardName(path: String, byte: Int, shard: String)
+  case indexNotRead(folder: String, tensor: String, shardCount: Int, missing: [String])
   case tensorNotInShard(path: String, name: String, shard: String)
   case tensorsDiffer(name: String, first: String, second: String)
 
