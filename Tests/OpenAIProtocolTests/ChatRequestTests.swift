@@ -174,6 +174,17 @@ private let badMembers: [BadMember] = [
     #expect(refusal.param == "max_tokens")
   }
 
+  @Test func aTurnOfNothingMayComeBack() throws {
+    let nothing: JSONValue = ["role": "assistant", "content": .null, "tool_calls": [], "refusal": .null, "images": []]
+    let messages: JSONValue = [["role": "user", "content": "a"], nothing, ["role": "user", "content": "b"]]
+    let request = try ChatCompletionRequest(["messages": messages])
+    #expect(request.messages[1] == ChatMessage(role: .assistant, content: ""))
+    #expect(try chatRefusal("messages", #"[{"role": "user", "content": null}]"#).param == "messages[0].content")
+    #expect(
+      try chatRefusal("messages", #"[{"role": "user", "content": "a", "images": ["x"]}]"#).code
+        == "unsupported_parameter")
+  }
+
   /// As the makers of Qwen, DeepSeek and GLM have it in their own APIs.
   @Test func reasoningIsSwitchedAsTheMakersClientsDo() throws {
     func variables(_ members: [(String, JSONValue)]) throws -> JSONObject {

@@ -127,6 +127,8 @@ private let badParameters: [BadMember] = [
     ("num_return_sequences", "1"), ("num_beam_groups", "1"), ("diversity_penalty", "0.0"), ("use_cache", "true"),
     ("min_new_tokens", "0"), ("renormalize_logits", "false"), ("bad_words_ids", "[]"), ("top_n_tokens", "0"),
     ("stop_sequences", "[]"),
+    ("return_logprob", "false"), ("logprob_start_len", "-1"), ("top_logprobs_num", "0"), ("kv_transfer_params", "{}"),
+    ("vllm_xargs", "{}"), ("usage", #"{"include": true}"#),
     // Those of llama.cpp and of the pages that speak to it.
     ("seed", "-1"), ("id_slot", "-1"), ("timings_per_token", "true"), ("dynatemp_exponent", "1"),
     ("xtc_probability", "0"), ("xtc_threshold", "0.1"), ("dry_multiplier", "0"), ("dry_base", "1.75"),

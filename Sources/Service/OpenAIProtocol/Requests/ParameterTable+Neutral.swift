@@ -10,7 +10,7 @@ extension ParameterTable {
           "use_beam_search", "early_stopping", "prompt_logprobs", "include_stop_str_in_output", "return_token_ids",
           "return_tokens_as_token_ids", "echo", "dynatemp", "watermark", "details", "decoder_input_details",
           "return_full_text", "renormalize_logits", "return_hidden_states", "no_stop_trim", "temperature_last",
-          "dynamic_temperature", "ban_eos_token",
+          "dynamic_temperature", "ban_eos_token", "return_logprob",
         ]
       ),
       (.bool(true), ["skip_special_tokens", "detokenize", "parse_tool_calls"]),
@@ -21,7 +21,7 @@ extension ParameterTable {
           "penalty_alpha", "dry_multiplier", "xtc_probability", "smoothing_factor", "dynatemp_range",
           "epsilon_cutoff", "eta_cutoff", "top_n_sigma", "n_probs", "min_new_tokens", "diversity_penalty",
           "encoder_no_repeat_ngram_size",
-          "top_n_tokens",
+          "top_n_tokens", "top_logprobs_num",
         ]
       ),
       (
@@ -31,7 +31,7 @@ extension ParameterTable {
           "guidance_scale", "num_beam_groups", "encoder_repetition_penalty", "num_return_sequences",
         ]
       ),
-      (.int(-1), ["truncate_prompt_tokens", "top_n_sigma", "repeat_last_n", "n_predict"]),
+      (.int(-1), ["truncate_prompt_tokens", "top_n_sigma", "repeat_last_n", "n_predict", "logprob_start_len"]),
       (
         .string(""),
         [
@@ -46,6 +46,7 @@ extension ParameterTable {
           "bad_words", "allowed_token_ids", "guided_choice", "logits_processors", "functions",
           "documents", "tools", "context_management", "mcp_servers", "transforms", "plugins", "samplers",
           "sampler_order", "bad_words_ids", "force_words_ids", "stop_sequences", "stop_regex",
+          "logprob_token_ids",
         ]
       ),
       (

@@ -62,7 +62,7 @@ extension ParameterTable {
     "ban_eos_token": "use 'ignore_eos'", "custom_token_bans": "use 'logit_bias'",
   ].merging(refusedSamplers) { $1 }.merging(refusedOfGeneration) { $1 }
 
-  /// What the settings of Hugging Face's `generate`, and its server's, have beside those.
+  /// What the settings of Hugging Face's `generate`, and other servers', have beside those.
   private static let refusedOfGeneration = [
     "min_new_tokens": "use 'ignore_eos' and 'max_tokens' for outputs of a fixed length",
     "num_beam_groups": "tokens are sampled", "diversity_penalty": "it belongs to beam search",
@@ -73,7 +73,10 @@ extension ParameterTable {
     "top_n_tokens": "use 'logprobs'", "return_hidden_states": "POST /v1/embeddings tells vectors",
     "no_stop_trim": "a text ends before its stop string", "repeat_last_n": "'repetition_penalty' counts all tokens",
     "parse_tool_calls": "use 'tool_choice'", "temperature_last": "'temperature' comes first",
-    "dynamic_temperature": "use 'temperature'",
+    "dynamic_temperature": "use 'temperature'", "return_logprob": "use 'logprobs'",
+    "logprob_start_len": "use 'echo' and 'logprobs'", "top_logprobs_num": "use 'logprobs'",
+    "logprob_token_ids": "use 'logprobs'", "media_io_kwargs": "this model reads text only",
+    "kv_transfer_params": "caches are not handed from server to server", "vllm_xargs": "give its members as parameters",
   ]
 
   /// Samplers of other servers.
