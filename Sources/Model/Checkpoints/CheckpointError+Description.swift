@@ -19,6 +19,9 @@ extension CheckpointError: CustomStringConvertible {
     case .notInHubCache(let name, let folder):
       "\(quoted(name)) is no folder, and the hub's cache \(quoted(folder)) does not have it either; "
         + "download it (`hf download \(name)`), or give the folder that holds config.json and the weights"
+    case .severalModels(let folder, let models):
+      "\(quoted(folder)) is a cache of the hub with \(models.count) models, such as \(quoted(models.first ?? "")); "
+        + "give one of its folders"
     case .noSnapshot(let folder, let count):
       "\(quoted(folder)) is a folder of the hub's cache with "
         + (count == 0

@@ -8,6 +8,7 @@ package enum CheckpointError: Error, Equatable {
   case noWeights(folder: String, found: String?)
   case otherWeights(folder: String, found: String, what: String)
   case notInHubCache(name: String, folder: String)
+  case severalModels(folder: String, models: [String])
   case noSnapshot(folder: String, count: Int)
   case missingIndex(folder: String, shard: String)
   case missingShard(folder: String, shard: String, tensor: String)
