@@ -36,6 +36,19 @@ struct ModelLocationTests {
     #expect(message(folder.file("models--org--empty")).contains("no snapshot"))
   }
 
+  @Test(arguments: ["cache", "cache/hub"]) func theCacheItselfIsItsOnlyModel(hub: String) throws {
+    make("\(hub)/models--org--name/snapshots/0123abcd")
+    make("\(hub)/.locks")
+    make("\(hub)/datasets--org--other")
+    let cache = folder.file("cache")
+    #expect(try resolve(cache) == folder.file(hub) + "/models--org--name/snapshots/0123abcd")
+    make("\(hub)/models--org--a--b/snapshots/1")
+    let told = message(cache)
+    #expect(told.contains("2 models, such as \"org/a--b\"; give one of its folders"), "\(told)")
+    folder.write("{}", as: "cache/config.json")
+    #expect(try resolve(cache) == cache)
+  }
+
   @Test func aFolderThatIsThereIsTakenAsItIs() throws {
     make("model")
     #expect(try resolve(folder.file("model")) == folder.file("model"))

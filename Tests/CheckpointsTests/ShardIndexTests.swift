@@ -108,6 +108,36 @@ struct ShardIndexTests {
     #expect(failure() == .missingShard(folder: folder.path, shard: "m-3.safetensors", tensor: "e"))
   }
 
+  /// As transformers chooses; a file or an index that was left behind is told of.
+  @Test func aFileOfItsOwnGoesBeforeTheIndex() throws {
+    folder.write(shard(["a", "x"]), as: "model.safetensors")
+    let one = try HuggingFaceFolder(path: folder.path)
+    #expect(one.remark == nil && one.absence(of: "c") == nil)
+
+    index(#"{"weight_map":\#(good)}"#)
+    let both = try HuggingFaceFolder(path: folder.path)
+    #expect(Array(both.names) == ["a", "x"] && both.fileCount == 1 && both.absence(of: "a") == nil)
+    let absence = both.absence(of: "c")
+    #expect(absence == .indexNotRead(folder: folder.path, tensor: "c", shardCount: 2, missing: []))
+    #expect(absence?.description.contains("move it away to have the files of the index read") == true)
+    #expect(both.remark?.hasSuffix("and not the other files that the index names, 2 in number") == true)
+
+    unlink(folder.path + "/m-2.safetensors")
+    let lost = try HuggingFaceFolder(path: folder.path)
+    let other = lost.absence(of: "c")
+    #expect(
+      other == .indexNotRead(folder: folder.path, tensor: "c", shardCount: 2, missing: ["m-2.safetensors"]))
+    #expect(other?.description.contains("download what is missing (1, such as \"m-2.safetensors\")") == true)
+    #expect(lost.remark?.hasSuffix("2 in number (missing: 1)") == true)
+
+    // An index of that one file, and one that cannot be read, are no choice.
+    for text in [#"{"weight_map":{"a":"model.safetensors","c":"model.safetensors"}}"#, "{"] {
+      index(text)
+      let alone = try HuggingFaceFolder(path: folder.path)
+      #expect(alone.remark == nil && alone.absence(of: "c") == nil, "\(text)")
+    }
+  }
+
   @Test func aTensorInTwoShardsMustHaveTheSameBytes() throws {
     index(#"{"weight_map":\#(good)}"#)
     let second = folder.path + "/m-2.safetensors"

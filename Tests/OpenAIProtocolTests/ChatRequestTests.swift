@@ -174,6 +174,37 @@ private let badMembers: [BadMember] = [
     #expect(refusal.param == "max_tokens")
   }
 
+  @Test func aTurnOfNothingMayComeBack() throws {
+    let nothing: JSONValue = ["role": "assistant", "content": .null, "tool_calls": [], "refusal": .null, "images": []]
+    let messages: JSONValue = [["role": "user", "content": "a"], nothing, ["role": "user", "content": "b"]]
+    let request = try ChatCompletionRequest(["messages": messages])
+    #expect(request.messages[1] == ChatMessage(role: .assistant, content: ""))
+    #expect(try chatRefusal("messages", #"[{"role": "user", "content": null}]"#).param == "messages[0].content")
+    #expect(
+      try chatRefusal("messages", #"[{"role": "user", "content": "a", "images": ["x"]}]"#).code
+        == "unsupported_parameter")
+  }
+
+  /// As the makers of Qwen, DeepSeek and GLM have it in their own APIs.
+  @Test func reasoningIsSwitchedAsTheMakersClientsDo() throws {
+    func variables(_ members: [(String, JSONValue)]) throws -> JSONObject {
+      try ChatCompletionRequest(chatBody(members)).templateVariables
+    }
+    for isWanted in [true, false] {
+      let both = JSONObject([("enable_thinking", .bool(isWanted)), ("thinking", .bool(isWanted))])
+      #expect(try variables([("enable_thinking", .bool(isWanted))]) == both)
+      #expect(try variables([("thinking", ["type": .string(isWanted ? "enabled" : "disabled")])]) == both)
+    }
+    let own = try variables([("chat_template_kwargs", ["enable_thinking": false]), ("enable_thinking", true)])
+    #expect(own["enable_thinking"] == false)
+    #expect(try chatRefusal("thinking", "true").code == "invalid_type")
+    #expect(try chatRefusal("thinking", #"{"type": "much"}"#).param == "thinking.type")
+    let members: [(String, JSONValue)] = [("enable_thinking", true), ("thinking", ["type": "disabled"])]
+    let refusal = try #require(throws: APIError.self) { try ChatCompletionRequest(chatBody(members)) }
+    #expect(refusal.param == "enable_thinking")
+    #expect(try chatRefusal("reasoning", #"{"effort": "low"}"#).message.contains("'reasoning_effort'"))
+  }
+
   @Test func theTemplateGetsItsVariables() throws {
     let request = try ChatCompletionRequest(
       chatBody([("chat_template_kwargs", ["thinking": true]), ("reasoning_effort", "high")]))

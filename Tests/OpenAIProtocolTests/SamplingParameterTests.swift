@@ -122,11 +122,75 @@ private let badParameters: [BadMember] = [
     ("repetition_penalty", "1"), ("ignore_eos", "false"), ("stream_options", "{}"),
     ("tfs_z", "1"), ("no_repeat_ngram_size", "0"), ("mirostat_mode", "0"), ("num_beams", "1"), ("options", "{}"),
     ("provider", "{}"), ("guided_decoding_backend", "null"), ("nobody_knows_this", "null"),
+    // Settings of Hugging Face's `generate` and its server.
+    ("do_sample", "true"), ("watermark", "false"), ("details", "false"), ("return_full_text", "false"),
+    ("num_return_sequences", "1"), ("num_beam_groups", "1"), ("diversity_penalty", "0.0"), ("use_cache", "true"),
+    ("min_new_tokens", "0"), ("renormalize_logits", "false"), ("bad_words_ids", "[]"), ("top_n_tokens", "0"),
+    ("stop_sequences", "[]"),
+    ("return_logprob", "false"), ("logprob_start_len", "-1"), ("top_logprobs_num", "0"), ("kv_transfer_params", "{}"),
+    ("vllm_xargs", "{}"), ("usage", #"{"include": true}"#),
+    // Those of llama.cpp and of the pages that speak to it.
+    ("seed", "-1"), ("id_slot", "-1"), ("timings_per_token", "true"), ("dynatemp_exponent", "1"),
+    ("xtc_probability", "0"), ("xtc_threshold", "0.1"), ("dry_multiplier", "0"), ("dry_base", "1.75"),
+    ("dry_allowed_length", "2"), ("dry_penalty_last_n", "-1"), ("dry_sequence_breakers", #"["\n", ":"]"#),
+    ("mirostat_tau", "5"), ("repeat_last_n", "-1"), ("n_predict", "-1"), ("reasoning_format", "\"auto\""),
+    ("grammar_string", "\"\""), ("ban_eos_token", "false"), ("keep_alive", "\"5m\""), ("ebnf", "\"\""),
   ])
   func parametersThatAskForNothingPass(name: String, text: String) throws {
     let member = (name, try json(text))
     #expect(try ChatCompletionRequest(chatBody([member])).sampling == SamplingOptions())
     #expect(try CompletionRequest(completionBody([member])).sampling == SamplingOptions())
+  }
+
+  /// `do_sample`: false is temperature 0, and true another one; what contradicts that is refused.
+  @Test func whetherTokensAreSampledMayBeSaid() throws {
+    var greedy = SamplingOptions()
+    greedy[.temperature] = 0
+    func temperature(_ members: [(String, JSONValue)], _ defaults: SamplingOptions) throws -> Double {
+      let chat = try ChatCompletionRequest(chatBody(members), defaults: defaults).sampling[.temperature]
+      #expect(
+        try CompletionRequest(completionBody(members), defaults: defaults).sampling[.temperature] == chat)
+      return chat
+    }
+    var recommended = SamplingOptions()
+    recommended[.temperature] = 0.6
+    let (yes, no): ((String, JSONValue), (String, JSONValue)) = (("do_sample", true), ("do_sample", false))
+    #expect(try temperature([yes], recommended) == 0.6 && temperature([no], recommended) == 0)
+    #expect(try temperature([yes], greedy) == 1 && temperature([no], greedy) == 0)
+    #expect(try temperature([yes, ("temperature", try json("0.3"))], greedy) == 0.3)
+    #expect(try temperature([no, ("temperature", 0)], recommended) == 0)
+    #expect(try temperature([("do_sample", .null)], recommended) == 0.6)
+    for (isSampled, value) in [(true, 0.0), (false, 0.7)] {
+      let members: [(String, JSONValue)] = [("do_sample", .bool(isSampled)), ("temperature", try json("\(value)"))]
+      let refusal = try #require(throws: APIError.self) { try ChatCompletionRequest(chatBody(members)) }
+      #expect(refusal.status == 400 && refusal.param == "do_sample")
+      #expect(refusal.message == "'do_sample' is \(isSampled), but 'temperature' is \(value): give one of them")
+    }
+    #expect(try chatRefusal("do_sample", "1").code == "invalid_type")
+  }
+
+  @Test func minusOneIsNoBoundAndNoSeed() throws {
+    for name in ["max_tokens", "max_completion_tokens"] {
+      #expect(try ChatCompletionRequest(chatBody([(name, -1)])).maxTokens == nil)
+    }
+    let unbounded = try CompletionRequest(completionBody([("max_tokens", -1)]))
+    #expect(unbounded.maxTokens == .max && !unbounded.isMaxTokensGiven)
+    #expect(try ChatCompletionRequest(chatBody([("seed", -1)])).sampling.seed == nil)
+    var defaults = SamplingOptions()
+    defaults.seed = 4
+    #expect(try ChatCompletionRequest(chatBody([("seed", -1)]), defaults: defaults).sampling.seed == nil)
+    #expect(try ChatCompletionRequest(chatBody([("seed", -2)])).sampling.seed == -2)
+  }
+
+  @Test(arguments: [
+    ("max_new_tokens", "'max_tokens'"), ("n_predict", "'max_tokens'"), ("stop_sequences", "'stop'"),
+    ("num_return_sequences", "'n'"), ("thinking_budget", "'max_tokens'"), ("dry_multiplier", "'min_p'"),
+    ("min_new_tokens", "'ignore_eos'"),
+  ])
+  func otherServersNamesAreTranslated(name: String, ours: String) throws {
+    let refusal = try chatRefusal(name, "7")
+    #expect(refusal.code == "unsupported_parameter" && refusal.param == name)
+    #expect(refusal.message.contains(ours), "\(refusal.message)")
   }
 
   @Test func aChatTakesWhatAsksForNothing() throws {

@@ -36,6 +36,9 @@ package protocol Checkpoint: ModelDocuments, TensorReader, AnyObject {
   /// Why there is no tensor of this name although the checkpoint should have it; nil where it should not.
   func absence(of name: String) -> CheckpointError?
 
+  /// What a user should know of its files; nil where nothing is odd.
+  var remark: String? { get }
+
   /// Files the weights are in.
   var fileCount: Int { get }
   /// What the system knows these files by: equal for two processes of one host that have the same files open.
@@ -56,6 +59,8 @@ package protocol Checkpoint: ModelDocuments, TensorReader, AnyObject {
 }
 
 extension Checkpoint {
+  package var remark: String? { nil }
+
   /// Names of all tensors, in the order of `entries`.
   package var names: some RandomAccessCollection<String> { entries.lazy.map(\.name) }
 

@@ -19,6 +19,9 @@ extension CheckpointError: CustomStringConvertible {
     case .notInHubCache(let name, let folder):
       "\(quoted(name)) is no folder, and the hub's cache \(quoted(folder)) does not have it either; "
         + "download it (`hf download \(name)`), or give the folder that holds config.json and the weights"
+    case .severalModels(let folder, let models):
+      "\(quoted(folder)) is a cache of the hub with \(models.count) models, such as \(quoted(models.first ?? "")); "
+        + "give one of its folders"
     case .noSnapshot(let folder, let count):
       "\(quoted(folder)) is a folder of the hub's cache with "
         + (count == 0
@@ -70,6 +73,17 @@ extension CheckpointError: CustomStringConvertible {
     case .noWeightMap(let path): "\(quoted(path)) has no \"weight_map\" with tensors in it; download the index again"
     case .shardName(let path, let byte, let shard):
       "\(quoted(path)), byte \(byte): \(quoted(shard)) is not a plain file name; shards must lie in the index's folder"
+    case .indexNotRead(let folder, let tensor, let shardCount, let missing):
+      """
+      \(quoted(folder)) has both model.safetensors and \(ShardIndex.fileName), which names other files \
+      (\(shardCount)); the first was read, but has no tensor \(quoted(tensor)), which config.json calls for
+      """
+        + (missing.isEmpty
+          ? "; move it away to have the files of the index read"
+          : """
+          ; if the index is right, move it away and download what is missing (\(missing.count), such as \
+          \(quoted(missing[0]))); if it is the model itself, correct config.json
+          """)
     case .tensorNotInShard(let path, let name, let shard):
       "\(quoted(path)) puts tensor \(quoted(name)) in \(quoted(shard)), which does not have it; "
         + "the index and the shards are of different versions"

@@ -8,6 +8,7 @@ package enum CheckpointError: Error, Equatable {
   case noWeights(folder: String, found: String?)
   case otherWeights(folder: String, found: String, what: String)
   case notInHubCache(name: String, folder: String)
+  case severalModels(folder: String, models: [String])
   case noSnapshot(folder: String, count: Int)
   case missingIndex(folder: String, shard: String)
   case missingShard(folder: String, shard: String, tensor: String)
@@ -34,6 +35,7 @@ package enum CheckpointError: Error, Equatable {
   // The index against the shards.
   case noWeightMap(path: String)
   case shardName(path: String, byte: Int, shard: String)
+  case indexNotRead(folder: String, tensor: String, shardCount: Int, missing: [String])
   case tensorNotInShard(path: String, name: String, shard: String)
   case tensorsDiffer(name: String, first: String, second: String)
 

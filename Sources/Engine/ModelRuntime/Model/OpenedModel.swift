@@ -60,6 +60,7 @@ package struct OpenedModel {
   /// What a user should know of it on `ranks` ranks.
   package func notes(ranks: Int, layout: RankLayout = .spread) -> [String] {
     var notes: [String] = []
+    if let remark = checkpoint.remark { notes.append(remark) }
     if description.predictionLayerCount > 0, !description.predicts {
       notes.append(
         """

@@ -10,8 +10,8 @@ extension HuggingFaceFolder {
     in folder: String, limits: CheckpointLimits, parts: inout [(file: String, digest: [UInt8])]
   ) throws(CheckpointError) -> (files: [SafetensorsFile], index: ShardIndex?) {
     do throws(CheckpointError) {
-      let file = try SafetensorsFile(path: folder + "/model.safetensors", fileIndex: 0, limits: limits)
-      parts.append(("model.safetensors", file.headerDigest))
+      let file = try SafetensorsFile(path: folder + "/" + singleFile, fileIndex: 0, limits: limits)
+      parts.append((singleFile, file.headerDigest))
       return ([file], nil)
     } catch {
       guard case .system("open", _, ENOENT) = error else { throw error }
@@ -79,7 +79,7 @@ extension HuggingFaceFolder {
 
   /// Why a folder has neither `model.safetensors` nor an index, as far as its file names tell.
   static func explainMissingWeights(in folder: String) -> CheckpointError {
-    for name in ["model.safetensors", ShardIndex.fileName] {
+    for name in [singleFile, ShardIndex.fileName] {
       var status = stat()
       if lstat(folder + "/" + name, &status) == 0 { return .brokenLink(path: folder + "/" + name) }
     }

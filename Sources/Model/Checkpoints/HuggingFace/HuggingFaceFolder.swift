@@ -9,6 +9,8 @@ import JSON
 /// scratch disks. What a link leads to is read only if it passes every check of a safetensors header.
 package final class HuggingFaceFolder: Checkpoint {
   package let path: String
+  /// The file of a model that is in one.
+  static let singleFile = "model.safetensors"
   /// `config.json`.
   package let config: JSONValue
   /// `generation_config.json`, when there is one.
@@ -22,7 +24,7 @@ package final class HuggingFaceFolder: Checkpoint {
   /// Every tensor once, file after file, each in the order of its data.
   package let entries: [TensorEntry]
   /// Nil when all tensors are in `model.safetensors`.
-  private let index: ShardIndex?
+  let index: ShardIndex?
   /// Where each tensor is; empty when there is one file.
   private let places: [ExactString: Place]
 
@@ -78,9 +80,16 @@ package final class HuggingFaceFolder: Checkpoint {
     return places[ExactString(name)].map { entries[$0.position] }
   }
 
-  /// Why there is no tensor of this name although the index lists it; nil where it does not.
+  /// Why there is no tensor of this name although the index lists it; nil where it does not. Where `model.safetensors`
+  /// was read, an index beside it is why.
   package func absence(of name: String) -> CheckpointError? {
-    guard let index, let position = index.shardOfTensor[ExactString(name)], tensor(name) == nil else { return nil }
+    guard tensor(name) == nil else { return nil }
+    guard let index else {
+      return unreadIndex().map {
+        .indexNotRead(folder: path, tensor: name, shardCount: $0.shards.count, missing: $0.missing)
+      }
+    }
+    guard let position = index.shardOfTensor[ExactString(name)] else { return nil }
     let shard = index.shards[position]
     guard files.contains(where: { $0.path == path + "/" + shard }) else {
       return .missingShard(folder: path, shard: shard, tensor: name)

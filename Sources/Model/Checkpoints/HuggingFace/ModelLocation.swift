@@ -8,7 +8,7 @@ package enum ModelLocation {
   package static func resolve(
     _ name: String, environment: (String) -> String? = { getenv($0).map { String(cString: $0) } }
   ) throws(CheckpointError) -> String {
-    if isFolder(name) { return try snapshot(of: name) ?? name }
+    if isFolder(name) { return try snapshot(of: try onlyModel(ofCache: name) ?? name) ?? name }
     guard !exists(name) else { return name }
     let cache = hubCache(environment)
     if let file = try fileInHubCache(name, cache) { return file }
@@ -32,11 +32,8 @@ package enum ModelLocation {
   /// What to call the model in `path`: `org/name` for a snapshot in the hub's cache, else the folder's or file's name.
   package static func displayName(_ path: String) -> String {
     let parts = path.split(separator: "/").filter { $0 != "." }
-    let prefix = "models--"
-    if parts.count >= 3, parts[parts.count - 2] == "snapshots", parts[parts.count - 3].hasPrefix(prefix) {
-      var name = String(parts[parts.count - 3].dropFirst(prefix.count))
-      if let separator = name.firstSeparator { name.replaceSubrange(separator, with: "/") }
-      return name
+    if parts.count >= 3, parts[parts.count - 2] == "snapshots", parts[parts.count - 3].hasPrefix("models--") {
+      return hubName(String(parts[parts.count - 3]))
     }
     return parts.last.map { GGUFShards.displayName(String($0)) } ?? path
   }
@@ -63,6 +60,25 @@ package enum ModelLocation {
     let revisions = folders(in: snapshots)
     guard revisions.count == 1 else { throw .noSnapshot(folder: folder, count: revisions.count) }
     return snapshots + "/" + revisions[0]
+  }
+
+  /// The folder of the only model in a cache; nil for folders that are no cache, and throws where it has several. `name`
+  /// may be the folder that `HF_HOME` names, too.
+  private static func onlyModel(ofCache name: String) throws(CheckpointError) -> String? {
+    guard !exists(name + "/config.json") else { return nil }
+    for cache in [name, name + "/hub"] {
+      let models = folders(in: cache).filter { $0.hasPrefix("models--") }.sorted()
+      if models.count > 1 { throw .severalModels(folder: cache, models: models.map(hubName)) }
+      if let model = models.first { return cache + "/" + model }
+    }
+    return nil
+  }
+
+  /// `org/name` of `models--org--name`.
+  private static func hubName(_ folder: String) -> String {
+    var name = String(folder.dropFirst("models--".count))
+    if let separator = name.firstSeparator { name.replaceSubrange(separator, with: "/") }
+    return name
   }
 
   /// Whether `name` could be a model's on the hub: `org/name`.

@@ -80,7 +80,8 @@ extension ReplyParser {
       stage = .content
       return false
     }
-    output.content(space)
+    // Line breaks that end a call's last line begin no text.
+    output.content(place == .afterCall && !output.hasContent ? space.afterLineBreaks : space)
     stage = .content
     return true
   }
@@ -210,5 +211,12 @@ extension ReplyParser {
       return TaggedCallReader(.keys, tools: tools, isUnopened: true, raw: raw)
     default: return UnopenedCallReader(tools: tools, raw: space)
     }
+  }
+}
+
+extension String {
+  /// Of whitespace, what follows its last line break; all of it without one.
+  fileprivate var afterLineBreaks: String {
+    utf8.lastIndex { $0 == 0x0A || $0 == 0x0D }.map { String(self[utf8.index(after: $0)...]) } ?? self
   }
 }

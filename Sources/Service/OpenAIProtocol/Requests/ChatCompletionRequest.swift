@@ -24,7 +24,7 @@ package struct ChatCompletionRequest: Sendable, Equatable {
   package var allowsParallelToolCalls: Bool
   /// Generation goes on past end-of-text tokens.
   package var ignoresEndOfText: Bool
-  /// `chat_template_kwargs`, and `reasoning_effort` where those do not have it.
+  /// `chat_template_kwargs`, and what other parameters say of reasoning where those do not have it.
   package var templateVariables: JSONObject
   package var addsGenerationPrompt: Bool
   /// The last message, an assistant's, is to be continued.
@@ -76,8 +76,8 @@ package struct ChatCompletionRequest: Sendable, Equatable {
   }
 
   private static func maxTokens(_ reader: RequestReader) throws(APIError) -> Int? {
-    let old = try reader.integer("max_tokens", in: 1...Int.max)
-    let new = try reader.integer("max_completion_tokens", in: 1...Int.max)
+    let old = try tokenBound(reader, "max_tokens")
+    let new = try tokenBound(reader, "max_completion_tokens")
     if let old, let new, old != new {
       throw .invalidRequest(
         "'max_tokens' is \(old), but 'max_completion_tokens' is \(new): give one of them", param: "max_tokens")
@@ -106,12 +106,38 @@ package struct ChatCompletionRequest: Sendable, Equatable {
       }
       variables = given.object
     }
+    if let isWanted = try wantsReasoning(reader) { variables.addReasoning(isWanted: isWanted) }
     if let effort = try effort(reader, "reasoning_effort"), variables["reasoning_effort"] == nil {
       variables["reasoning_effort"] = .string(effort)
       // Most templates know a switch only.
       if effort == "none" { variables.addReasoning(isWanted: false) }
     }
     return variables
+  }
+
+  /// Whether the model is to reason, as the APIs of Qwen's makers (`enable_thinking`) and of DeepSeek's, GLM's and
+  /// Anthropic (`thinking`) say it; nil where the request leaves it to the model.
+  private static func wantsReasoning(_ reader: RequestReader) throws(APIError) -> Bool? {
+    let isEnabled = try reader.bool("enable_thinking")
+    let thinking = try thinking(reader)
+    if let isEnabled, let thinking, isEnabled != thinking {
+      throw .invalidRequest("'enable_thinking' and 'thinking' say different things: give one", param: "enable_thinking")
+    }
+    return isEnabled ?? thinking
+  }
+
+  static func thinking(_ reader: RequestReader) throws(APIError) -> Bool? {
+    guard let thinking = try reader.reader("thinking") else { return nil }
+    let type = try thinking.requiredString("type")
+    switch type {
+    case "enabled":
+      _ = try thinking.integer("budget_tokens", in: 1...Int.max)
+      return true
+    case "adaptive", "between_tools": return true
+    case "disabled": return false
+    default:
+      throw .outOfRange("thinking.type", expected: "'enabled', 'adaptive' or 'disabled'", found: "'\(type)'")
+    }
   }
 
   static func effort(_ reader: RequestReader?, _ name: String) throws(APIError) -> String? {

@@ -4,8 +4,11 @@ extension ChatMessage {
   private static let table = ParameterTable(
     ["role", "content", "name", "tool_calls", "tool_call_id", "reasoning_content", "reasoning", "refusal"],
     ignored: ["annotations", "cache_control", "reasoning_details", "provider_specific_fields", "thinking_blocks"],
-    refused: ["audio": "this model reads text only", "function_call": "use 'tool_calls'"],
-    neutral: ["audio": [[:]]])
+    refused: [
+      "audio": "this model reads text only", "images": "this model reads text only",
+      "function_call": "use 'tool_calls'",
+    ],
+    neutral: ["audio": [[:]], "images": [[]]])
   private static let callTable = ParameterTable(
     ["id", "type", "function"], ignored: ["index", "provider_specific_fields", "extra_content"])
   private static let functionTable = ParameterTable(["name", "arguments"])
@@ -60,6 +63,10 @@ extension ChatMessage {
       toolCalls.append(try Self.toolCall(call, path: "\(reader.path("tool_calls"))[\(i)]"))
     }
     if role == .assistant, content == nil { content = try reader.string("refusal") }
+    // A turn of nothing, such as one that was cut off, comes back with a content of null.
+    if role == .assistant, content == nil, toolCalls.isEmpty, reasoning == nil, reader.object["content"] == .null {
+      content = ""
+    }
     if content == nil && (role != .assistant || toolCalls.isEmpty && reasoning == nil) {
       throw .missing(reader.path("content"))
     }

@@ -44,8 +44,9 @@ package struct CompletionRequest: Sendable, Equatable {
     prompts = try Self.prompts(reader, limits: limits)
     sampling = try SamplingOptions(reader, defaults: defaults, limits: limits)
     echoes = try reader.bool("echo") ?? false
-    let asked = try reader.integer("max_tokens", in: (echoes ? 0 : 1)...Int.max)
-    (maxTokens, isMaxTokensGiven) = (asked ?? Self.defaultMaxTokens, asked != nil)
+    let asked = try tokenBound(reader, "max_tokens", least: echoes ? 0 : 1)
+    let isUnbounded = asked == nil && reader["max_tokens"] != nil
+    (maxTokens, isMaxTokensGiven) = (asked ?? (isUnbounded ? .max : Self.defaultMaxTokens), asked != nil)
     stop = try stopTexts(reader, limits: limits)
     stopTokens = try stopTokenIDs(reader, limits: limits)
     choiceCount = try reader.integer("n", in: 1...limits.choiceCount) ?? 1

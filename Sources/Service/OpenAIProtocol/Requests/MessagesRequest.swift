@@ -36,7 +36,7 @@ package struct MessagesRequest: Sendable, Equatable {
     let settings = try reader.reader("output_config")
     if let settings { try ParameterTable.messagesOutput.check(settings) }
     let effort = try ChatCompletionRequest.effort(settings, "effort")
-    let thinking = try Self.thinking(reader)
+    let thinking = try ChatCompletionRequest.thinking(reader)
     showsThinking = thinking ?? true
     if let thinking {
       chat.templateVariables.addReasoning(isWanted: thinking, effort: thinking ? effort : nil)
@@ -49,21 +49,6 @@ package struct MessagesRequest: Sendable, Equatable {
     // A last message of the assistant is one to be gone on with.
     if let last = messages.last, last.role == .assistant, last.content != nil, last.toolCalls.isEmpty {
       (chat.addsGenerationPrompt, chat.continuesFinalMessage) = (false, true)
-    }
-  }
-
-  /// Whether the model is to think; nil where the request leaves it to the model.
-  private static func thinking(_ reader: RequestReader) throws(APIError) -> Bool? {
-    guard let thinking = try reader.reader("thinking") else { return nil }
-    let type = try thinking.requiredString("type")
-    switch type {
-    case "enabled":
-      _ = try thinking.integer("budget_tokens", in: 1...Int.max)
-      return true
-    case "adaptive", "between_tools": return true
-    case "disabled": return false
-    default:
-      throw .outOfRange("thinking.type", expected: "'enabled', 'adaptive' or 'disabled'", found: "'\(type)'")
     }
   }
 

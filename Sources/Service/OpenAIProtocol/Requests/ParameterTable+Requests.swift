@@ -3,16 +3,23 @@ import EngineAPI
 /// The tables of the requests.
 extension ParameterTable {
   /// Parameters of the OpenAI API and of common clients that change nothing about the text generated here.
-  private static let harmless: Set<String> = [
+  private static let harmless = Set([
     "user", "store", "metadata", "service_tier", "safety_identifier", "prompt_cache_key", "prompt_cache_retention",
     "prediction", "verbosity", "request_id", "priority", "cache_salt", "cache_prompt", "include_reasoning",
     "separate_reasoning", "stream_reasoning", "prompt_cache_options", "spaces_between_special_tokens",
-    "client_metadata", "extra_headers", "extra_query",
+    "client_metadata", "extra_headers", "extra_query", "session_id", "chat_id", "rid", "keep_alive", "ttl", "use_cache",
+    "id_slot", "n_keep", "timings_per_token", "return_progress", "usage", "guided_decoding_backend",
+  ]).union(settingsOfRefusedSamplers)
+
+  /// They count only where a sampler is on that is refused here.
+  private static let settingsOfRefusedSamplers: Set<String> = [
+    "dry_base", "dry_allowed_length", "dry_sequence_breakers", "dry_penalty_last_n", "xtc_threshold", "mirostat_tau",
+    "mirostat_eta", "dynatemp_exponent", "smoothing_curve",
   ]
 
   /// What every endpoint that generates text takes.
   private static let sampling: Set<String> = Set(SamplingParameter.all.map(\.name)).union([
-    "seed", "logit_bias", "stop_token_ids", "ignore_eos",
+    "seed", "logit_bias", "stop_token_ids", "ignore_eos", "do_sample",
   ])
 
   /// What chats and text completions share.
@@ -44,8 +51,33 @@ extension ParameterTable {
     "num_beams": "tokens are sampled", "guidance_scale": "prompts have no negative", "n_probs": "use 'logprobs'",
     "options": "give its members as parameters", "extra_body": "give its members as parameters",
     "provider": "this server is the provider", "transforms": "shorten the prompt before sending it",
-    "plugins": "this server runs no tools",
-  ].merging(refusedSamplers) { $1 }
+    "plugins": "this server runs no tools", "max_new_tokens": "it is called 'max_tokens' here",
+    "max_length": "use 'max_tokens', which counts new tokens", "n_predict": "it is called 'max_tokens' here",
+    "num_return_sequences": "use 'n'", "stop_sequences": "it is called 'stop' here",
+    "stop_regex": "use 'stop'", "ebnf": grammarHint, "grammar_string": grammarHint,
+    "thinking_budget": "reasoning has no bound of its own: use 'max_tokens'",
+    "thinking_token_budget": "reasoning has no bound of its own: use 'max_tokens'",
+    "reasoning_format": "reasoning is told apart in 'reasoning_content'",
+    "return_full_text": "use /v1/completions with 'echo'", "negative_prompt": "prompts have no negative",
+    "ban_eos_token": "use 'ignore_eos'", "custom_token_bans": "use 'logit_bias'",
+  ].merging(refusedSamplers) { $1 }.merging(refusedOfGeneration) { $1 }
+
+  /// What the settings of Hugging Face's `generate`, and other servers', have beside those.
+  private static let refusedOfGeneration = [
+    "min_new_tokens": "use 'ignore_eos' and 'max_tokens' for outputs of a fixed length",
+    "num_beam_groups": "tokens are sampled", "diversity_penalty": "it belongs to beam search",
+    "encoder_repetition_penalty": "use 'repetition_penalty'",
+    "encoder_no_repeat_ngram_size": "use 'repetition_penalty'", "bad_words_ids": "use 'logit_bias'",
+    "force_words_ids": "use 'logit_bias'", "renormalize_logits": "logits are not changed in that way",
+    "watermark": "texts are not marked", "details": "use 'logprobs'", "decoder_input_details": "use 'logprobs'",
+    "top_n_tokens": "use 'logprobs'", "return_hidden_states": "POST /v1/embeddings tells vectors",
+    "no_stop_trim": "a text ends before its stop string", "repeat_last_n": "'repetition_penalty' counts all tokens",
+    "parse_tool_calls": "use 'tool_choice'", "temperature_last": "'temperature' comes first",
+    "dynamic_temperature": "use 'temperature'", "return_logprob": "use 'logprobs'",
+    "logprob_start_len": "use 'echo' and 'logprobs'", "top_logprobs_num": "use 'logprobs'",
+    "logprob_token_ids": "use 'logprobs'", "media_io_kwargs": "this model reads text only",
+    "kv_transfer_params": "caches are not handed from server to server", "vllm_xargs": "give its members as parameters",
+  ]
 
   /// Samplers of other servers.
   private static let refusedSamplers = Dictionary(
@@ -58,6 +90,7 @@ extension ParameterTable {
     generation.union([
       "messages", "max_completion_tokens", "top_logprobs", "tools", "tool_choice", "parallel_tool_calls",
       "chat_template_kwargs", "reasoning_effort", "add_generation_prompt", "continue_final_message", "modalities",
+      "enable_thinking", "thinking",
     ]),
     ignored: harmless,
     refused: refusedEverywhere.merging([
@@ -66,8 +99,9 @@ extension ParameterTable {
       "prompt": "/v1/chat/completions takes 'messages'; prompts go to /v1/completions",
       "input": "/v1/chat/completions takes 'messages'", "echo": "it belongs to /v1/completions",
       "suffix": "it belongs to /v1/completions", "chat_template": "the model's own template is used",
-      "documents": "put documents into a message", "thinking": "use 'chat_template_kwargs'",
-      "enable_thinking": "use 'chat_template_kwargs'", "add_special_tokens": "the template writes them",
+      "documents": "put documents into a message",
+      "reasoning": "use 'reasoning_effort'", "think": "use 'enable_thinking'",
+      "add_special_tokens": "the template writes them",
     ]) { $1 }, neutral: neutralEverywhere.merging(["add_special_tokens": [false]]) { $1 })
 
   static let completion = ParameterTable(
@@ -94,7 +128,8 @@ extension ParameterTable {
       "conversation": nothingKept, "prompt": nothingKept, "moderation": "nothing is moderated on this server",
       "context_management": nothingKept, "image": "this model writes text only",
       "messages": "/v1/responses takes 'input'; messages go to /v1/chat/completions",
-      "max_tokens": "use 'max_output_tokens'", "max_completion_tokens": "use 'max_output_tokens'",
+      "max_tokens": "use 'max_output_tokens'", "max_new_tokens": "use 'max_output_tokens'",
+      "max_completion_tokens": "use 'max_output_tokens'",
       "response_format": "use 'text'", "n": "a response has one answer", "reasoning_effort": "use 'reasoning'",
     ]) { $1 },
     neutral: neutralEverywhere)

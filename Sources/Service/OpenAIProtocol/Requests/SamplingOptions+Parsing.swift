@@ -8,8 +8,25 @@ extension SamplingOptions {
     for parameter in SamplingParameter.all {
       if let value = try Self.value(of: parameter, in: reader) { self[parameter] = value }
     }
-    seed = try reader.integer("seed", in: Int.min...Int.max) ?? seed
+    if let isSampled = try reader.bool("do_sample") { try take(isSampled: isSampled, reader) }
+    // Clients of other servers send -1 for none, which would give every one of their answers the same numbers.
+    if let given = try reader.integer("seed", in: Int.min...Int.max) { seed = given == -1 ? nil : given }
     if let biases = try reader.reader("logit_bias") { logitBias = try Self.biases(biases, limits: limits) }
+  }
+
+  /// `do_sample`, which clients of Hugging Face's servers send: false is temperature 0, and true another one.
+  private mutating func take(isSampled: Bool, _ reader: RequestReader) throws(APIError) {
+    guard reader["temperature"] != nil else {
+      if isSampled != (self[.temperature] > 0) {
+        self[.temperature] = isSampled ? SamplingParameter.temperature.neutral : 0
+      }
+      return
+    }
+    let temperature = self[.temperature]
+    guard isSampled == (temperature > 0) else {
+      throw .invalidRequest(
+        "'do_sample' is \(isSampled), but 'temperature' is \(temperature): give one of them", param: "do_sample")
+    }
   }
 
   /// Of a count, what lies beyond the sampler's range counts as the bound it is beyond.
@@ -60,6 +77,11 @@ extension StreamOptions {
     }
     return streams ? options : nil
   }
+}
+
+/// A greatest number of tokens; nil where the request gives none, or -1, as clients do that want as many as fit.
+func tokenBound(_ reader: RequestReader, _ name: String, least: Int = 1) throws(APIError) -> Int? {
+  reader[name]?.exactInt == -1 ? nil : try reader.integer(name, in: least...Int.max)
 }
 
 /// The texts at which generation stops.
