@@ -99,7 +99,7 @@ extension CommandTests {
 
     @Test(.timeLimit(.minutes(20)), arguments: FamilyFixtures.deltas)
     func aNewModelLearnsText(family: String) throws {
-      // A module is like the last layer, which keeps states here.
+      // A module's layer has attention, unlike the last one here.
       let module = family == "qwen3_5_moe" ? ["--prediction-loss", "0.3"] : []
       let told = try trainAnyWay("pretrain", to: "new", try pretraining(family) + module)
       let losses = told.compactMap { $0["loss"]?.double }

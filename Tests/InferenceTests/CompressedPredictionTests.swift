@@ -12,112 +12,39 @@ import Testing
 
 /// DeepSeek-V4's prediction module, whose layer follows several streams, against a twin in float64.
 struct CompressedPredictionTests {
-  private static let module = Golden.fixtures.appending(path: "prediction/deepseek_v4.safetensors").path
-
   /// Calls `body` with a folder of the published form that has the module.
   private func withModule(
     changing change: (inout RewrittenCheckpoint) throws -> Void = { _ in }, _ body: (_ folder: String) throws -> Void
   ) throws {
-    let file = try SafetensorsFile(path: Self.module)
-    var whole = try RewrittenCheckpoint(try Golden("deepseek_v4"))
-    for entry in file.entries where entry.name.hasPrefix("mtp.") {
-      whole.tensors[entry.name] = .init(entry.type, entry.shape, try file.readAll(entry))
-    }
+    var whole = try PredictionFixture("deepseek_v4").checkpoint(try Golden("deepseek_v4"))
     try change(&whole)
     try whole.written { try body($0) }
   }
 
-  /// The twin's text, and what it makes of it.
-  private func expected() throws -> (ids: [Int32], logits: [Float]) {
-    let file = try SafetensorsFile(path: Self.module)
-    return (
-      try file.int32s(try #require(file.tensor("ids"))), try file.float32s(try #require(file.tensor("logits")))
-    )
-  }
-
-  /// The module's logits after each token of a text that it reads whole but for the last.
-  private func logits(
-    _ folder: String, _ tokens: [Int32], threads: Int = 1, isa: InstructionSet = .best,
-    weights: WeightPrecision = .auto
-  ) throws -> [Float] {
-    let communicator = LocalCommunicator.solo()
-    let opened = try OpenedModel(
-      opening: { try CheckpointFormat.open(folder) }, holding: weights, predicting: true, on: communicator)
-    let runtime = try ClusterRuntime(communicator, threadsPerRank: threads, instructionSet: isa)
-    let model = try LoadedModel(opened, runtime: runtime, options: LoadOptions(), onEvent: { _ in })
-    let blocks = KeyValueCache.blockCount(tokens: tokens.count)
-    let cache = try KeyValueCache(model.description, type: .f32, blockCount: blocks)
-    let states = try StateCache(model.description, slotCount: 1)
-    let mixture = try #require(model.description.mixture)
-    let bank = ExpertBank(model.description, mixture: mixture, weights: model.weights, compute: runtime.compute)
-    let decoder = Decoder(
-      model.description, weights: model.weights, compute: runtime.compute, cache: cache,
-      experts: Decoder.Experts(
-        bank, through: LocalDispatcher(compute: runtime.compute, hiddenSize: model.description.hiddenSize)))
-    let table = (0..<Int32(blocks)).map { UnsafeRawPointer(cache.address(ofBlock: $0)) as UnsafeRawPointer? }
-    return try table.withUnsafeBufferPointer { table in
-      var batch = DecoderBatch()
-      batch.tokens = tokens
-      batch.chunks = [
-        .init(
-          firstRow: 0, count: tokens.count, startPosition: 0, blocks: table.baseAddress!, outputs: .none,
-          state: states.address(ofSlot: 0))
-      ]
-      _ = try decoder.forward(batch)
-      let next = Array(tokens.dropFirst()) + [0]
-      try next.withUnsafeBufferPointer { try decoder.predict(batch, next: $0.baseAddress!) }
-      let found = decoder.logits(ofRows: 0..<(tokens.count - 1), ahead: true).logits
-      return (0..<found.rowCount).flatMap { Array(UnsafeBufferPointer(start: found[$0], count: found.columns)) }
-    }
-  }
-
-  private func greatest(_ logits: [Float], of vocabulary: Int = 64) -> [Int32] {
-    stride(from: 0, to: logits.count, by: vocabulary).map { row in
-      Int32((0..<vocabulary).max { logits[row + $0] < logits[row + $1] } ?? 0)
-    }
-  }
+  private func greatest(_ logits: [Float]) -> [Int32] { ModuleReading.greatest(logits, of: 64) }
 
   @Test func guessesAgreeWithTheTwin() throws {
-    let (ids, expected) = try expected()
+    let twin = try PredictionFixture("deepseek_v4")
+    let (ids, expected) = (twin.ids, twin.logits)
     try withModule { folder in
-      let found = try logits(folder, ids)
+      let found = try ModuleReading(of: folder, ids).logits
       #expect(found.count == expected.count && expected.count == (ids.count - 1) * 64)
       let scale = expected.map(abs).max() ?? 0
       #expect(zip(found, expected).allSatisfy { abs($0 - $1) <= 1e-3 * scale })
       #expect(greatest(found) == greatest(expected) && Set(greatest(expected)).count > 10)
       for isa in InstructionSet.supported {
-        #expect(try logits(folder, ids, threads: 3, isa: isa) == found, "\(isa)")
+        #expect(try ModuleReading(of: folder, ids, threads: 3, isa: isa).logits == found, "\(isa)")
       }
-    }
-  }
-
-  private let requests: RequestMaker = {
-    var sampling = SamplingParameters()
-    (sampling.temperature, sampling.seed) = (0.9, 3)
-    return [45, 9, 9].enumerated().map { (i: Int, count: Int) -> GenerationRequest in
-      let prompt = (0..<count).map { (place: Int) -> Int32 in Int32((place * 31 + i) % 60) }
-      return GenerationRequest(
-        prompt: prompt, task: .generate(maxNewTokens: 50, sampling: sampling, stopTokens: []))
     }
   }
 
   /// Wrong drafts leave states behind that the module's layer, too, must go back from.
   @Test(arguments: 1...3) func draftsAreWhatTheModuleGuessesOfTheWholeText(ranks: Int) throws {
-    try withModule { folder in try holdDrafts(of: folder, ranks: ranks) }
-  }
-
-  private func holdDrafts(of folder: String, ranks: Int) throws {
-    let plain = try speculate(model: folder, SpeculatedLayout(), requests)
-    let settings: [(SpeculationMode, Int)] = [(.mtp, 512), (.mtp, 16), (.auto, 512)]
-    for (mode, batchTokens) in settings {
-      let layout = SpeculatedLayout(mode: mode, draftTokens: 4, ranks: ranks, batchTokens: batchTokens)
-      let run = try speculate(model: folder, layout, requests)
-      #expect(run.drawn == plain.drawn && run.speculation.draftedCount > 0, "\(layout)")
-      let expected = greatest(try logits(folder, requests()[0].prompt + run.tokens[0]))
-      #expect(run.guesses.count > 10)
-      for (count, guess) in run.guesses {
-        #expect(guess == expected[count - 2], "\(mode), after \(count) tokens")
-      }
+    try withModule { folder in
+      let settings: [(SpeculationMode, Int)] = [(.mtp, 512), (.mtp, 16), (.auto, 512)]
+      try ModuleReading.holdDrafts(
+        of: folder,
+        settings.map { SpeculatedLayout(mode: $0, draftTokens: 4, ranks: ranks, batchTokens: $1) })
     }
   }
 
@@ -182,10 +109,10 @@ struct CompressedPredictionTests {
 
   /// Quantised on load, the module is held as the model is.
   @Test(arguments: [WeightPrecision.q8, .q4]) func aRoundedModuleIsNearly(weights: WeightPrecision) throws {
-    let twin = try expected()
+    let twin = try PredictionFixture("deepseek_v4")
     try withModule { folder in
-      let (ids, expected) = (twin.ids, greatest(twin.logits))
-      let found = greatest(try logits(folder, ids, weights: weights))
+      let expected = greatest(twin.logits)
+      let found = try ModuleReading(of: folder, twin.ids, weights: weights).guesses
       let same = zip(found, expected).count { $0 == $1 }
       #expect(same > expected.count / (weights == .q8 ? 2 : 6), "\(same) of \(expected.count)")
     }

@@ -68,10 +68,57 @@ struct DeltaConfigurationTests {
     let model = try ModelConfiguration.read(
       try CheckpointFormat.open(fixtures.appending(path: "Fixtures/delta/\(name)").path))
     #expect(model.unreadTensors == [] && model.unreadNote == nil, "\(model.unreadNote ?? "")")
-    #expect(model.outerPredictionLayerCount == 1 && model.predictionLayerCount == 0)
+    #expect(model.outerPredictionLayerCount == 0 && model.predictionLayerCount == 1)
     #expect(model.tiedEmbeddings == (name == "qwen3_5"))
     #expect((model.otherPartCounts["model.visual"] ?? 0 > 0) == (name != "qwen3_next"), "\(model.otherPartCounts)")
     try model.requireBackwardPass()
+  }
+
+  /// One layer more, with attention whatever the last layer has, under names of its own; norms are stored without their
+  /// one, and embedding and head are the model's.
+  @Test(arguments: Configuration.deltas) func theModuleIsALayerBesideTheModel(golden: String) throws {
+    let plain = try Configuration(golden: golden).read()
+    let model = plain.predicting()
+    #expect(plain.predictionLayerCount == 1 && model.runLayers.count == 5)
+    guard case .grouped(let attention)? = model.runLayers.last?.attention else { return #expect(Bool(false)) }
+    #expect(attention.hasGate && model.runLayers.last?.isMixture == (golden != "qwen3_5"))
+    #expect(StateCache.slotByteCount(model) == StateCache.slotByteCount(plain))
+    let specs = model.parameters(ofLayer: 4, experts: 2..<3)
+    let named = Dictionary(specs.map { (model.names.tensor($0.id), $0) }) { $1 }
+    #expect(named["mtp.fc.weight"]?.shape == [24, 48] && named["mtp.layers.0.self_attn.q_proj.weight"]?.rows == 128)
+    for norm in ["norm", "pre_fc_norm_embedding", "pre_fc_norm_hidden", "layers.0.input_layernorm"] {
+      #expect(named["mtp.\(norm).weight"]?.offset == 1, "\(norm)")
+    }
+    #expect((named["mtp.layers.0.mlp.experts.2.up_proj.weight"] != nil) == (golden != "qwen3_5"))
+    let shared = named.keys.filter { !$0.hasPrefix("mtp.") }
+    let (embedding, head) = (ParameterID(.embedding), ParameterID(golden == "qwen3_5" ? .embedding : .head))
+    #expect(Set(shared) == [model.names.tensor(embedding), model.names.tensor(head)], "\(shared)")
+  }
+
+  /// Where layers differ the module's counts as the first.
+  @Test func theModuleOfAModelOfDenseAndOtherLayersIsAsTheFirst() throws {
+    let published = try Configuration(golden: "qwen3_next")
+    for (key, value, isMixture) in [
+      ("mlp_only_layers", "[0, 1, 3]", false), ("decoder_sparse_step", "2", false), ("mlp_only_layers", "[1, 3]", true),
+    ] {
+      #expect(
+        try published.with(key, value).read().predicting().runLayers[4].isMixture == isMixture, "\(key): \(value)")
+    }
+  }
+
+  /// Publishers of Qwen3-Next leave the count out.
+  @Test func modulesAreCountedAsTheConfigurationSays() throws {
+    let (next, whole) = (try Configuration(golden: "qwen3_next"), try Configuration(golden: "qwen3_5_moe"))
+    for (value, count) in [(nil, 1), ("null", 1), ("0", 0), ("1", 1), ("3", 3)] as [(String?, Int)] {
+      for read in [
+        try next.with("mtp_num_hidden_layers", value), try next.with("num_nextn_predict_layers", value),
+        try whole.with("text_config.mtp_num_hidden_layers", value),
+      ] { #expect(try read.read().predictionLayerCount == count, "\(value ?? "without")") }
+    }
+    for value in ["-1", "65", "1.5", "true"] {
+      let message = try #require(try whole.with("text_config.mtp_num_hidden_layers", value).failure())
+      #expect(message.contains("mtp_num_hidden_layers"), "\(message)")
+    }
   }
 
   /// A state is what only layers of gated DeltaNet keep.

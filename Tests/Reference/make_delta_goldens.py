@@ -180,4 +180,5 @@ def main():
         print(family, "seed", seed, sizes, [len(set(made[f"p{i}.greedy"])) for i in range(len(prompts))])
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -28,7 +28,7 @@ package struct CheckpointShape {
     }
     var object = try ConfigReader(parsed, path: source.path).object
     CompositeModel.replaceQuantization(in: &object, with: nil)
-    for key in ["num_nextn_predict_layers", "num_mtp_layers"] where object[key] != nil { object[key] = 0 }
+    CompositeModel.replaceModuleCount(in: &object, with: 0)
     for key in ["torch_dtype", "dtype"] where object[key] != nil || key == "torch_dtype" {
       object[key] = .string(weights.torchName)
     }

@@ -67,12 +67,7 @@ enum ExportedConfig {
     CompositeModel.replaceQuantization(in: &members, with: nil)
     if members["dtype"] != nil { members["dtype"] = "bfloat16" }
     if members["torch_dtype"] != nil || members["dtype"] == nil { members["torch_dtype"] = "bfloat16" }
-    for key in ["num_nextn_predict_layers", "num_mtp_layers"] where members[key] != nil {
-      members[key] = .int(predictionLayers)
-    }
-    if predictionLayers > 0, members["num_nextn_predict_layers"] == nil, members["num_mtp_layers"] == nil {
-      members["num_nextn_predict_layers"] = .int(predictionLayers)
-    }
+    CompositeModel.replaceModuleCount(in: &members, with: predictionLayers)
     return .object(members)
   }
 }

@@ -60,7 +60,8 @@ package struct SavePlan: Sendable {
         own.id = holder
         order.append(own)
       }
-      places[holder, default: []].append(place)
+      // What a module shares may lie nowhere else.
+      if places[holder]?.contains(place) != true { places[holder, default: []].append(place) }
     }
     parameters = order.map {
       Parameter(spec: $0, name: names.name(of: $0.id), rule: optimizer.rule(of: $0), places: places[$0.id] ?? [])

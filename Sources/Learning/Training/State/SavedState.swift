@@ -96,10 +96,9 @@ package final class SavedState: Sendable {
   }
 
   /// Settings that say nothing of what is computed.
-  private static let harmless: Set<String> = [
+  private static let harmless = Set([
     "torch_dtype", "dtype", "transformers_version", "_name_or_path", "use_cache", "quantization_config",
-    "num_nextn_predict_layers", "num_mtp_layers",
-  ]
+  ]).union(CompositeModel.moduleCountKeys)
 
   private static func compare(_ saved: JSONValue, with asked: JSONValue, path: String) throws(StateError) {
     let keys = Set((saved.object?.keys ?? []) + (asked.object?.keys ?? [])).subtracting(harmless)

@@ -1,5 +1,17 @@
 import Checkpoints
 
+extension PublishedNames {
+  /// These names, with the prediction module of such models, under `mtp.`.
+  func withHybridModule() -> PublishedNames {
+    with([
+      .prediction(.projection): "mtp.fc.weight", .prediction(.norm): "mtp.norm.weight",
+      .prediction(.embeddingNorm): "mtp.pre_fc_norm_embedding.weight",
+      .prediction(.hiddenNorm): "mtp.pre_fc_norm_hidden.weight",
+    ])
+    .predicting(.layered)
+  }
+}
+
 /// Settings of models whose layers take turns between gated DeltaNet and gated attention: Qwen3-Next and its kin.
 extension ConfigReader {
   func gatedDelta(_ projections: GatedDelta.Projections) throws -> GatedDelta {
@@ -54,9 +66,20 @@ extension ConfigReader {
     }
   }
 
+  /// What such models end in: norms, and a prediction module whose layer has attention. Published configurations of
+  /// Qwen3-Next do not speak of their one module, and a checkpoint's tensors say what there is.
+  func addHybridModule(
+    _ attention: GroupedAttention, _ feedForward: LayerDescription.FeedForward, to description: inout DecoderDescription
+  ) throws {
+    description.normsAddOne = try normsAddOne()
+    description.predictionLayer = LayerDescription(attention: .grouped(attention), feedForward: feedForward)
+    let older = try optionalInt("num_nextn_predict_layers", in: 0...64)
+    description.predictionLayerCount = try optionalInt("mtp_num_hidden_layers", in: 0...64) ?? older ?? 1
+  }
+
   /// Whether norms multiply by 1 + what is stored, as published checkpoints have it; files of other formats have the
   /// one in their weights, and say so.
-  func normsAddOne() throws -> Bool { try optionalBool("rms_norm_add_one") ?? true }
+  private func normsAddOne() throws -> Bool { try optionalBool("rms_norm_add_one") ?? true }
 
   /// A quarter of a head's dimensions turn unless it is said otherwise; all of them where that is null.
   func hybridRotary(_ attention: GroupedAttention) throws -> RotaryDescription {
@@ -65,13 +88,9 @@ extension ConfigReader {
     ).rotary
   }
 
-  /// Settings of modules that are left out, and of how states are held, which is fp32 always.
+  /// What a module's own embedding is told by, which would be among its tensors, and how states are held, which is fp32
+  /// always.
   func ignoreHybridSettings() {
-    for key in [
-      "mtp_num_hidden_layers", "mtp_use_dedicated_embeddings", "num_nextn_predict_layers", "mamba_ssm_dtype",
-      "full_attention_interval",
-    ] {
-      ignore(key)
-    }
+    for key in ["mtp_use_dedicated_embeddings", "mamba_ssm_dtype", "full_attention_interval"] { ignore(key) }
   }
 }

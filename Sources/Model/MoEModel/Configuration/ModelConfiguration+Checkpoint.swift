@@ -10,7 +10,7 @@ extension ModelConfiguration {
   /// `CheckpointError`.
   package static func read(_ checkpoint: any Checkpoint) throws -> DecoderDescription {
     var description = try read(try checkpoint.settings())
-    description.names = names(of: description, in: checkpoint)
+    description.names = names(of: description, in: checkpoint).fittingModules(of: description, in: checkpoint)
     description.takeDeltaForm(of: checkpoint)
     // A copy of the embedding is no head of its own: it would only take memory.
     let head = description.names.tensor(ParameterID(.head))
@@ -45,14 +45,9 @@ extension ModelConfiguration {
     }
     let outer = Set(unread.compactMap { PublishedNames.outerPredictionLayer($0.name) })
     // Of modules of other kinds under such names nothing is known.
-    let known = names.firstOuterLayer.map { first in
-      outer.filter {
-        (0..<ConfigurationBounds.layers.upperBound).contains($0)
-          && checkpoint.holds(names.tensor(ParameterID(.prediction(.projection), layer: first + $0)))
-      }.count
-    }
-    description.predictionLayerCount += known ?? 0
-    description.outerPredictionLayerCount = outer.count - (known ?? 0)
+    let known = outer.count { names.isModule($0, in: checkpoint) }
+    description.predictionLayerCount += known
+    description.outerPredictionLayerCount = outer.count - known
     let inside = unread.filter { names.layer(ofTensor: $0.name).map { !extra.contains($0) } ?? false }
     guard inside.isEmpty else {
       if let packing = ForeignPacking.find(in: checkpoint, names: description.names) { throw packing.error }

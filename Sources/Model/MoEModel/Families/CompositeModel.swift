@@ -48,13 +48,29 @@ package struct CompositeModel: Sendable {
 
   /// The settings of a `config.json` with what it says of quantised weights replaced, or removed, wherever it says it.
   package static func replaceQuantization(in config: inout JSONObject, with settings: JSONValue?) {
-    guard let name = config["model_type"]?.string, named(name) != nil, var text = config[textKey]?.object else {
-      config["quantization_config"] = settings
-      return
-    }
     config["quantization_config"] = nil
-    text["quantization_config"] = settings
+    changeText(of: &config) { $0["quantization_config"] = settings }
+  }
+
+  /// Changes what a `config.json` says of the text model: all of it, where that is the whole model.
+  private static func changeText(of config: inout JSONObject, _ change: (inout JSONObject) -> Void) {
+    guard let name = config["model_type"]?.string, named(name) != nil, var text = config[textKey]?.object else {
+      return change(&config)
+    }
+    change(&text)
     config[textKey] = .object(text)
+  }
+
+  /// What configurations call the number of prediction modules.
+  package static let moduleCountKeys = ["num_nextn_predict_layers", "num_mtp_layers", "mtp_num_hidden_layers"]
+
+  /// The settings of a `config.json` with another number of prediction modules wherever it says one; where it says none
+  /// and there are some, under the first name.
+  package static func replaceModuleCount(in config: inout JSONObject, with count: Int) {
+    changeText(of: &config) { text in
+      let told = moduleCountKeys.filter { text[$0] != nil }
+      for key in told.isEmpty && count > 0 ? [moduleCountKeys[0]] : told { text[key] = .int(count) }
+    }
   }
 }
 

@@ -11,19 +11,20 @@ extension ModelFamily {
        "linear_num_value_heads": 32, "hidden_act": "silu", "max_position_embeddings": 32768, "rms_norm_eps": 1e-06,
        "tie_word_embeddings": false, "attention_bias": false}
       """,
-    names: .standard.withGatedDelta(),
+    names: .standard.withGatedDelta().withHybridModule(),
     read: qwen35Description)
 
   private static func qwen35Description(_ config: ConfigReader) throws -> DecoderDescription {
     config.ignoreHybridSettings()
     let attention = try config.gatedAttention()
+    let intermediate = try config.int("intermediate_size", in: ConfigurationBounds.width)
     var description = try config.decoder(
       rotary: try config.hybridRotary(attention),
       layers: try config.hybridLayers(
         attention, try config.gatedDelta(.separate), isMixture: { _ in false },
-        intermediate: try config.int("intermediate_size", in: ConfigurationBounds.width)),
+        intermediate: intermediate),
       mixture: nil)
-    description.normsAddOne = try config.normsAddOne()
+    try config.addHybridModule(attention, .dense(intermediateSize: intermediate), to: &description)
     return description
   }
 }

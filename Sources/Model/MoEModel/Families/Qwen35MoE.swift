@@ -13,7 +13,7 @@ extension ModelFamily {
        "num_experts_per_tok": 8, "hidden_act": "silu", "max_position_embeddings": 32768, "rms_norm_eps": 1e-06,
        "tie_word_embeddings": false, "attention_bias": false}
       """,
-    names: qwen2MoE.names.withGatedDelta(),
+    names: qwen2MoE.names.withGatedDelta().withHybridModule(),
     read: qwen35MoEDescription)
 
   private static func qwen35MoEDescription(_ config: ConfigReader) throws -> DecoderDescription {
@@ -30,7 +30,7 @@ extension ModelFamily {
         router: .softmax(normalizes: true),
         sharedIntermediate: try config.int("shared_expert_intermediate_size", in: ConfigurationBounds.width),
         sharedIsGated: true))
-    description.normsAddOne = try config.normsAddOne()
+    try config.addHybridModule(attention, .mixture, to: &description)
     return description
   }
 }

@@ -13,25 +13,30 @@ extension ModelFamily {
        "num_experts_per_tok": 10, "decoder_sparse_step": 1, "norm_topk_prob": true, "hidden_act": "silu",
        "max_position_embeddings": 32768, "rms_norm_eps": 1e-06, "tie_word_embeddings": false, "attention_bias": false}
       """,
-    names: qwen2MoE.names.withGatedDelta([.delta(.input): "in_proj_qkvz.weight", .delta(.beta): "in_proj_ba.weight"]),
+    names: qwen2MoE.names
+      .withGatedDelta([.delta(.input): "in_proj_qkvz.weight", .delta(.beta): "in_proj_ba.weight"])
+      .withHybridModule(),
     read: qwen3NextDescription)
 
   private static func qwen3NextDescription(_ config: ConfigReader) throws -> DecoderDescription {
     config.ignoreHybridSettings()
     let attention = try config.gatedAttention()
+    let intermediate = try config.int("intermediate_size", in: ConfigurationBounds.width)
     let step = try config.int("decoder_sparse_step", in: 1...4096)
     let denseOnly = Set(try config.optionalInts("mlp_only_layers", in: 0...(1 << 20), maxCount: 4096) ?? [])
+    let isMixture = { !denseOnly.contains($0) && ($0 + 1) % step == 0 }
     var description = try config.decoder(
       rotary: try config.hybridRotary(attention),
       layers: try config.hybridLayers(
-        attention, try config.gatedDelta(.fused), isMixture: { !denseOnly.contains($0) && ($0 + 1) % step == 0 },
-        intermediate: try config.int("intermediate_size", in: ConfigurationBounds.width)),
+        attention, try config.gatedDelta(.fused), isMixture: isMixture, intermediate: intermediate),
       mixture: try config.mixture(
         intermediate: try config.int("moe_intermediate_size", in: ConfigurationBounds.width),
         router: .softmax(normalizes: try config.bool("norm_topk_prob")),
         sharedIntermediate: try config.int("shared_expert_intermediate_size", in: ConfigurationBounds.width),
         sharedIsGated: true))
-    description.normsAddOne = try config.normsAddOne()
+    // Counted as the first layer where layers differ.
+    try config.addHybridModule(
+      attention, isMixture(0) ? .mixture : .dense(intermediateSize: intermediate), to: &description)
     return description
   }
 }

@@ -2,12 +2,10 @@ import Checkpoints
 
 extension DecoderDescription {
   /// Holds the first multi-token prediction module against its shapes; throws on the first tensor that is missing or
-  /// has another.
+  /// has another, and on those that nobody would read where the module must have none.
   package func checkPrediction(in checkpoint: any Checkpoint) throws {
-    let description = predicting()
-    let stored = StoredParameters(description, checkpoint: checkpoint, workerCount: 1)
-    for spec in description.parameters(ofLayer: layerCount) where stored.table.holder(of: spec.id) == spec.id {
-      _ = try stored.find(spec)
-    }
+    let use = try TensorUse(predicting(), layer: layerCount, checkpoint: checkpoint)
+    let extra = use.unread(in: checkpoint).map(\.name).filter(names.isInFirstModule)
+    guard extra.isEmpty else { throw ModelError.unreadTensors(extra) }
   }
 }

@@ -166,8 +166,8 @@ extension DecoderDescription {
 
   private func listPrediction(into list: inout ParameterList) {
     list.matrix(.prediction(.embedding), rows: vocabularySize, columns: hiddenSize, use: .sensitive)
-    list.vector(.prediction(.embeddingNorm), count: hiddenSize)
-    list.vector(.prediction(.hiddenNorm), count: hiddenSize)
+    list.vector(.prediction(.embeddingNorm), count: hiddenSize, offset: normOffset)
+    list.vector(.prediction(.hiddenNorm), count: hiddenSize, offset: normOffset)
     if case .hyper(let hyper) = residual {
       list.matrix(.prediction(.embeddingProjection), rows: hiddenSize, columns: hiddenSize)
       list.matrix(.prediction(.projection), rows: hiddenSize, columns: hiddenSize)
@@ -175,7 +175,7 @@ extension DecoderDescription {
     } else {
       list.matrix(.prediction(.projection), rows: hiddenSize, columns: 2 * hiddenSize)
     }
-    list.vector(.prediction(.norm), count: hiddenSize)
+    list.vector(.prediction(.norm), count: hiddenSize, offset: normOffset)
     list.matrix(.prediction(.head), rows: vocabularySize, columns: hiddenSize, use: .sensitive)
   }
 }

@@ -33,13 +33,6 @@ extension PublishedNames {
     return names
   }
 
-  /// These names, with prediction modules beside the model's layers.
-  func predictingBeside() -> PublishedNames {
-    var names = self
-    names.firstOuterLayer = 0
-    return names
-  }
-
   /// These names as published, and others that folders of the family may have in their place.
   func or(_ others: PublishedNames...) -> PublishedNames {
     var names = self
@@ -49,9 +42,8 @@ extension PublishedNames {
 
   /// The names for a model of these sizes.
   func fitted(to description: DecoderDescription) -> PublishedNames {
-    var names = self
+    var names = placingModules(of: description)
     names.spellings = spellings.map { $0.fitted(to: description) }
-    if firstOuterLayer != nil { names.firstOuterLayer = description.layerCount }
     guard joined != nil, case .grouped(let attention)? = description.layers.first?.attention else { return names }
     names.joined?.queryRows = attention.headCount * attention.headDims
     names.joined?.keyRows = attention.keyValueHeadCount * attention.headDims

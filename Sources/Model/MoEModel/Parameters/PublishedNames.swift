@@ -19,9 +19,8 @@ package struct PublishedNames: Sendable {
   var joined: JoinedProjections?
   /// The router's selection bias is a matrix of one row.
   var selectionBiasIsRow = false
-  /// The layer that is the first prediction module where these lie beside the model's layers, under `mtp.{n}.`; nil
-  /// where they follow them.
-  var firstOuterLayer: Int?
+  /// Prediction modules beside the model's layers; nil where they follow them.
+  var outerModules: OuterModules?
   /// All names that folders of the family go by, as published first; empty where those are the only ones.
   var spellings: [PublishedNames] = []
   /// `mlp` or `block_sparse_moe`, under `model.layers.{n}.`.
@@ -40,30 +39,22 @@ package struct PublishedNames: Sendable {
     var names = self
     names.templates.merge(changes) { $1 }
     names.experts = experts ?? self.experts
+    if experts != nil { names.outerModules?.experts = nil }
     names.block = block ?? self.block
     return names
   }
 
   /// The name of the tensor that holds the parameter, alone or with others.
   package func tensor(_ id: ParameterID) -> String {
-    let name = prefix.applied(to: outerName(id) ?? named(id))
+    let name = prefix.applied(to: outerName(id) ?? named(id, experts))
     guard id.isBias else { return name }
     // Stacked tensors have no `.weight` at their end.
     let suffix = ".weight"
     return name.hasSuffix(suffix) ? "\(name.dropLast(suffix.count)).bias" : "\(name)_bias"
   }
 
-  /// Of what is in a prediction module beside the model's layers; nil for all else.
-  private func outerName(_ id: ParameterID) -> String? {
-    guard let firstOuterLayer, var layer = id.layer, layer >= firstOuterLayer else { return nil }
-    layer -= firstOuterLayer
-    var own = id
-    own.layer = layer
-    let (name, start) = (named(own), "model.layers.")
-    return name.hasPrefix(start) ? "mtp.\(name.dropFirst(start.count))" : name
-  }
-
-  private func named(_ id: ParameterID) -> String {
+  /// In a layer whose experts lie so; the name begins as most families' do.
+  func named(_ id: ParameterID, _ experts: ExpertLayout) -> String {
     if let joined, joined.rows(of: id.role) != nil {
       return joined.name.name(layer: id.layer ?? 0, expert: 0, block: block)
     }
@@ -75,6 +66,7 @@ package struct PublishedNames: Sendable {
 
   /// Where the parameter lies; `expertCount`: in a layer of the model.
   package func place(of spec: ParameterSpec, expertCount: Int) -> TensorPlace {
+    let experts = layout(of: spec.id)
     var place = TensorPlace(name: tensor(spec.id), rows: spec.rows)
     if let joined, let rows = joined.rows(of: spec.role) { (place.first, place.rows) = (rows.lowerBound, joined.count) }
     if selectionBiasIsRow, spec.role == .selectionBias { place.count = 1 }
@@ -97,17 +89,6 @@ package struct PublishedNames: Sendable {
     for layers in ["\(prefix.body)layers.", "model.layers.", "layers."] where name.utf8.starts(with: layers.utf8) {
       let digits = name.utf8.dropFirst(layers.utf8.count).prefix { $0 != UInt8(ascii: ".") }
       return Int(Substring(digits))
-    }
-    return nil
-  }
-
-  /// Whether a tensor is a part of the multi-token prediction that some families keep beside their layers.
-  static func isOuterPrediction(_ tensor: String) -> Bool { tensor.utf8.starts(with: "mtp.".utf8) }
-
-  /// Which of its layers a tensor belongs to, by `mtp.layers.{n}.` or `mtp.{n}.`; nil for one that is in none.
-  static func outerPredictionLayer(_ tensor: String) -> Int? {
-    for layers in ["mtp.layers.", "mtp."] where tensor.utf8.starts(with: layers.utf8) {
-      return Int(Substring(tensor.utf8.dropFirst(layers.utf8.count).prefix { $0 != UInt8(ascii: ".") }))
     }
     return nil
   }

@@ -17,8 +17,8 @@ struct TensorUse {
   /// Whether some of them are integers, or FP4 that is held as such.
   private(set) var findsIntegers = false
 
-  /// Throws on the first tensor that is missing or has the wrong shape.
-  init(_ description: DecoderDescription, checkpoint: any Checkpoint) throws {
+  /// Of all parameters, or of one layer's. Throws on the first tensor that is missing or has the wrong shape.
+  init(_ description: DecoderDescription, layer: Int? = nil, checkpoint: any Checkpoint) throws {
     names = description.names
     sharingLayers = Set(
       description.layers.indices.filter {
@@ -26,19 +26,27 @@ struct TensorUse {
         return latent.indexer?.isShared == true
       })
     let parameters = StoredParameters(description, checkpoint: checkpoint, workerCount: 1)
-    try parameters.walk { spec, found in
-      switch found {
-      case .matrices(let sources):
-        let besideIntegers = parameters.precision == .auto && (parameters.hasBlocks || spec.expert != nil)
-        if spec.use != .choice { count(sources, besideIntegers: besideIntegers) }
-        // Those of heads are of one tensor, or of two: the first half and the second.
-        for source in Set([0, sources.count / 2]).sorted().map({ sources[$0] }) {
-          used.insert(ExactString(source.entry.name))
-          if source.isOfIntegers { findsIntegers = true }
-          for scales in source.storedScales { used.insert(ExactString(scales.entry.name)) }
-        }
-      case .vector(let source): used.insert(ExactString(source.entry.name))
+    if let layer {
+      for spec in description.parameters(ofLayer: layer) where parameters.table.holder(of: spec.id) == spec.id {
+        take(spec, try parameters.find(spec), of: parameters)
       }
+    } else {
+      try parameters.walk { take($0, $1, of: parameters) }
+    }
+  }
+
+  private mutating func take(_ spec: ParameterSpec, _ found: StoredParameter, of parameters: StoredParameters) {
+    switch found {
+    case .matrices(let sources):
+      let besideIntegers = parameters.precision == .auto && (parameters.hasBlocks || spec.expert != nil)
+      if spec.use != .choice { count(sources, besideIntegers: besideIntegers) }
+      // Those of heads are of one tensor, or of two: the first half and the second.
+      for source in Set([0, sources.count / 2]).sorted().map({ sources[$0] }) {
+        used.insert(ExactString(source.entry.name))
+        if source.isOfIntegers { findsIntegers = true }
+        for scales in source.storedScales { used.insert(ExactString(scales.entry.name)) }
+      }
+    case .vector(let source): used.insert(ExactString(source.entry.name))
     }
   }
 

@@ -1,0 +1,130 @@
+import Checkpoints
+import EngineAPI
+import Fabric
+import Kernels
+import ModelRuntime
+import MoEModel
+import Tensors
+import Testing
+
+@testable import Inference
+
+/// What a prediction module makes of a text that it reads whole, as a training has it read, and not as drafts come
+/// about: row i is of what the model made of token i and of token i + 1, and guesses token i + 2.
+struct ModuleReading {
+  /// What its last norm gives, and the logits of that, row after row.
+  var hidden: [Float] = []
+  var logits: [Float] = []
+  /// The greatest of each row's.
+  var guesses: [Int32] = []
+
+  /// Of the module of `folder`'s checkpoint.
+  init(
+    of folder: String, _ tokens: [Int32], threads: Int = 1, isa: InstructionSet = .best,
+    weights: WeightPrecision = .auto
+  ) throws {
+    let communicator = LocalCommunicator.solo()
+    let opened = try OpenedModel(
+      opening: { try CheckpointFormat.open(folder) }, holding: weights, predicting: true, on: communicator)
+    let runtime = try ClusterRuntime(communicator, threadsPerRank: threads, instructionSet: isa)
+    let model = try LoadedModel(opened, runtime: runtime, options: LoadOptions(), onEvent: { _ in })
+    let (description, compute) = (model.description, runtime.compute)
+    let blocks = KeyValueCache.blockCount(tokens: tokens.count)
+    let cache = try KeyValueCache(description, type: .f32, blockCount: blocks)
+    let states = try StateCache(description, slotCount: 1)
+    let experts = description.mixture.map {
+      Decoder.Experts(
+        ExpertBank(description, mixture: $0, weights: model.weights, compute: compute),
+        through: LocalDispatcher(compute: compute, hiddenSize: description.hiddenSize))
+    }
+    let decoder = Decoder(description, weights: model.weights, compute: compute, cache: cache, experts: experts)
+    let table = (0..<Int32(blocks)).map { UnsafeRawPointer(cache.address(ofBlock: $0)) as UnsafeRawPointer? }
+    try table.withUnsafeBufferPointer { table in
+      var batch = DecoderBatch()
+      batch.tokens = tokens
+      batch.chunks = [
+        .init(
+          firstRow: 0, count: tokens.count, startPosition: 0, blocks: table.baseAddress!, outputs: .none,
+          state: description.isRecurrent ? states.address(ofSlot: 0) : nil)
+      ]
+      _ = try decoder.forward(batch)
+      let next = Array(tokens.dropFirst()) + [0]
+      try next.withUnsafeBufferPointer { try decoder.predict(batch, next: $0.baseAddress!) }
+      let rows = 0..<(tokens.count - 1)
+      try decoder.predictions(ofRows: Array(rows), into: &guesses)
+      let found = decoder.logits(ofRows: rows, ahead: true)
+      hidden = Self.numbers(found.normed)
+      logits = Self.numbers(found.logits)
+    }
+  }
+
+  private static func numbers(_ rows: MatrixView<Float>) -> [Float] {
+    (0..<rows.rowCount).flatMap { Array(UnsafeBufferPointer(start: rows[$0], count: rows.columns)) }
+  }
+
+  /// The token with the greatest logit of each row, of equals the lowest.
+  static func greatest(_ logits: [Float], of vocabulary: Int) -> [Int32] {
+    stride(from: 0, to: logits.count, by: vocabulary).map { row in
+      Int32((0..<vocabulary).max { logits[row + $0] < logits[row + $1] } ?? 0)
+    }
+  }
+}
+
+extension ModuleReading {
+  /// Texts of which the first is long enough for some blocks, and drafts often wrong.
+  private static let requests: RequestMaker = {
+    var sampling = SamplingParameters()
+    (sampling.temperature, sampling.seed) = (0.9, 3)
+    return [45, 9, 9].enumerated().map { (i: Int, count: Int) -> GenerationRequest in
+      let prompt = (0..<count).map { (place: Int) -> Int32 in Int32((place * 31 + i) % 60) }
+      return GenerationRequest(
+        prompt: prompt, task: .generate(maxNewTokens: 50, sampling: sampling, stopTokens: []))
+    }
+  }
+
+  /// Holds texts to those without drafts, and each draft to what the module guesses of the whole text.
+  static func holdDrafts(of folder: String, _ layouts: [SpeculatedLayout]) throws {
+    let plain = try speculate(model: folder, SpeculatedLayout(), requests)
+    let text = requests()[0].prompt + plain.tokens[0]
+    let expected = try ModuleReading(of: folder, text).guesses
+    for layout in layouts {
+      let run = try speculate(model: folder, layout, requests)
+      let counts = run.speculation
+      #expect(run.drawn == plain.drawn && run.failures == [nil, nil, nil], "\(layout)")
+      #expect(counts.draftedCount > 0 && counts.acceptedCount <= counts.draftedCount, "\(layout)")
+      #expect(run.guesses.count > 10, "\(layout)")
+      for (count, guess) in run.guesses {
+        #expect(guess == expected[count - 2], "\(layout), after \(count) tokens")
+      }
+    }
+  }
+}
+
+/// A module in a file of `Tests/Fixtures/prediction`, and what a twin of it makes of a text.
+struct PredictionFixture {
+  let ids: [Int32]
+  let logits: [Float]
+  /// Nil where the twin does not tell.
+  let hidden: [Float]?
+  let tensors: [String: RewrittenCheckpoint.Tensor]
+
+  init(_ name: String) throws {
+    let file = try SafetensorsFile(path: Golden.fixtures.appending(path: "prediction/\(name).safetensors").path)
+    func floats(_ name: String) throws -> [Float]? { try file.tensor(name).map { try file.float32s($0) } }
+    ids = try file.tensor("ids").map { try file.int32s($0) } ?? []
+    (logits, hidden) = (try floats("logits") ?? [], try floats("hidden"))
+    var tensors: [String: RewrittenCheckpoint.Tensor] = [:]
+    for entry in file.entries where entry.name.hasPrefix("mtp.") {
+      tensors[entry.name] = .init(entry.type, entry.shape, try file.readAll(entry))
+    }
+    self.tensors = tensors
+  }
+
+  /// The checkpoint of the fixture of the same name with this in the place of what it has of a module, to be written.
+  func checkpoint(_ golden: Golden) throws -> RewrittenCheckpoint {
+    var whole = try RewrittenCheckpoint(golden)
+    for name in whole.tensors.keys where name.hasPrefix("mtp.") { whole.tensors[name] = nil }
+    whole.tensors.merge(tensors) { $1 }
+    return whole
+  }
+}
