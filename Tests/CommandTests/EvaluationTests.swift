@@ -82,6 +82,33 @@ extension CommandTests {
       try #"{"q":"x","a":"y"}"#.write(toFile: folder.file("items.jsonl"), atomically: true, encoding: .utf8)
       let run = try Program.run(["eval", "--task", folder.path])
       #expect(run.status == 1 && run.errors.contains("name one with --judge"), "\(run.errors)")
+
+      // A judge that is not there is found before anything is asked.
+      let out = folder.file("out.json")
+      let judged = ["eval", "--task", folder.path, "--threads", "1", "--max-new-tokens", "4", "--out", out, "--judge"]
+      let none = try Program.run(judged + ["http://127.0.0.1:1"])
+      #expect(none.status == 1 && none.errors.contains("no server answers at http://127.0.0.1:1"), "\(none.errors)")
+      #expect(none.output.isEmpty && !FileManager.default.fileExists(atPath: out))
+      // What was answered is not lost for one that refuses.
+      let server = try RunningServer(["--threads", "1"])
+      let refused = try Program.run(judged + ["http://127.0.0.1:\(server.port)", "--judge-model", "nobody"])
+      #expect(refused.status == 1 && refused.errors.contains("no answer of t was judged"), "\(refused.errors)")
+      let result = try #require(try written(out)["tasks"]?.array?.first)
+      #expect(result["unscored"]?.exactInt == 1 && result["items"]?.array?.first?["answer"]?.string != nil)
+    }
+
+    @Test(.timeLimit(.minutes(20))) func answersThatCannotBeWrittenArePrinted() throws {
+      let task = ["--task", "capital-choices", "--limit", "2", "--threads", "1", "--json"]
+      let (out, other) = (folder.file("out.json"), folder.file("other.json"))
+      #expect(try Program.run(["eval", "--out", out] + task).status == 0)
+      try #"{"tasks": [{"task": "mine", "items": []}]}"#.write(toFile: other, atomically: true, encoding: .utf8)
+      let compared = try Program.run(["eval", "--compare", other] + task)
+      #expect(compared.status == 1 && compared.output.isEmpty, "\(compared.output)")
+      #expect(compared.errors.contains("results of mine, and none of capital-choices"), "\(compared.errors)")
+      // Nothing fits onto this device.
+      let full = try Program.run(["eval", "--out", "/dev/full"] + task)
+      #expect(full.status == 1 && full.errors.contains("/dev/full"), "\(full.errors)")
+      #expect(try JSONValue(parsing: try #require(full.lines.first))["n"]?.exactInt == 2)
     }
   }
 }

@@ -133,6 +133,33 @@ extension CommandTests {
       try refused(["--max-new-tokens", "9999999"], ["context", "--max-new-tokens"])
       try refused(["--preset", "ppo"], ["preset"])
       try refused([], ["--reward-command"], reward: "command")
+      // A place in a file has the file's name.
+      let long = try file("long.jsonl", ["{\"prompt\":\"a\",\"answer\":\"b\"}"])
+      try refused(["--held-out", long, "--max-new-tokens", "9999999"], ["prompts.jsonl\", line 1"])
+      try refused(
+        [], ["long.jsonl\", line 1", "shorten it"],
+        prompts: try file(
+          "long.jsonl", ["{\"prompt\":\"\(String(repeating: "x y ", count: 500_000))\",\"answer\":\"b\"}"]))
+    }
+
+    @Test func samplesNeedAPlaceForReasoningAndForThemselves() throws {
+      let prompts = try prompts()
+      func refused(_ options: [String], _ words: [String]) throws {
+        let run = try Program.run(
+          [
+            "sample", "--model", try Golden("deepseek_v3_bf16").folder, "--prompts", prompts, "--max-new-tokens", "4",
+            "--threads", "1",
+          ] + options)
+        #expect(run.status != 0 && run.output.isEmpty, "\(options)")
+        for word in words { #expect(run.errors.contains(word), "\(options): \(run.errors)") }
+      }
+      let before = try Data(contentsOf: URL(filePath: prompts))
+      try refused(["--reward", "contains", "--out", prompts], ["overwrite the prompts"])
+      #expect(try Data(contentsOf: URL(filePath: prompts)) == before)
+      let template = try file("closed.jinja", ["{{ messages[0].content }}<think></think>"])
+      try refused(
+        ["--reward", "format", "--out", folder.file("out.jsonl"), "--chat-template", template],
+        ["prompts.jsonl\", line 1", "ends the reasoning"])
     }
 
     @Test(.timeLimit(.minutes(20)))

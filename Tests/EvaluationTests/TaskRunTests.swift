@@ -76,6 +76,17 @@ import Testing
     }
   }
 
+  @Test func aFileOfOtherTasksIsRefusedBeforeAnythingIsAsked() throws {
+    let file: JSONValue = ["tasks": [["task": "a", "items": [["id": "0", "outcome": "right"]]]]]
+    try RunComparison.check(file, file: "f.json", names: ["b", "a"])
+    #expect(
+      throws: EvaluationError.otherRuns(reason: "f.json has results of a, and none of b, c"),
+      performing: { try RunComparison.check(file, file: "f.json", names: ["b", "c"]) })
+    for broken in [["tasks": []], ["tasks": 5], [:], ["tasks": [["task": "b", "items": [["id": 5]]]]]] as [JSONValue] {
+      #expect(throws: EvaluationError.self) { try RunComparison.check(broken, file: "f.json", names: ["b"]) }
+    }
+  }
+
   @Test func stopStringsEndAnAnswerButNotItsThinking() {
     func end(_ pieces: [String], prompt: String = "", stops: [String] = ["\n", "END"]) -> (
       text: String, isStopped: Bool

@@ -1,4 +1,6 @@
+import Glibc
 import JSON
+import TestSupport
 import Testing
 
 @testable import Evaluation
@@ -118,6 +120,24 @@ import Testing
     let said =
       try TaskFolder(#"{"task":"t","doc_to_text":"q","doc_to_target":"a"}"#, items: items).complaint() ?? "nothing"
     #expect(said.hasPrefix(words), "\(said)")
+  }
+
+  /// To open a pipe would wait for ever.
+  @Test func whatIsNoFolderWithFilesIsSaid() throws {
+    let folder = TemporaryFolder()
+    #expect(throws: EvaluationError.noTaskFile(folder: folder.path)) { _ = try EvaluationTask(folder.path) }
+    let file = folder.write("x", as: "file")
+    #expect(throws: EvaluationError.noFolder(path: file)) { _ = try EvaluationTask(file) }
+    #expect(mkfifo(folder.file("task.json"), 0o600) == 0)
+    let reason = "it is no regular file"
+    #expect(throws: EvaluationError.unreadable(path: folder.file("task.json"), reason: reason)) {
+      _ = try EvaluationTask(folder.path)
+    }
+    let task = try TaskFolder(#"{"task":"t","doc_to_text":"q","doc_to_target":"a"}"#, items: nil)
+    #expect(mkfifo(task.folder.file("items.jsonl"), 0o600) == 0)
+    #expect(task.complaint()?.contains(reason) == true)
+    let nothing = EvaluationError.noTask(name: "", shipped: ["a"])
+    #expect("\(nothing)".hasPrefix("there is no folder \"\", and no task of that name"))
   }
 
   @Test func aNameThatIsNoTaskNamesThoseThatAre() {

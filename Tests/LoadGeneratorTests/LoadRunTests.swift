@@ -150,16 +150,54 @@ import Testing
     #expect(try await client.vocabularySize() == 77)
     #expect(try await client.tokenize("text", model: "one") == [4, 5])
     await #expect(throws: LoadError.self) { _ = try await client.tokenize("bad", model: "one") }
-    await #expect(throws: LoadError.refused(what: "to tokenize a text", status: 401, message: "no key")) {
+    await #expect(throws: LoadError.refused(what: "a request to /tokenize", status: 401, message: "no key")) {
       _ = try await client.tokenize("no", model: "one")
     }
     await client.close()
     server.stop()
   }
 
-  @Test(arguments: ["", "127.0.0.1:8000", "ftp://x", "http://", "http:///v1", "http://a b", "http://ü"])
+  @Test(arguments: [
+    "", "127.0.0.1:8000", "ftp://x", "http://", "http:///v1", "http://a b", "http://ü", "http://x:99999", "http://x:0",
+    "http://x:", "http://x:8o/v1", "https://[::1]:123456", "http://x:18446744073709551617",
+  ])
   func addressesOfNoServerAreRefused(url: String) {
     #expect(throws: LoadError.badURL(url)) { _ = try ServerClient(url: url, key: nil, connections: 1) }
+  }
+
+  @Test(arguments: ["http://x:65535/v1", "http://[::1]:8000", "http://[::1]", "https://x/a:b", "http://x"])
+  func addressesOfServersAreTaken(url: String) async throws {
+    await (try ServerClient(url: url, key: nil, connections: 1)).close()
+  }
+
+  /// The limit is of the whole answer: one whose body comes drop by drop would else never end.
+  @Test func anAnswerThatTricklesEndsWithItsTime() async throws {
+    let server = try ScriptedServer { request in
+      let drops: [ScriptedServer.Piece] = (0..<3000).map { _ in .send("1\r\n{\r\n", after: 0.2) }
+      return [ScriptedServer.streamHead] + (request.path == "/cut" ? [.send("5\r\n{\r\n"), .cut] : drops)
+    }
+    let client = try ServerClient(url: server.url, key: nil, connections: 2)
+    let began = ContinuousClock.now
+    let late = await #expect(throws: LoadError.self) { _ = try await client.answer("/slow", [:], timeout: 0.5) }
+    #expect(late == .unreachable(url: server.url, reason: "it did not answer in time"))
+    // The server would go on for ten minutes.
+    #expect(ContinuousClock.now - began < .seconds(300))
+    let cut = await #expect(throws: LoadError.self) { _ = try await client.answer("/cut", [:], timeout: 600) }
+    if case .unreachable? = cut {} else { Issue.record("\(cut.debugDescription)") }
+    await client.close()
+    server.stop()
+  }
+
+  @Test func whatAServerSaysIsNoOrderToATerminal() async throws {
+    let server = try ScriptedServer { _ in
+      ScriptedServer.json(500, ["error": ["message": "a\u{1B}[31mb\u{0}\u{202E}c\nd"]])
+    }
+    let client = try ServerClient(url: server.url, key: nil, connections: 1)
+    await #expect(throws: LoadError.refused(what: "a request to /x", status: 500, message: "a [31mb  c d")) {
+      _ = try await client.answer("/x", [:], timeout: 60)
+    }
+    await client.close()
+    server.stop()
   }
 
   @Test(arguments: ["", "a b", "a\r\nX-Evil: 1", "ü"]) func keysThatBreakHeadersAreRefused(key: String) {

@@ -55,7 +55,7 @@ struct TinyPolicy: Sendable {
     let path = out + "-prompts.jsonl"
     try text.write(toFile: path, atomically: true, encoding: .utf8)
     return try PolicyPrompts(
-      try PromptFile.read(path, requiresAnswers: false), codec: codec, description: description,
+      try PromptFile.read(path, requiresAnswers: false), file: path, codec: codec, description: description,
       maxNewTokens: settings.maxNewTokens, seed: 5)
   }
 

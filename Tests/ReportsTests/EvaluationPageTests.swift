@@ -33,6 +33,13 @@ import Testing
     #expect(self.page("x", model: "<b>").contains("<h1>&lt;b&gt;</h1>"))
   }
 
+  /// A NUL, which no page may have, and marks that write what follows from the right.
+  @Test func namesTurnNoTextAround() {
+    let page = page("x", model: "a\u{0}b\u{202E}c\u{2066}d\u{1B}é\tf")
+    #expect(page.contains("<h1>a\u{FFFD}b\u{FFFD}c\u{FFFD}d\u{FFFD}é\tf</h1>"))
+    #expect(!page.utf8.contains(0) && !page.unicodeScalars.contains("\u{202E}"))
+  }
+
   @Test func whatIsNoResultIsAnEmptyPage() {
     for value in [JSONValue.null, [], ["tasks": 3], ["tasks": [3]], ["tasks": [["interval": ["a"]]]]] {
       #expect(EvaluationPage(value).html.contains("<h2>Answers</h2>"))

@@ -179,6 +179,37 @@ import Testing
     #expect(eventually { kill(process.id, 0) != 0 && Self.processes(with: mark).isEmpty })
   }
 
+  /// One that complains for ever fills no disk; what it says first is seen, and so is what comes with the next batch.
+  @Test func ofWhatAProgramComplainsAMebibyteIsShown() throws {
+    let folder = TemporaryFolder()
+    let path = folder.write("", as: "shown")
+    let shown = open(path, O_WRONLY | O_APPEND)
+    defer { close(shown) }
+    let (heard, complaining) = try ChildProcess.makePipe()
+    let errors = try ProgramErrors(heard, shown: shown)
+    func complain(_ byte: UInt8, _ count: Int) throws {
+      let bytes = [UInt8](repeating: byte, count: count)
+      var sent = 0
+      while sent < count {
+        sent += max(0, bytes.withUnsafeBytes { write(complaining, $0.baseAddress! + sent, count - sent) })
+      }
+    }
+    func size() -> Int {
+      var status = stat()
+      return stat(path, &status) == 0 ? Int(status.st_size) : -1
+    }
+    let whole = ProgramErrors.limit + ProgramErrors.note.utf8.count
+    try complain(97, 3 * ProgramErrors.limit)
+    #expect(eventually { size() == whole })
+    errors.refill()
+    try complain(98, 10)
+    close(complaining)
+    errors.wait(atMost: .seconds(600))
+    let text = try #require(KernelFiles.bytes(path))
+    #expect(text.count(where: { $0 == 98 }) == 10 + ProgramErrors.note.utf8.count(where: { $0 == 98 }))
+    #expect(size() >= whole + 10)
+  }
+
   private static let lastMark = "31406.25"
 
   @Test func aProgramEndsWithTheProcessThatStartedIt() async throws {

@@ -53,6 +53,17 @@ import Training
     #expect(long.contains("line 1") && long.contains("longer than 16 MiB"), "\(long)")
   }
 
+  /// Else braces and names of fields would be learnt.
+  @Test func linesOfJSONByAnotherNameAreNamed() {
+    for line in ["{\"messages\": []}", " {\"text\": \"a\"}", "{\"token_ids\": [1]}"] {
+      for name in ["chats", "chats.txt"] {
+        let text = lines(line + "\nmore\n", name: name)
+        #expect(text.contains(name) && text.contains(".jsonl"), "\(line): \(text)")
+      }
+    }
+    #expect(lines("{\"a\": 1}\n", name: "code.txt").contains("--tokenizer"))
+  }
+
   @Test func nothingIsNamedAsNothing() throws {
     #expect(lines("").contains("no tokens") && lines("\n \n\t\r\n").contains("no tokens"))
     #expect(refusal("").contains("--data") && refusal(",").contains("--data"))

@@ -1,6 +1,9 @@
 /// Why tasks cannot be read, or answers not be had.
 package enum EvaluationError: Error, Equatable, CustomStringConvertible {
   case noTask(name: String, shipped: [String])
+  /// What should be a task's folder is a file.
+  case noFolder(path: String)
+  case noTaskFile(folder: String)
   case unreadable(path: String, reason: String)
   /// `place` is a line's number, or nil for the whole file.
   case malformed(file: String, line: Int?, reason: String)
@@ -18,9 +21,13 @@ package enum EvaluationError: Error, Equatable, CustomStringConvertible {
     switch self {
     case .noTask(let name, let shipped):
       """
-      there is no folder \(name.shortened()), and no task of that name; give a folder with task.json, or one of \
+      there is no folder \(name.isEmpty ? "\"\"" : name.shortened()), and no task of that name; give a folder with task.json, or one of \
       \(shipped.joined(separator: ", "))
       """
+    case .noFolder(let path):
+      "\(path.shortened(to: 600)) is no folder; a task is a folder with task.json and the items that it names"
+    case .noTaskFile(let folder):
+      "the folder \(folder.shortened(to: 600)) has no task.json, which says how its items are asked; write one"
     case .unreadable(let path, let reason): "cannot read \(path.shortened(to: 600)): \(reason.shortened(to: 600))"
     case .malformed(let file, let line, let reason): "\(Self.place(file, line)): \(reason.shortened(to: 600))"
     case .missing(let file, let line, let field): "\(Self.place(file, line)): \(field.shortened()) is missing; add it"

@@ -23,7 +23,8 @@ package enum LoadError: Error, Equatable, CustomStringConvertible {
       "no server answers at \(url): \(reason); start one with `martinet serve`, or name another address"
     case .refused(let what, let status, let message): "the server refused \(what) with status \(status): \(message)"
     case .malformedReply(let what, let reason): "the server's answer to \(what) cannot be used: \(reason)"
-    case .noModel(let url): "\(url)/v1/models names no model; name it with --model"
+    case .noModel(let url):
+      "\(url)/v1/models names no model; name the one that is meant (--model, --endpoint-model or --judge-model)"
     case .noVocabulary(let url):
       """
       \(url) does not tell how many token ids its model has; give --vocabulary-size, or prompts as text (--dataset \

@@ -61,7 +61,12 @@ struct Sample: ParsableCommand {
         let rules = try reward.rules()
         let list = try PromptFile.read(prompts, requiresAnswers: rules.needsAnswers)
         try rules.check(list, file: prompts)
-        if communicator.isRoot { try ReportFile.check(out) }
+        if communicator.isRoot {
+          guard !ReportFile.isSame(prompts, out) else {
+            throw ValidationError("--out \"\(out)\" would overwrite the prompts; name another file")
+          }
+          try ReportFile.check(out)
+        }
         return (rules, limit.map { Array(list.prefix($0)) } ?? list)
       }
       defer { rules.close() }
@@ -70,7 +75,8 @@ struct Sample: ParsableCommand {
       let session = try model.open(communicator) { checkpoint, description in
         let codec = try template.codec(checkpoint)
         let laidOut = try PolicyPrompts(
-          list, codec: codec, description: description, maxNewTokens: maxNewTokens, seed: seed)
+          list, file: prompts, codec: codec, description: description, maxNewTokens: maxNewTokens, seed: seed)
+        try laidOut.check(rules)
         found = (laidOut, try StopTokens.read(checkpoint, tokenizerEnd: codec.endToken), codec)
         return laidOut.longest + maxNewTokens
       }

@@ -36,25 +36,39 @@ struct EndpointAnswers: Sendable {
     }
   }
 
+  /// What a token's log-probability may be: rounding may lift it a little above 0.
+  private static let logprobs = -1e6...0.01
+
   static func key(_ path: String) throws -> String { String(try InputText.read(path).prefix { !$0.isNewline }) }
 
-  /// The replies in the order of the calls; what fails says why. Stops asking once the user wants to stop.
+  private enum Event: Sendable {
+    case answered(Int, ModelReply)
+    case interrupt
+  }
+
+  /// The replies in the order of the calls; what fails says why. Once the user wants to stop, what is asked is given
+  /// up and nothing more is.
   func replies(_ calls: [ModelCall], label: String) async -> [ModelReply] {
     var replies = Array(repeating: ModelReply.failed("interrupted"), count: calls.count)
     var bar = ProgressBar(label)
-    await withTaskGroup(of: (Int, ModelReply).self) { group in
+    await withTaskGroup(of: Event.self) { group in
+      group.addTask {
+        while !Task.isCancelled, !Interrupt.requested { try? await Task.sleep(for: .milliseconds(50)) }
+        return .interrupt
+      }
       var (next, done) = (0, 0)
-      while true {
-        while next < calls.count, next - done < concurrency, !Interrupt.requested {
+      while done < calls.count {
+        while next < calls.count, next - done < concurrency {
           let (index, call) = (next, calls[next])
-          group.addTask { (index, await reply(call)) }
+          group.addTask { .answered(index, await reply(call)) }
           next += 1
         }
-        guard let (index, reply) = await group.next() else { break }
+        guard case .answered(let index, let reply)? = await group.next() else { break }
         replies[index] = reply
         done += 1
         bar.show(done, of: calls.count, client.url)
       }
+      group.cancelAll()
     }
     bar.finish()
     return replies
@@ -106,7 +120,7 @@ struct EndpointAnswers: Sendable {
     var rule = StopRule(settings.until)
     let isStopped = rule.push(text)
     return .text(
-      rule.text, tokenCount: reply["usage"]?["completion_tokens"]?.exactInt ?? 0,
+      rule.text, tokenCount: AnswerReader.count(reply["usage"]?["completion_tokens"]) ?? 0,
       isCut: !isStopped && choice["finish_reason"]?.string == "length", logprob: nil)
   }
 
@@ -132,6 +146,9 @@ struct EndpointAnswers: Sendable {
         // The first token of a text follows none.
         guard i > 0 else { continue }
         throw .malformedReply(what: what, reason: "a token's log-probability is no number")
+      }
+      guard Self.logprobs.contains(logprob) else {
+        throw .malformedReply(what: what, reason: "\(logprob) is no log-probability of a token")
       }
       score.logprob += logprob
       score.tokenCount += 1

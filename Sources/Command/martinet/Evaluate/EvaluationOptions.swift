@@ -63,6 +63,7 @@ struct EvaluationOptions: ParsableArguments {
     }
     let files = [out, report].compactMap { $0 }
     if Set(files).count < files.count { throw ValidationError("--out and --report need different files") }
+    if let report, report == compare { throw ValidationError("--report and --compare need different files") }
   }
 
   /// Throws where there are two places to ask.
@@ -77,6 +78,13 @@ struct EvaluationOptions: ParsableArguments {
   func checkFiles() throws {
     for path in [out, report].compactMap({ $0 }) { try ReportFile.check(path) }
     if let compare { _ = try EvaluationOutput.results(compare) }
+  }
+
+  /// Throws where what is to be compared with is no run, or one of other tasks.
+  func checkComparison(_ runs: [TaskRun]) throws {
+    guard let compare else { return }
+    try RunComparison.check(
+      EvaluationOutput.results(compare), file: compare, names: runs.map(\.task.description.name))
   }
 
   /// The tasks, read whole.

@@ -10,6 +10,8 @@ struct EvaluationOutput {
   var subject = JSONObject()
   /// What may differ from run to run.
   var circumstances = JSONObject()
+  /// What is told once all that there is has been written.
+  var failure: (any Error)?
 
   init(results: [TaskResult], options: EvaluationOptions) { (self.results, self.options) = (results, options) }
 
@@ -21,20 +23,21 @@ struct EvaluationOutput {
     }
   }
 
-  /// Prints `lines` of it, or JSON, and writes the files asked for.
+  /// Prints `lines` of it, or JSON, and writes the files asked for. What was asked and answered is not lost for what
+  /// fails in between: that is thrown at the end.
   func write(_ lines: (EvaluationOutput) -> [String]) throws {
     var comparisons: [RunComparison] = []
-    var failure: (any Error)?
+    var failure = failure
+    func attempt(_ body: () throws -> Void) { do { try body() } catch let error { failure = failure ?? error } }
     if let path = options.compare {
-      // What was asked and answered shall not be lost for it.
-      do {
+      attempt {
         comparisons = try RunComparison.comparisons(
           first: Self.results(path), second: document([]), names: (path, "this run"))
-      } catch { failure = error }
+      }
     }
     let json = document(comparisons)
-    if let path = options.out { try ReportFile.write(json.text(pretty: true) + "\n", to: path) }
-    if let path = options.report { try ReportFile.write(EvaluationPage(json).html, to: path) }
+    if let path = options.out { attempt { try ReportFile.replace(path, with: json.text(pretty: true) + "\n") } }
+    if let path = options.report { attempt { try ReportFile.replace(path, with: EvaluationPage(json).html) } }
     if options.json {
       for result in results { show(JSONValue.object(result.summary).text()) }
       for comparison in comparisons { show((["comparison": .object(comparison.json)] as JSONValue).text()) }

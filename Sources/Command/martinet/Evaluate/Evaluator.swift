@@ -28,7 +28,8 @@ struct Evaluator {
   private func prepare() throws -> [TaskRun] {
     try options.checkFiles()
     let runs = try options.runs(tasks)
-    try judge?.check(runs)
+    try options.checkComparison(runs)
+    try judge?.check(runs, options)
     for run in runs where judge == nil {
       guard case .claim = run.task.description.grader else {
         throw ValidationError(
@@ -130,18 +131,23 @@ struct Evaluator {
     var results: [TaskResult] = []
     var rest = replies[...]
     var judges: [String] = []
+    var failure: EvaluationFailure?
     for run in runs {
       let own = Array(rest.prefix(run.calls.count))
       rest = rest.dropFirst(own.count)
-      let (verdicts, judgedBy) = try judge?.verdicts(run, own, options) ?? ([], nil)
-      if let judgedBy, !judges.contains(judgedBy) { judges.append(judgedBy) }
-      results.append(run.result(own, verdicts: verdicts))
+      let judgement = judge?.verdicts(run, own, options) ?? JudgeOptions.Judgement()
+      if let name = judgement.judge, !judges.contains(name) { judges.append(name) }
+      if let reason = judgement.failure {
+        failure = failure ?? .nothingJudged(task: run.task.description.name, reason: reason)
+      }
+      results.append(run.result(own, verdicts: judgement.verdicts))
     }
     // Nothing but failures is no result.
     if case .failed(let reason)? = replies.first, replies.allSatisfy({ if case .failed = $0 { true } else { false } }) {
       throw EvaluationFailure.nothingAnswered(count: replies.count, reason: reason)
     }
     var output = EvaluationOutput(results: results, options: options)
+    output.failure = failure
     output.subject["chat"] = .bool(isChat)
     output.subject["seed"] = .number(JSONNumber(text: "\(options.seed)"))
     if !judges.isEmpty { output.subject["judge"] = .string(judges.joined(separator: ", ")) }
@@ -153,11 +159,13 @@ struct Evaluator {
 /// Why an evaluation has no result.
 enum EvaluationFailure: Error, CustomStringConvertible {
   case nothingAnswered(count: Int, reason: String)
+  case nothingJudged(task: String, reason: String)
 
   var description: String {
     switch self {
     case .nothingAnswered(let count, let reason):
       "none of \(count) questions was answered; the first: \(reason)"
+    case .nothingJudged(let task, let reason): "no answer of \(task) was judged; the first: \(reason)"
     }
   }
 }

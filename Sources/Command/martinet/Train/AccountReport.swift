@@ -24,9 +24,10 @@ struct AccountReport {
   private var rows: [[String]] {
     var rows: [[String]] = []
     func add(_ name: String, _ predicted: Double, _ measured: Double, _ text: (Double) -> String) {
-      let difference = predicted > 0 ? (measured / predicted - 1) * 100 : 0
-      rows.append(
-        [name, text(predicted), text(measured), (difference >= 0 ? "+" : "") + Figures.decimals(difference, 1) + " %"])
+      // Of a run that learnt from no token nothing was predicted.
+      let difference = predicted > 0 ? (measured / predicted - 1) * 100 : .nan
+      let words = difference.isNaN ? "–" : (difference >= 0 ? "+" : "") + Figures.decimals(difference, 1) + " %"
+      rows.append([name, text(predicted), text(measured), words])
     }
     if let memory = account.busiest, let measured = memory.measured {
       add("memory of rank \(memory.rank)", Double(memory.predicted), Double(measured)) { Figures.size(Int($0)) }

@@ -71,7 +71,7 @@ final class DistillationMaterial: TrainingMaterial {
     guard let path = options.prompts, case .samples(let samples) = self.settings.material else { return }
     let words = start.text ?? codec
     let prompts = try PolicyPrompts(
-      try PromptFile.read(path, requiresAnswers: false), codec: words, description: common,
+      try PromptFile.read(path, requiresAnswers: false), file: path, codec: words, description: common,
       maxNewTokens: samples.maxNewTokens, seed: seed)
     self.prompts = prompts
     let begun = try model.map { try CheckpointFormat.open(try ModelLocation.resolve($0)) }

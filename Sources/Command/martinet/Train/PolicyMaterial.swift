@@ -58,20 +58,12 @@ final class PolicyMaterial: TrainingMaterial {
       let list = try PromptFile.read(path, requiresAnswers: rules.needsAnswers)
       try rules.check(list, file: path)
       return try PolicyPrompts(
-        list, codec: codec, description: description, maxNewTokens: policy.maxNewTokens, seed: training.seed)
+        list, file: path, codec: codec, description: description, maxNewTokens: policy.maxNewTokens, seed: training.seed
+      )
     }
     let prompts = try read(options.prompts)
     (self.prompts, heldOut) = (prompts, try options.heldOut.map(read))
-    if rules.needsReasoning, let prompt = prompts.prompts.first, PolicyPrompts.closesReasoning(prompt.text) {
-      throw ReinforcementError.badPrompt(
-        line: prompt.rewarded.number,
-        reason:
-          """
-          the model's chat template ends the reasoning before the answer begins, and --reward format pays for \
-          reasoning; give another template (--chat-template), or a --reward-format-pattern
-          """
-      )
-    }
+    try prompts.check(rules)
     settings.sequenceLength = max(1, prompts.longest + policy.maxNewTokens - 1)
   }
 

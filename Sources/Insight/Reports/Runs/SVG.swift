@@ -9,6 +9,8 @@ struct SVG {
     self.height = height
   }
 
+  /// Text as it stands between tags and in attributes: no markup, nothing that a page may not have, and nothing that
+  /// turns the direction of what follows it.
   static func escape(_ text: String) -> String {
     var out = ""
     for character in text.unicodeScalars {
@@ -17,7 +19,10 @@ struct SVG {
       case "<": out += "&lt;"
       case ">": out += "&gt;"
       case "\"": out += "&quot;"
-      default: out.unicodeScalars.append(character)
+      case "\t", "\n": out.unicodeScalars.append(character)
+      case "\u{202A}"..."\u{202E}", "\u{2066}"..."\u{2069}": out += "\u{FFFD}"
+      default:
+        out.unicodeScalars.append(character.properties.generalCategory == .control ? "\u{FFFD}" : character)
       }
     }
     return out

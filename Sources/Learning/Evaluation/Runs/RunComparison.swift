@@ -24,6 +24,19 @@ package struct RunComparison: Sendable {
     return found
   }
 
+  /// Throws, before anything is asked, for a file that `eval --out` did not write, or of other tasks than `names`.
+  package static func check(_ value: JSONValue, file: String, names: [String]) throws(EvaluationError) {
+    let tasks = try tasks(value, file: file).map(\.name)
+    guard !names.contains(where: tasks.contains) else { return }
+    throw .otherRuns(
+      reason:
+        """
+        \(file) has results of \(tasks.isEmpty ? "no task" : tasks.joined(separator: ", ")), and none of \
+        \(names.joined(separator: ", "))
+        """
+    )
+  }
+
   private struct Item {
     var cluster: String?
     var scores: [Double] = []

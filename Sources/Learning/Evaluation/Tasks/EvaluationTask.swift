@@ -1,3 +1,4 @@
+import Glibc
 import JSON
 
 /// A task with its items, ready to be asked.
@@ -13,8 +14,10 @@ package struct EvaluationTask: Sendable {
     if let files = ShippedTasks.files(name) {
       try self.init(files, limit: limit)
     } else {
+      guard let kind = TaskFiles.kind(name) else { throw .noTask(name: name, shipped: ShippedTasks.names) }
+      guard kind == S_IFDIR else { throw .noFolder(path: name) }
       let files = TaskFiles(folder: name)
-      guard try files.bytes("task.json") != nil else { throw .noTask(name: name, shipped: ShippedTasks.names) }
+      guard try files.bytes("task.json") != nil else { throw .noTaskFile(folder: name) }
       try self.init(files, limit: limit)
     }
   }

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 
 /// The files of a task: a folder's, or those that ship with the program.
 package struct TaskFiles: Sendable {
@@ -14,9 +15,11 @@ package struct TaskFiles: Sendable {
     name = folder
     read = { (file) throws(EvaluationError) in
       let path = "\(folder)/\(file)"
-      guard FileManager.default.fileExists(atPath: path) else { return nil }
+      guard let kind = Self.kind(path) else { return nil }
+      // To open a pipe would wait for somebody who writes to it.
+      guard kind == S_IFREG else { throw .unreadable(path: path, reason: "it is no regular file") }
       guard let handle = FileHandle(forReadingAtPath: path) else {
-        throw .unreadable(path: path, reason: "it is no file, or may not be read")
+        throw .unreadable(path: path, reason: "it may not be read")
       }
       defer { try? handle.close() }
       do {
@@ -29,6 +32,12 @@ package struct TaskFiles: Sendable {
         throw .unreadable(path: path, reason: "it is no file, or may not be read")
       }
     }
+  }
+
+  /// What is there, beyond links, as `S_IFREG`; nil where there is nothing.
+  static func kind(_ path: String) -> mode_t? {
+    var status = stat()
+    return stat(path, &status) == 0 ? status.st_mode & S_IFMT : nil
   }
 
   /// Those given.

@@ -13,6 +13,8 @@ package struct PolicyPrompts {
     package let tokens: [Int32]
   }
 
+  /// Where they come from, for errors.
+  package let file: String
   package let prompts: [Prompt]
   /// Tokens of the longest.
   package let longest: Int
@@ -20,11 +22,14 @@ package struct PolicyPrompts {
 
   /// Throws for a prompt that cannot be laid out, or leaves no room for `maxNewTokens` in the model's context.
   package init(
-    _ list: [RewardedPrompt], codec: TextCodec, description: DecoderDescription, maxNewTokens: Int, seed: UInt64
+    _ list: [RewardedPrompt], file: String, codec: TextCodec, description: DecoderDescription, maxNewTokens: Int,
+    seed: UInt64
   ) throws {
     var prompts: [Prompt] = []
     for rewarded in list {
-      func fail(_ reason: String) -> ReinforcementError { .badPrompt(line: rewarded.number, reason: reason) }
+      func fail(_ reason: String) -> ReinforcementError {
+        .badPrompt(file: file, line: rewarded.number, reason: reason)
+      }
       let (text, ids): (String, [Int])
       do {
         switch rewarded.content {
@@ -38,6 +43,10 @@ package struct PolicyPrompts {
       if let id = ids.first(where: { !(0..<description.vocabularySize).contains($0) }) {
         throw fail("token \(id) is outside of the model's vocabulary of \(description.vocabularySize)")
       }
+      guard ids.count < description.maximumPositions else {
+        throw fail(
+          "it has \(ids.count) tokens, and the model's context has \(description.maximumPositions); shorten it")
+      }
       guard ids.count + maxNewTokens <= description.maximumPositions else {
         throw fail(
           """
@@ -48,9 +57,22 @@ package struct PolicyPrompts {
       }
       prompts.append(Prompt(rewarded: rewarded, text: text, tokens: ids.map { Int32($0) }))
     }
-    self.prompts = prompts
+    (self.file, self.prompts) = (file, prompts)
     longest = prompts.reduce(0) { max($0, $1.tokens.count) }
     stream = RandomStream(seed: seed, purpose: "order of prompts")
+  }
+
+  /// Throws where rewards pay for reasoning and the model's chat template leaves no place for it.
+  package func check(_ rules: RewardRules) throws(ReinforcementError) {
+    guard rules.needsReasoning, let prompt = prompts.first(where: { Self.closesReasoning($0.text) }) else { return }
+    throw .badPrompt(
+      file: file, line: prompt.rewarded.number,
+      reason:
+        """
+        the model's chat template ends the reasoning before the answer begins, and --reward format pays for \
+        reasoning; give another template (--chat-template), or a --reward-format-pattern
+        """
+    )
   }
 
   /// Whether the answer to a prompt follows reasoning that the prompt has ended already.

@@ -86,7 +86,7 @@ package final class Rollouts {
       asked.drawn = completions[i].tokens
       asked.details = TokenDetails(topLogprobs: 0)
       do throws(InferenceError) { places[try loop.submit(asked, index: i)] = i } catch {
-        throw ReinforcementError.badPrompt(line: name(i), reason: "\(error)")
+        throw ReinforcementError.failedRollout(line: name(i), reason: "\(error)")
       }
     }
     promptTokens.all = places.values.reduce(0) { $0 + requests[$1].prompt.count }

@@ -21,6 +21,7 @@ struct ProgramExchange {
   /// The replies, in the order of the batch. `isFirst`: the program was started for it.
   mutating func run(isFirst: Bool) throws(ProgramFault) -> [ProgramReplies.Reply] {
     let deadline = ContinuousClock.now + limit
+    process.errors.refill()
     if !isFirst { try hearNothing() }
     while true {
       if writtenCount == input.count, let all = replies.all {

@@ -8,15 +8,17 @@ import Threads
 final class ProgramKeeper: Sendable {
   private let command: [String]
   private let environment: [String]
-  private let streams: (input: Int32, output: Int32)
+  private let streams: (input: Int32, output: Int32, errors: Int32)
   private let start = Mutex<Result<pid_t, MachineError>?>(nil)
   private let isStarted = DispatchSemaphore(value: 0)
   private let end = Mutex<ProgramProcess.End?>(nil)
   private let mayLetGo = DispatchSemaphore(value: 0)
 
-  /// The two ends of pipes may be closed once `started` has returned.
-  init(_ command: [String], environment: [String], input: Int32, output: Int32) throws(MachineError) {
-    (self.command, self.environment, streams) = (command, environment, (input, output))
+  /// The ends of pipes may be closed once `started` has returned.
+  init(
+    _ command: [String], environment: [String], input: Int32, output: Int32, errors: Int32
+  ) throws(MachineError) {
+    (self.command, self.environment, streams) = (command, environment, (input, output, errors))
     do throws(ThreadError) {
       _ = try BackgroundThread("reward program") { self.run() }
     } catch { throw .system(call: "pthread_create", errno: error.code, reason: error.reason) }
@@ -39,7 +41,7 @@ final class ProgramKeeper: Sendable {
   private func run() {
     let result = Result { () throws(MachineError) in
       try ChildProcess.start(
-        command, environment: environment, input: streams.input, output: streams.output, errors: STDERR_FILENO)
+        command, environment: environment, input: streams.input, output: streams.output, errors: streams.errors)
     }
     start.withLock { $0 = result }
     isStarted.signal()

@@ -16,6 +16,7 @@ final class ProgramProcess: Sendable {
   /// Its standard input, to be written to, and output, to be read from; neither waits.
   let input: Int32
   let output: Int32
+  let errors: ProgramErrors
   private let confinement: Confinement
   private let token: String
   private let keeper: ProgramKeeper
@@ -29,11 +30,22 @@ final class ProgramProcess: Sendable {
       for end in [reading, input] { close(end) }
       throw error
     }
-    defer { for end in [reading, writing] { close(end) } }
+    let (heard, complaining): (Int32, Int32)
+    do throws(MachineError) { (heard, complaining) = try ChildProcess.makePipe() } catch {
+      for end in [reading, input, output, writing] { close(end) }
+      throw error
+    }
+    defer { for end in [reading, writing, complaining] { close(end) } }
     for end in [input, output] { _ = fcntl(end, F_SETFL, fcntl(end, F_GETFL) | O_NONBLOCK) }
+    // It closes its end by itself.
+    do throws(MachineError) { errors = try ProgramErrors(heard) } catch {
+      for end in [input, output, heard] { close(end) }
+      throw error
+    }
     do throws(MachineError) {
       keeper = try ProgramKeeper(
-        confinement.command(command), environment: Self.environment(token), input: reading, output: writing)
+        confinement.command(command), environment: Self.environment(token), input: reading, output: writing,
+        errors: complaining)
       id = try keeper.started()
     } catch {
       for end in [input, output] { close(end) }
@@ -73,6 +85,8 @@ final class ProgramProcess: Sendable {
       if left.isEmpty, ended != nil { break }
       usleep(5_000)
     }
+    // What it said last is shown before anybody tells that it failed.
+    errors.wait(atMost: .seconds(1))
     close(output)
     keeper.letGo()
   }

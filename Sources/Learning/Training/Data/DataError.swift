@@ -15,6 +15,8 @@ package enum DataError: Error, Equatable, CustomStringConvertible {
   case longLine(file: String, line: Int, limit: Int)
   case json(file: String, line: Int, reason: String)
   case noDocument(file: String, line: Int, found: String)
+  /// A file whose name says text, and whose first line is a document in JSON.
+  case linesOfJSON(file: String)
   case conversation(file: String, line: Int)
   case badConversation(file: String, line: Int, reason: String)
   case tokenizing(file: String, line: Int, reason: String)
@@ -69,7 +71,12 @@ package enum DataError: Error, Equatable, CustomStringConvertible {
     case .noDocument(let file, let line, let found):
       """
       \(file.debugDescription), line \(line), \(found); each line must have \"text\", a string, or \"token_ids\", \
-      a list of integers
+      a list of integers, or for martinet train sft \"messages\"
+      """
+    case .linesOfJSON(let file):
+      """
+      \(file.debugDescription) has lines of JSON, and would be learnt as plain text by its name; have that end in \
+      .jsonl
       """
     case .conversation(let file, let line):
       "\(file.debugDescription), line \(line), has messages; conversations are learnt by martinet train sft"

@@ -80,6 +80,7 @@ struct DocumentReader {
       guard let text = String(validating: line, as: UTF8.self) else {
         throw DataError.notUTF8(file: path, line: lines.number)
       }
+      if lines.number == 1, isDocument(line) { throw DataError.linesOfJSON(file: path) }
       if !piece.isEmpty, piece.utf8.count + text.utf8.count > Self.batchBytes {
         try add([Item(content: .text(piece), line: first, beginsDocument: !isBegun, endsDocument: false)], path, tokens)
         (piece, first, isBegun) = ("", lines.number, true)
@@ -88,6 +89,13 @@ struct DocumentReader {
     }
     guard !piece.isEmpty else { return }
     try add([Item(content: .text(piece), line: first, beginsDocument: !isBegun)], path, tokens)
+  }
+
+  /// Whether a line of text is a document in JSON: its braces and names would be learnt.
+  private func isDocument(_ line: ArraySlice<UInt8>) -> Bool {
+    let value = try? JSONValue(
+      parsing: line, limits: JSONLimits(byteCount: LineReader.lineLimit + (1 << 20), depth: 64))
+    return ["messages", "text", "token_ids", "completion"].contains { value?.object?[$0] != nil }
   }
 
   /// What a line of JSON has; nil for a blank one.

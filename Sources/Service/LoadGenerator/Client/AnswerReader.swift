@@ -41,15 +41,20 @@ package struct AnswerReader: Sendable {
       throw Malformed(description: failure["message"]?.string ?? failure.text())
     }
     if let usage = chunk["usage"]?.object {
-      promptTokens = usage["prompt_tokens"]?.exactInt ?? promptTokens
-      outputTokens = usage["completion_tokens"]?.exactInt ?? outputTokens
-      cachedTokens = usage["prompt_tokens_details"]?["cached_tokens"]?.exactInt ?? cachedTokens
+      promptTokens = Self.count(usage["prompt_tokens"]) ?? promptTokens
+      outputTokens = Self.count(usage["completion_tokens"]) ?? outputTokens
+      cachedTokens = Self.count(usage["prompt_tokens_details"]?["cached_tokens"]) ?? cachedTokens
     }
     guard let choice = chunk["choices"]?.array?.first else { return }
     let parts = [choice["text"], choice["delta"]?["content"], choice["delta"]?["reasoning_content"]]
     let hasCalls = choice["delta"]?["tool_calls"]?.array?.isEmpty == false
     if hasCalls || parts.contains(where: { $0?.string?.isEmpty == false }) { textTimes.append(time) }
     if choice["finish_reason"]?.string != nil { finishTime = finishTime ?? time }
+  }
+
+  /// A number of tokens as a server tells it; nil for what can be none. Many are added up.
+  package static func count(_ value: JSONValue?) -> Int? {
+    value?.exactInt.flatMap { (0...(1 << 32)).contains($0) ? $0 : nil }
   }
 
   /// Throws unless the answer came to its end.

@@ -9,6 +9,8 @@ import NIOSSL
 package final class ServerClient: Sendable {
   package let url: String
   private let key: String?
+  /// Seconds that an answer may take which no model computes.
+  private static let patience = 30.0
   let http: HTTPClient
 
   /// `url` may end in `/v1`. At most `connections` requests are under way at once; others would wait. A server's
@@ -19,7 +21,7 @@ package final class ServerClient: Sendable {
     if base.hasSuffix("/v1") { base.removeLast(3) }
     let host = base.split(separator: "://", maxSplits: 1, omittingEmptySubsequences: false)
     guard host.count == 2, ["http", "https"].contains(host[0]), !host[1].isEmpty, !host[1].hasPrefix("/"),
-      base.utf8.allSatisfy({ $0 > 32 && $0 < 127 })
+      base.utf8.allSatisfy({ $0 > 32 && $0 < 127 }), Self.hasPort(host[1])
     else { throw .badURL(url) }
     if let key, key.isEmpty || !key.utf8.allSatisfy({ $0 > 32 && $0 < 127 }) { throw .badKey }
     self.url = String(base)
@@ -42,6 +44,16 @@ package final class ServerClient: Sendable {
     http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
   }
 
+  /// Whether what follows the host, if it looks like a port, is one: the client takes the number as it comes.
+  private static func hasPort(_ authority: Substring) -> Bool {
+    let place = authority.prefix { $0 != "/" && $0 != "?" && $0 != "#" }
+    // Within brackets colons belong to the address.
+    let rest = place.lastIndex(of: "]").map { place[place.index(after: $0)...] } ?? place
+    guard let colon = rest.lastIndex(of: ":") else { return true }
+    let digits = rest[rest.index(after: colon)...]
+    return digits.allSatisfy(\.isNumber) && (1...65535).contains(Int(digits) ?? 0)
+  }
+
   /// Closes all connections; nothing may be asked any more.
   package func close() async { try? await http.shutdown() }
 
@@ -56,28 +68,18 @@ package final class ServerClient: Sendable {
     return request
   }
 
-  /// The answer's status and JSON.
-  private func ask(_ path: String, _ body: JSONValue? = nil) async throws(LoadError) -> (status: Int, json: JSONValue?)
-  {
-    do {
-      let response = try await http.execute(request(path, body), timeout: .seconds(30))
-      let bytes = try await response.body.collect(upTo: 64 << 20)
-      return (Int(response.status.code), try? JSONValue(parsing: bytes.readableBytesView))
-    } catch { throw .unreachable(url: url, reason: Self.words(error)) }
-  }
-
   private func get(_ what: String, _ path: String, _ body: JSONValue? = nil) async throws(LoadError) -> JSONValue {
-    let (status, json) = try await ask(path, body)
-    guard status == 200 else {
-      throw .refused(what: what, status: status, message: Self.message(json) ?? "no reason given")
+    let answer = try await whole(request(path, body), seconds: Self.patience)
+    guard answer.status == 200 else {
+      throw .refused(what: what, status: answer.status, message: Self.message(answer.json) ?? "no reason given")
     }
-    guard let json else { throw .malformedReply(what: what, reason: "it is not JSON") }
+    guard let json = answer.json else { throw .malformedReply(what: what, reason: "it is not JSON") }
     return json
   }
 
   /// The first model that it serves.
   package func model() async throws(LoadError) -> String {
-    guard let name = try await get("to list its models", "/v1/models")["data"]?.array?.first?["id"]?.string else {
+    guard let name = try await get("a request to /v1/models", "/v1/models")["data"]?.array?.first?["id"]?.string else {
       throw .noModel(url: url)
     }
     return name
@@ -85,8 +87,8 @@ package final class ServerClient: Sendable {
 
   /// How many token ids its model has, as `martinet serve` tells.
   package func vocabularySize() async throws(LoadError) -> Int {
-    let (status, json) = try await ask("/cluster")
-    guard status == 200, let size = json?["facts"]?["vocabulary_size"]?.exactInt, size > 0 else {
+    let answer = try await whole(request("/cluster"), seconds: Self.patience)
+    guard answer.status == 200, let size = answer.json?["facts"]?["vocabulary_size"]?.exactInt, size > 0 else {
       throw .noVocabulary(url: url)
     }
     return size
@@ -94,7 +96,7 @@ package final class ServerClient: Sendable {
 
   /// The ids of `text`.
   package func tokenize(_ text: String, model: String) async throws(LoadError) -> [Int32] {
-    let what = "to tokenize a text"
+    let what = "a request to /tokenize"
     let reply = try await get(what, "/tokenize", ["model": .string(model), "prompt": .string(text)])
     guard let values = reply["tokens"]?.array else { throw .malformedReply(what: what, reason: "it has no tokens") }
     var ids: [Int32] = []
@@ -107,10 +109,18 @@ package final class ServerClient: Sendable {
     return ids
   }
 
-  /// What a refusal says of itself, shortened.
+  /// What a refusal says of itself, shortened, and without what a terminal would obey.
   static func message(_ json: JSONValue?) -> String? {
     let error = json?["error"] ?? json
-    return (error?["message"]?.string ?? error?.string ?? json?["detail"]?.string).map { String($0.prefix(160)) }
+    return (error?["message"]?.string ?? error?.string ?? json?["detail"]?.string).map { text in
+      var shown = String.UnicodeScalarView()
+      for scalar in text.unicodeScalars.prefix(160) {
+        let isControl = [.control, .format, .lineSeparator, .paragraphSeparator].contains(
+          scalar.properties.generalCategory)
+        shown.append(isControl ? " " : scalar)
+      }
+      return String(shown)
+    }
   }
 
   static func words(_ error: any Error) -> String {
@@ -127,6 +137,9 @@ package final class ServerClient: Sendable {
         ? "the host's name is not known" : error.connectionErrors.first.map { words($0.error) } ?? "no connection"
     case let error as IOError:
       error.errnoCode == 111 ? "connection refused" : String(cString: strerror(error.errnoCode))
+    case is CancellationError: "the request was given up"
+    case NIOSSLError.handshakeFailed(let reason) where "\(reason)".contains("WRONG_VERSION_NUMBER"):
+      "it does not speak TLS there; write the address as http://host:port"
     case NIOSSLError.handshakeFailed(let reason) where "\(reason)".contains("CERTIFICATE_VERIFY_FAILED"):
       "nobody whom this host trusts vouches for its certificate; name who does with --ca-certificate"
     default: "\(error)"
