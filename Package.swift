@@ -104,9 +104,8 @@ let package = Package(
     room(
       "Pretraining", in: "Learning",
       [
-        "JSON", "Threads", "Machine", "Tensors", "Kernels", "Telemetry", "Checkpoints", "MoEModel", "Fabric",
-        "ExpertParallelism",
-        "TreeReduction", "ModelRuntime", "Gradients", "Training", "Backpropagation",
+        "JSON", "Threads", "Bytes", "Machine", "Tensors", "Kernels", "Telemetry", "Checkpoints", "MoEModel", "Fabric",
+        "ExpertParallelism", "TreeReduction", "ModelRuntime", "Gradients", "Training", "Backpropagation",
       ]),
     room("Rewards", in: "Learning", ["JSON", "Threads", "Machine", "Checkpoints", "ClusterCheck", "Evaluation"]),
     room(
