@@ -163,9 +163,9 @@ let package = Package(
     .executableTarget(
       name: "martinet",
       dependencies: [
-        "JSON", "Bytes", "Machine", "Tensors", "Kernels", "Telemetry", "Tokenization", "ChatTemplates",
-        "StructuredOutput",
-        "ModelText", "Checkpoints", "MoEModel", "DemoModel", "Fabric", "ExpertParallelism", "ClusterCheck", "EngineAPI",
+        "JSON", "Threads", "Bytes", "Machine", "Tensors", "Kernels", "Telemetry", "Tokenization", "ChatTemplates",
+        "StructuredOutput", "ModelText", "Checkpoints", "MoEModel", "DemoModel", "Fabric", "ExpertParallelism",
+        "ClusterCheck", "EngineAPI",
         "ModelRuntime", "Inference", "Gradients", "Evaluation", "Training", "Backpropagation", "Pretraining",
         "Rewards", "Reinforcement", "Distillation", "OpenAIProtocol", "Supervision", "HTTPServer", "LoadGenerator",
         "Reports", "Projection", "Benchmarking",
