@@ -53,9 +53,9 @@ let package = Package(
     library("CNUMA", in: "Base", pkgConfig: "numa", package: "libnuma-dev"),
     sources("CHost", in: "Base"),
     sources("CKernels", in: "Base"),
-    room("JSON", in: "Base"),
-    room("Threads", in: "Base"),
     room("Bytes", in: "Base"),
+    room("JSON", in: "Base", ["Bytes"]),
+    room("Threads", in: "Base"),
     room("Machine", in: "Base", ["CNUMA", "CHost", "Bytes"]),
     room("Tensors", in: "Base"),
     room("Kernels", in: "Base", ["CKernels", "Tensors", "Machine"]),
@@ -63,9 +63,9 @@ let package = Package(
     // Text: between characters and token ids.
     library("CPCRE2", in: "Text", pkgConfig: "libpcre2-8", package: "libpcre2-dev"),
     room("Tokenization", in: "Text", ["JSON", "CPCRE2"]),
-    room("ChatTemplates", in: "Text", ["JSON", "Threads"]),
+    room("ChatTemplates", in: "Text", ["Bytes", "JSON", "Threads"]),
     room("StructuredOutput", in: "Text", ["JSON"]),
-    room("ModelText", in: "Text", ["JSON", "Tokenization", "ChatTemplates", "StructuredOutput"]),
+    room("ModelText", in: "Text", ["Bytes", "JSON", "Tokenization", "ChatTemplates", "StructuredOutput"]),
     // Model: checkpoints, families, layers.
     sources("CChecksum", in: "Model"),
     room("Checkpoints", in: "Model", ["CChecksum", "JSON", "Bytes", "Tensors"]),
@@ -104,9 +104,8 @@ let package = Package(
     room(
       "Pretraining", in: "Learning",
       [
-        "JSON", "Threads", "Machine", "Tensors", "Kernels", "Telemetry", "Checkpoints", "MoEModel", "Fabric",
-        "ExpertParallelism",
-        "TreeReduction", "ModelRuntime", "Gradients", "Training", "Backpropagation",
+        "JSON", "Threads", "Bytes", "Machine", "Tensors", "Kernels", "Telemetry", "Checkpoints", "MoEModel", "Fabric",
+        "ExpertParallelism", "TreeReduction", "ModelRuntime", "Gradients", "Training", "Backpropagation",
       ]),
     room("Rewards", in: "Learning", ["JSON", "Threads", "Machine", "Checkpoints", "ClusterCheck", "Evaluation"]),
     room(
@@ -123,7 +122,7 @@ let package = Package(
         "Training", "Backpropagation", "Pretraining", "Reinforcement",
       ]),
     // Service: an engine's face to the network, and what keeps it alive.
-    room("OpenAIProtocol", in: "Service", ["JSON", "EngineAPI"]),
+    room("OpenAIProtocol", in: "Service", ["Bytes", "JSON", "EngineAPI"]),
     room("Supervision", in: "Service", ["JSON", "Threads", "Machine", "Telemetry", "EngineAPI"]),
     room(
       "HTTPServer", in: "Service",
@@ -164,9 +163,9 @@ let package = Package(
     .executableTarget(
       name: "martinet",
       dependencies: [
-        "JSON", "Bytes", "Machine", "Tensors", "Kernels", "Telemetry", "Tokenization", "ChatTemplates",
-        "StructuredOutput",
-        "ModelText", "Checkpoints", "MoEModel", "DemoModel", "Fabric", "ExpertParallelism", "ClusterCheck", "EngineAPI",
+        "JSON", "Threads", "Bytes", "Machine", "Tensors", "Kernels", "Telemetry", "Tokenization", "ChatTemplates",
+        "StructuredOutput", "ModelText", "Checkpoints", "MoEModel", "DemoModel", "Fabric", "ExpertParallelism",
+        "ClusterCheck", "EngineAPI",
         "ModelRuntime", "Inference", "Gradients", "Evaluation", "Training", "Backpropagation", "Pretraining",
         "Rewards", "Reinforcement", "Distillation", "OpenAIProtocol", "Supervision", "HTTPServer", "LoadGenerator",
         "Reports", "Projection", "Benchmarking",
@@ -183,12 +182,13 @@ let package = Package(
       name: "ParrotModel", dependencies: ["TestSupport", "JSON", "Tensors", "Checkpoints"], path: "Tests/ParrotModel",
       swiftSettings: strict),
     tests("StructureTests", ["TestSupport"]),
+    tests("BytesTests", ["Bytes"]),
     tests("JSONTests", ["JSON"]),
     tests("EngineAPITests", ["EngineAPI", "JSON"]),
     tests(
       "KernelsTests", ["TestSupport", "CKernels", "COpenBLAS", "Machine", "Tensors", "Kernels"],
       exclude: ["Sanitized"]),
-    tests("CheckpointsTests", ["CChecksum", "TestSupport", "Checkpoints", "JSON", "Tensors"]),
+    tests("CheckpointsTests", ["CChecksum", "TestSupport", "Bytes", "Checkpoints", "JSON", "Tensors"]),
     tests("ThreadsTests", ["Threads"]),
     tests("MachineTests", ["TestSupport", "Machine"]),
     tests("TelemetryTests", ["Telemetry", "JSON"]),

@@ -1,3 +1,4 @@
+import Bytes
 import Checkpoints
 import Testing
 
@@ -5,7 +6,7 @@ struct SHA256Tests {
   func hex(_ parts: [[UInt8]]) -> String {
     var hash = SHA256()
     for part in parts { hash.update(part) }
-    return hash.finish().map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    return Digits.hexadecimal(hash.finish())
   }
 
   /// The examples of FIPS 180-4's companion document.

@@ -1,3 +1,4 @@
+import Bytes
 import Checkpoints
 import Foundation
 import JSON
@@ -63,7 +64,7 @@ struct PackedCheckpointTests {
     for (tensor, sum) in expected.members {
       let found = try #require(all[tensor], "\(tensor)").values
       let digest = found.withUnsafeBytes { SHA256.digest(Array($0)) }
-      #expect(digest.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined() == sum.string, "\(tensor)")
+      #expect(Digits.hexadecimal(digest) == sum.string, "\(tensor)")
     }
   }
 

@@ -30,11 +30,11 @@ import Testing
     let child = try start("exec sleep 1000", environment: ["PATH=/usr/bin:/bin", mark])
     #expect(ChildProcess.end(of: child) == nil)
     // Until the shell has become what it shall be.
-    while KernelFiles.processes(with: mark) != [child] { usleep(1000) }
-    #expect(KernelFiles.processes(with: String(mark.dropLast())) == [])
+    while SystemFiles.processes(with: mark) != [child] { usleep(1000) }
+    #expect(SystemFiles.processes(with: String(mark.dropLast())) == [])
     kill(child, SIGKILL)
     #expect(end(of: child) == .signalled(SIGKILL))
-    #expect(KernelFiles.processes(with: mark) == [])
+    #expect(SystemFiles.processes(with: mark) == [])
   }
 
   @Test func oneVariableIsLeftOut() {
@@ -45,12 +45,12 @@ import Testing
   }
 
   @Test func filesAndFoldersThatCannotBeReadHoldNothing() throws {
-    #expect(KernelFiles.bytes("/proc/none") == nil && KernelFiles.bytes("/proc") == nil)
-    #expect(KernelFiles.names(in: "/proc/none") == [] && KernelFiles.numbers(in: "/proc").contains(getpid()))
+    #expect(SystemFiles.bytes("/proc/none") == nil && SystemFiles.bytes("/proc") == nil)
+    #expect(SystemFiles.names(in: "/proc/none") == [] && SystemFiles.numbers(in: "/proc").contains(getpid()))
     let folder = TemporaryFolder()
     let file = folder.write([UInt8](repeating: 65, count: 100_000), as: "file")
-    #expect(KernelFiles.names(in: folder.path) == ["file"])
-    #expect(KernelFiles.text(file) == String(repeating: "A", count: 100_000))
-    #expect((1...(1 << 14)).contains(try #require(KernelFiles.bytes(file, limit: 1)).count))
+    #expect(SystemFiles.names(in: folder.path) == ["file"])
+    #expect(SystemFiles.text(file) == String(repeating: "A", count: 100_000))
+    #expect((1...(1 << 14)).contains(try #require(SystemFiles.bytes(file, limit: 1)).count))
   }
 }

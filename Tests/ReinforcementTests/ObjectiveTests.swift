@@ -2,6 +2,7 @@ import Backpropagation
 import Gradients
 import Kernels
 import Machine
+import Tensors
 import Testing
 
 @testable import Reinforcement
@@ -9,6 +10,7 @@ import Testing
 /// The gradient of a policy's loss, and how an update is shared out.
 struct ObjectiveTests {
   private let logits: [Float] = [0.3, -1.2, 2.1, 0.05, -0.4, 1.1]
+  private let reference: [Float] = [0.1, -0.7, 0.6, 0.9, -1.3, 0.2]
 
   /// log π of a token by float64.
   private func logprob(_ logits: [Double], _ token: Int) -> Double {
@@ -41,7 +43,7 @@ struct ObjectiveTests {
     let ratio = exponent(now - Double(token.drawn))
     let clipped = min(max(ratio, 1 - objective.clipLow), 1 + objective.clipHigh)
     let advantage = Double(token.weight)
-    let apart = -1.4 - now
+    let apart = logprob(reference.map { Double($0) }, 2) - now
     return -min(ratio * advantage, clipped * advantage) + penalty * (exponent(apart) - apart - 1)
   }
 
@@ -57,15 +59,17 @@ struct ObjectiveTests {
     (objective.clipLow, objective.clipHigh) = (0.2, 0.28)
     let token = PolicyLoss.Token(weight: given.weight, drawn: given.drawn)
     let policy = PolicyLoss(objective)
-    policy.fixedReference = -1.4
     policy.begin()
     policy.append(token, penalty: given.penalty)
     policy.begin(rows: 0..<1)
-    var gradient = logits
+    var (gradient, reference) = (logits, reference)
     let count = gradient.count
-    _ = gradient.withUnsafeMutableBufferPointer {
-      policy.learn(
-        LogitRow(number: 0, target: 2, logits: $0.baseAddress!, count: count), factor: 1, on: compute, worker: 0)
+    gradient.withUnsafeMutableBufferPointer { logits in
+      reference.withUnsafeMutableBufferPointer { reference in
+        policy.block = (first: 0, logits: MatrixView(reference.baseAddress!, rows: 1, columns: count))
+        let row = LogitRow(number: 0, target: 2, logits: logits.baseAddress!, count: count)
+        _ = policy.learn(row, factor: 1, on: compute, worker: 0)
+      }
     }
     for i in logits.indices {
       let step = 1e-5

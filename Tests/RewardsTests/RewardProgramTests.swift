@@ -33,8 +33,8 @@ import Testing
   /// Processes that were started with this among their arguments, and run.
   private static func processes(with argument: String) -> [pid_t] {
     let wanted = Array("\0\(argument)\0".utf8)
-    return KernelFiles.numbers(in: "/proc").filter {
-      KernelFiles.bytes("/proc/\($0)/cmdline")?.firstRange(of: wanted) != nil
+    return SystemFiles.numbers(in: "/proc").filter {
+      SystemFiles.bytes("/proc/\($0)/cmdline")?.firstRange(of: wanted) != nil
     }
   }
 

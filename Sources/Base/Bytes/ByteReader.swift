@@ -22,6 +22,8 @@ package struct ByteReader {
   }
   @inlinable
   package mutating func readFloat() throws(TruncatedMessage) -> Float { Float(bitPattern: try read(UInt32.self)) }
+  @inlinable
+  package mutating func readDouble() throws(TruncatedMessage) -> Double { Double(bitPattern: try read(UInt64.self)) }
 
   /// A count that `width` bytes each must still fit.
   @inlinable

@@ -18,6 +18,8 @@ package struct ByteWriter {
   }
   /// Its 32 bits, so that NaN stays what it is.
   @inlinable package mutating func write(_ value: Float) { write(value.bitPattern) }
+  /// Its 64 bits.
+  @inlinable package mutating func write(_ value: Double) { write(value.bitPattern) }
   /// A count, then the elements.
   @inlinable
   package mutating func write(_ values: [Int32]) {

@@ -1,3 +1,5 @@
+internal import Bytes
+
 extension JSONValue {
   /// This value as one line of JSON, or indented by two spaces a level.
   package func text(pretty: Bool = false) -> String {
@@ -49,8 +51,7 @@ extension JSONValue {
       case "\r": out += "\\r"
       case "\t": out += "\\t"
       case "\u{0}"..<"\u{20}", "\u{2028}", "\u{2029}":
-        let hex = String(scalar.value, radix: 16)
-        out += "\\u" + String(repeating: "0", count: 4 - hex.count) + hex
+        out += "\\u" + Digits.hexadecimal(scalar.value, count: 4)
       default: out.unicodeScalars.append(scalar)
       }
     }

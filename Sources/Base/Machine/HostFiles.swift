@@ -7,7 +7,7 @@ struct HostFiles {
   private static let byteLimit = 256 * 1024
 
   /// The file's text; nil when it cannot be read.
-  func text(_ path: String) -> String? { KernelFiles.text(root + path, limit: Self.byteLimit) }
+  func text(_ path: String) -> String? { SystemFiles.text(root + path, limit: Self.byteLimit) }
 
   func line(_ path: String) -> String? { text(path)?.split(whereSeparator: \.isNewline).first.map(String.init) }
 

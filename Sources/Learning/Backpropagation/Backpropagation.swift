@@ -16,22 +16,11 @@ package final class Backpropagation {
   private let head: HeadBackward
   private let prediction: PredictionBackward?
 
-  /// What backward passes of layers share.
-  package struct Experts {
-    let experts: any RoutedExperts
-    let dispatcher: any ExpertDispatcher
-
-    /// `experts` is an `ExpertBackward`, with an account or without; `dispatcher` brings rows `[hidden]` in fp32 to
-    /// experts, and `[hidden + topK]` back.
-    package init(_ experts: any RoutedExperts, through dispatcher: any ExpertDispatcher) {
-      (self.experts, self.dispatcher) = (experts, dispatcher)
-    }
-  }
-
-  /// `experts` must be given for a model with MoE layers.
+  /// `experts` must be given for a model with MoE layers: an `ExpertBackward`, with an account or without, and what
+  /// brings rows `[hidden]` in fp32 to experts, and `[hidden + topK]` back.
   package init(
     _ description: DecoderDescription, values: any ParameterValues, gradients: LeafGradients, compute: GradientCompute,
-    experts: Experts?, phases: PhaseRecorder? = nil
+    experts: Decoder.Experts?, phases: PhaseRecorder? = nil
   ) {
     self.description = description
     let parts = BackwardParts(description, values: values, gradients: gradients, compute: compute, phases: phases)

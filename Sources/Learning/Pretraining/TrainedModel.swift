@@ -1,4 +1,5 @@
 import Backpropagation
+import Bytes
 import Fabric
 import Kernels
 import MoEModel
@@ -185,47 +186,35 @@ package final class TrainedModel: ParameterValues {
   /// each rank adds the squares of its blocks, and all add those in one order. `clock` is told of the waiting.
   func gradientNorm(_ clock: TrainingClock) throws -> (norm: GradientNorm, firstBad: String?) {
     // Blocks of each parameter in the order of owners, and whole sums of experts', by name.
-    var text: [UInt8] = []
-    func append(_ sum: Double) { withUnsafeBytes(of: sum.bitPattern.littleEndian) { text += $0 } }
+    var writer = ByteWriter()
     for parameter in parameters where parameter.rule.learns {
       let gradient = parameter.gradient.pointer
       if parameter.spec.expert == nil {
-        for sum in SquareSum.blocks(gradient, count: parameter.own.count) { append(sum) }
+        for sum in SquareSum.blocks(gradient, count: parameter.own.count) { writer.write(sum) }
       } else {
-        append(SquareSum.total(gradient, count: parameter.spec.elementCount))
+        writer.write(SquareSum.total(gradient, count: parameter.spec.elementCount))
       }
     }
-    let texts = try clock.wait { try communicator.allGather(text) }
-    var sums = texts.map { DoubleReader($0) }
+    var sums = try clock.wait { try communicator.allGather(writer.bytes) }.map { ByteReader($0) }
+    func next(of rank: Int) throws -> Double {
+      do { return try sums[rank].readDouble() } catch {
+        throw PretrainingError.ranksDisagree("how many numbers they exchange")
+      }
+    }
     var squares: [(name: String, sum: Double)] = []
     for spec in table where table.holder(of: spec.id) == spec.id {
       if let expert = spec.expert {
-        squares.append((names.name(of: spec.id), try sums[owner(expert).index].next()))
+        squares.append((names.name(of: spec.id), try next(of: owner(expert).index)))
       } else {
         let parameter = parameter(spec.id)
         guard parameter.rule.learns else { continue }
         var blocks: [Double] = []
         for (rank, slice) in parameter.slices.enumerated() {
-          for _ in stride(from: 0, to: slice.count, by: SquareSum.blockLength) { blocks.append(try sums[rank].next()) }
+          for _ in stride(from: 0, to: slice.count, by: SquareSum.blockLength) { blocks.append(try next(of: rank)) }
         }
         squares.append((parameter.name, SquareSum.total(blocks)))
       }
     }
     return (GradientNorm(squares: squares), squares.last { !$0.sum.isFinite }?.name)
-  }
-}
-
-/// Numbers one after another, as another rank wrote them.
-struct DoubleReader {
-  private let bytes: [UInt8]
-  private var at = 0
-
-  init(_ bytes: [UInt8]) { self.bytes = bytes }
-
-  mutating func next() throws -> Double {
-    guard at + 8 <= bytes.count else { throw PretrainingError.ranksDisagree("how many numbers they exchange") }
-    defer { at += 8 }
-    return Double(
-      bitPattern: bytes.withUnsafeBytes { UInt64(littleEndian: $0.loadUnaligned(fromByteOffset: at, as: UInt64.self)) })
   }
 }

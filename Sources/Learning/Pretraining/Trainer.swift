@@ -73,7 +73,7 @@ package final class Trainer {
     batch = try StepBatch(description, capacity)
     let kept: KeptActivations = recomputes ? .inputs : .all
     var experts: Decoder.Experts?
-    var backwardExperts: Backpropagation.Experts?
+    var backwardExperts: Decoder.Experts?
     var dispatchers: [ClusterDispatcher] = []
     if let mixture = description.mixture {
       let bank = ExpertBank(
@@ -94,7 +94,7 @@ package final class Trainer {
       dispatchers = made
       let metered = made.map { MeteredDispatcher($0, telemetry: telemetry) }
       experts = Decoder.Experts(MeteredExperts(bank, telemetry: telemetry), through: metered[0])
-      backwardExperts = Backpropagation.Experts(
+      backwardExperts = Decoder.Experts(
         MeteredExperts(
           ExpertBackward(description, mixture: mixture, bank: bank, values: model, compute: compute),
           telemetry: telemetry), through: metered[1])

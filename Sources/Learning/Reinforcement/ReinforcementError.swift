@@ -1,6 +1,5 @@
 /// Why a policy cannot be trained.
 package enum ReinforcementError: Error, CustomStringConvertible {
-  case ranksDisagree(String)
   /// A prompt, by its file and line, that cannot be continued.
   case badPrompt(file: String, line: Int, reason: String)
   case failedRollout(line: Int, reason: String)
@@ -8,8 +7,6 @@ package enum ReinforcementError: Error, CustomStringConvertible {
 
   package var description: String {
     switch self {
-    case .ranksDisagree(let what):
-      "the ranks of the training disagree about \(what): check that all run the same program with the same files"
     case .badPrompt(let file, let line, let reason):
       "\(file.debugDescription), line \(line): its prompt cannot be continued: \(reason)"
     case .failedRollout(let line, let reason): "a completion of the prompt of line \(line) failed: \(reason)"

@@ -26,8 +26,8 @@ package final class Decoder {
 
   /// What MoE layers need beside weights: this rank's experts, and the way to and from others'.
   package struct Experts {
-    let experts: any RoutedExperts
-    let dispatcher: any ExpertDispatcher
+    package let experts: any RoutedExperts
+    package let dispatcher: any ExpertDispatcher
 
     package init(_ experts: any RoutedExperts, through dispatcher: any ExpertDispatcher) {
       (self.experts, self.dispatcher) = (experts, dispatcher)

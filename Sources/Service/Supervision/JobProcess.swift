@@ -73,7 +73,7 @@ final class JobProcess {
   func closePipes() { for end in [input, output, errors] { close(end) } }
 
   /// Other processes of this host that were started by the job and have not ended.
-  private func leftovers() -> [pid_t] { KernelFiles.processes(with: "\(Self.mark)=\(token)").filter { $0 != id } }
+  private func leftovers() -> [pid_t] { SystemFiles.processes(with: "\(Self.mark)=\(token)").filter { $0 != id } }
 }
 
 /// How a job's first process, the launcher, ended.

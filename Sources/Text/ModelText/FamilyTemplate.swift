@@ -1,3 +1,4 @@
+import Bytes
 import JSON
 
 /// Chat templates of families whose models come without one, as their makers say that conversations are written. What
@@ -38,8 +39,7 @@ enum FamilyTemplate {
       case "a"..."z", "A"..."Z", "0"..."9", " ", ".", ",", ":", "-", "_", "/", "<", ">", "=", "$", "|", "｜":
         out.unicodeScalars.append(scalar)
       default:
-        let digits = String(scalar.value, radix: 16)
-        out += "\\U" + String(repeating: "0", count: 8 - digits.count) + digits
+        out += "\\U" + Digits.hexadecimal(scalar.value, count: 8)
       }
     }
     return out + "'"

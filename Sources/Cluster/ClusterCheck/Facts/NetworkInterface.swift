@@ -33,7 +33,7 @@ package struct NetworkInterface: Sendable, Equatable {
       found.append(
         NetworkInterface(
           name: name, address: SocketAddress.text(bytes), prefixLength: mask.reduce(0) { $0 + $1.nonzeroBitCount },
-          megabits: KernelFiles.text("/sys/class/net/\(name)/speed").flatMap { Int($0.filter { !$0.isWhitespace }) }
+          megabits: SystemFiles.text("/sys/class/net/\(name)/speed").flatMap { Int($0.filter { !$0.isWhitespace }) }
             .flatMap { $0 > 0 ? $0 : nil }))
     }
     return found
@@ -43,7 +43,7 @@ package struct NetworkInterface: Sendable, Equatable {
   /// out.
   package static func addressesInUse() -> Set<String> {
     var inodes: Set<Substring> = []
-    for name in KernelFiles.names(in: "/proc/self/fd") {
+    for name in SystemFiles.names(in: "/proc/self/fd") {
       // A link such as "socket:[1234]".
       var buffer = [CChar](repeating: 0, count: 256)
       let count = readlink("/proc/self/fd/\(name)", &buffer, buffer.count)
@@ -51,7 +51,7 @@ package struct NetworkInterface: Sendable, Equatable {
       let target = String(decoding: buffer.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self)
       if target.hasPrefix("socket:[") { inodes.insert(target.dropFirst(8).dropLast()) }
     }
-    let tables = ["/proc/self/net/tcp", "/proc/self/net/tcp6"].compactMap { KernelFiles.text($0, limit: 1 << 22) }
+    let tables = ["/proc/self/net/tcp", "/proc/self/net/tcp6"].compactMap { SystemFiles.text($0, limit: 1 << 22) }
     return tables.reduce(into: []) { $0.formUnion(SocketAddress.established($1, inodes: inodes)) }
   }
 

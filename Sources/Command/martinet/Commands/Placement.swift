@@ -42,11 +42,7 @@ struct Placement: ParsableCommand {
   @Option(parsing: .unconditional, help: ArgumentHelp("Ranks. (default: those of the report)", valueName: "n"))
   var ranks: Int?
   @Option(parsing: .unconditional, help: "Ranks of each host.") var ranksPerHost = 1
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp(
-      "Memory for replicas, in percent of what the mean rank's experts take.", valueName: "percent"))
-  var replicaMemory = 0.0
+  @OptionGroup var replicas: ReplicaOptions
   @Option(
     help: ArgumentHelp(
       "Begin with this placement, so that little is to be moved. (default: the plain one)", valueName: "file.json"))
@@ -83,7 +79,6 @@ struct Placement: ParsableCommand {
     try require("ranks", ranks, in: 1...4096)
     try require("ranks-per-host", ranksPerHost, in: 1...4096)
     try require("tokens", tokens, in: 1...65536)
-    try require("replica-memory", replicaMemory, in: PlacementOptions.replicaLimit)
   }
 
   func run() throws { try tellingFailure(plan) }
@@ -105,7 +100,7 @@ struct Placement: ParsableCommand {
       base = file.placement(of: layers)
     }
     let planner = PlacementPlanner(
-      expertCount: expertCount, layerCount: layers.count, rankCount: rankCount, replicaShare: replicaMemory / 100)
+      expertCount: expertCount, layerCount: layers.count, rankCount: rankCount, replicaShare: replicas.share)
     let planned = planner.plan(loads, from: base)
     var placements = [("plain", plain), ("planned", planned)]
     if from != nil { placements.insert(("given", base), at: 1) }

@@ -72,12 +72,7 @@ struct Plan: ParsableCommand {
       "What --record-routing wrote of this model: with it times are those of its routing, and of experts placed by it.",
       valueName: "file"))
   var routing: String?
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp(
-      "Memory for replicas of experts that are visited often, in percent of what the mean rank's experts take.",
-      valueName: "percent"))
-  var replicaMemory = 0.0
+  @OptionGroup var replicas: ReplicaOptions
   @Option(
     help: ArgumentHelp(
       "Which rank holds which experts of each layer, for a layout of as many ranks as the file is for.",
@@ -108,7 +103,6 @@ struct Plan: ParsableCommand {
     try require("cache", cache ?? 0, in: 0...1e6)
     try require("batch", batch, in: 1...4096)
     try require("kv-cache-tokens", kvCacheTokens, in: 1...(1 << 30))
-    try require("replica-memory", replicaMemory, in: PlacementOptions.replicaLimit)
     try require("recurrent-states", recurrentStates ?? 1, in: 1...(1 << 16))
     guard routing == nil || forecast.zipf == 0 else {
       throw ValidationError("--zipf makes up routing, and --routing has some: give one of them")
@@ -136,7 +130,7 @@ struct Plan: ParsableCommand {
   /// What a run would be told of which rank holds which experts.
   private var experts: ExpertOptions {
     var experts = ExpertOptions()
-    (experts.placementPath, experts.replicaShare) = (placement, replicaMemory / 100)
+    (experts.placementPath, experts.replicaShare) = (placement, replicas.share)
     experts.moves = moving.isKept
     return experts
   }
@@ -175,7 +169,7 @@ struct Plan: ParsableCommand {
       bytesPerParameter: try model.bytesPerParameter(commonBytes: commonBytes), commonBytes: commonBytes,
       rowBytes: RowBytes(WireFormat(hiddenSize: description.hiddenSize, tokens: model.expertRowFormat)),
       routing: try record(mixture))
-    (task.batch, task.replicaShare, task.placement) = (batch, replicaMemory / 100, file)
+    (task.batch, task.replicaShare, task.placement) = (batch, replicas.share, file)
     (task.layouts, task.dividesExperts) = (forecast.layouts, dividesExperts)
     if description.slicingObstacle != nil { task.layouts = [false] }
     task.drafts = try forecast.drafts(predicts: description.predicts)

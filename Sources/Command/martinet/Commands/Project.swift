@@ -99,7 +99,7 @@ struct Project: ParsableCommand {
     try require("prefill-tokens", prefillTokens, in: 1...Self.limit)
     try require("shared-cores", sharedCores, in: 1...Self.limit)
     try require("speed", speed, in: 0.001...10_000)
-    try require("replica-memory", replicaMemory, in: PlacementOptions.replicaLimit)
+    try require("replica-memory", replicaMemory, in: ReplicaOptions.limit)
     guard routing == nil || forecast.zipf == 0 else {
       throw ValidationError("--zipf makes up routing, and --routing has some: give one of them")
     }

@@ -15,27 +15,16 @@ struct PlacementOptions: ParsableArguments {
       valueName: "file.json"))
   var placement: String?
 
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp(
-      "Memory for replicas of experts that are visited often, in percent of what the mean rank's experts take.",
-      valueName: "percent"))
-  var replicaMemory = 0.0
-
-  /// More than a rank of a model on two would need to hold all of it.
-  static let replicaLimit = 0.0...10_000.0
-
-  func validate() throws { try require("replica-memory", replicaMemory, in: Self.replicaLimit) }
+  @OptionGroup var replicas: ReplicaOptions
 
   /// These options as another process takes them.
   var arguments: [String] {
-    (placement.map { ["--placement", $0] } ?? [])
-      + (replicaMemory > 0 ? ["--replica-memory", "\(replicaMemory)"] : [])
+    (placement.map { ["--placement", $0] } ?? []) + replicas.arguments
   }
 
   var experts: ExpertOptions {
     var experts = ExpertOptions()
-    (experts.placementPath, experts.replicaShare) = (placement, replicaMemory / 100)
+    (experts.placementPath, experts.replicaShare) = (placement, replicas.share)
     return experts
   }
 

@@ -1,8 +1,7 @@
 import Dispatch
 import EngineAPI
-import Glibc
 import HTTPServer
-import Synchronization
+import Threads
 
 /// A server that serves on threads of its own, for a thread that has other things to do.
 final class RunningServer: Sendable {
@@ -10,11 +9,16 @@ final class RunningServer: Sendable {
     case starting
     case listening(port: Int)
     case ended((any Error)?)
+
+    /// What it failed with, once it has ended.
+    var outcome: Result<Void, any Error>? {
+      guard case .ended(let error) = self else { return nil }
+      return error.map { .failure($0) } ?? .success(())
+    }
   }
 
   private let httpServer: ModelServer
-  private let phase = Mutex(Phase.starting)
-  private let changed = DispatchSemaphore(value: 0)
+  private let phase = Monitor(Phase.starting)
 
   /// Listens from the return on; throws where it cannot. `onEnd` is called when it serves no more, from another thread.
   init(engine: any TokenEngine, configuration: ServerConfiguration, onEnd: @escaping @Sendable () -> Void) throws {
@@ -22,20 +26,17 @@ final class RunningServer: Sendable {
     Task.detached { [self] in
       var failure: (any Error)?
       do {
-        try await httpServer.run { port in
-          self.phase.withLock { $0 = .listening(port: port) }
-          self.changed.signal()
-        }
+        try await httpServer.run { port in self.phase.change { $0 = .listening(port: port) } }
       } catch { failure = error }
-      phase.withLock { [failure] in $0 = .ended(failure) }
-      changed.signal()
+      phase.change { [failure] in $0 = .ended(failure) }
       onEnd()
     }
-    changed.wait()
-    if case .ended(let error?) = phase.withLock({ $0 }) { throw error }
+    try phase.wait { phase -> Result<Void, any Error>? in
+      if case .listening = phase { .success(()) } else { phase.outcome }
+    }.get()
   }
 
-  var port: Int { if case .listening(let port) = phase.withLock({ $0 }) { port } else { 0 } }
+  var port: Int { if case .listening(let port) = phase.read({ $0 }) { port } else { 0 } }
 
   /// Takes no more requests and ends when those in progress have ended.
   func drain() {
@@ -44,25 +45,11 @@ final class RunningServer: Sendable {
   }
 
   /// Waits for the end for so long at most; for threads that must not hang.
-  func wait(atMost limit: Duration) {
-    let end = ContinuousClock.now + limit
-    while ContinuousClock.now < end {
-      if case .ended = phase.withLock({ $0 }) { return }
-      usleep(10_000)
-    }
-  }
+  func wait(atMost limit: Duration) { _ = phase.wait(atMost: limit) { $0.outcome } }
 
   /// Reads keys and certificates again.
   func reload() { httpServer.reload() }
 
   /// Waits for the end; throws what it failed with.
-  func wait() throws {
-    while true {
-      if case .ended(let error) = phase.withLock({ $0 }) {
-        if let error { throw error }
-        return
-      }
-      changed.wait()
-    }
-  }
+  func wait() throws { try phase.wait { $0.outcome }.get() }
 }

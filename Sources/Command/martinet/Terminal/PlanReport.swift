@@ -132,7 +132,7 @@ struct PlanReport {
     var further = command.recurrentStates.map { " --recurrent-states \($0)" } ?? ""
     let speculation = command.forecast.speculation
     if speculation.speculate != .off { further += speculation.arguments.map { " " + $0 }.joined() }
-    if command.replicaMemory > 0 { further += " --replica-memory \(command.replicaMemory)" }
+    further += command.replicas.arguments.map { " " + $0 }.joined()
     if let placement = command.placement, plan.task.placement?.rankCount == option.ranks {
       further += " --placement \(placement)"
     }

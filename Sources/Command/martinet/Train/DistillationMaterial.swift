@@ -1,3 +1,4 @@
+import Bytes
 import Checkpoints
 import Distillation
 import Fabric
@@ -75,7 +76,7 @@ final class DistillationMaterial: TrainingMaterial {
       maxNewTokens: samples.maxNewTokens, seed: seed)
     self.prompts = prompts
     let begun = try model.map { try CheckpointFormat.open(try ModelLocation.resolve($0)) }
-    studentDigest = begun?.fingerprint.map { String($0) }.joined(separator: ".")
+    studentDigest = begun.map { Digits.hexadecimal($0.fingerprint) }
     stopTokens = try StopTokens.read(begun ?? checkpoint, tokenizerEnd: words.endToken)
     settings.sequenceLength = max(1, prompts.longest + samples.maxNewTokens - 1)
   }

@@ -52,52 +52,17 @@ struct DistillationOptions: ParsableArguments {
       valueName: "0…1"))
   var ownShare: Double?
 
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp("Prompts of a step, each with one completion. (default: 64)", valueName: "n"))
-  var promptsPerStep: Int?
-
-  @Option(
-    parsing: .unconditional, help: ArgumentHelp("Most tokens of a completion. (default: 256)", valueName: "tokens"))
-  var maxNewTokens: Int?
-
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp("Divides logits where completions are drawn. (default: 1)", valueName: "t"))
-  var temperature: Double?
-
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp("With --data: tokens that a sequence predicts. (default: 512)", valueName: "tokens"))
-  var sequenceLength: Int?
-
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp("With --data: sequences of a step, over all ranks. (default: 32)", valueName: "n"))
-  var batchSequences: Int?
-
-  @Option(
-    help: ArgumentHelp(
-      "With --data: how documents become sequences, as train pretrain has it. (default: whole)",
-      valueName: "packed|whole|cut"))
-  var packing: Packing?
-
-  @Option(help: ArgumentHelp("With --data: data that are scored (−log p) and not learnt.", valueName: "file,…"))
-  var heldOut: String?
+  /// With --prompts, each with one completion.
+  @OptionGroup var drawing: DrawingOptions
+  /// With --data.
+  @OptionGroup var sequences: SequenceOptions
 
   func validate() throws {
     guard (data == nil) != (prompts == nil) else { throw ValidationError("give one of --data and --prompts") }
-    let ofPrompts = [
-      ("--own-share", ownShare != nil), ("--prompts-per-step", promptsPerStep != nil),
-      ("--max-new-tokens", maxNewTokens != nil), ("--temperature", temperature != nil),
-    ]
-    let ofData = [
-      ("--sequence-length", sequenceLength != nil), ("--batch-sequences", batchSequences != nil),
-      ("--packing", packing != nil), ("--held-out", heldOut != nil),
-    ]
-    if let (option, _) = (data == nil ? ofData : ofPrompts).first(where: { $0.1 }) {
-      throw ValidationError("\(option) goes with \(data == nil ? "--data" : "--prompts")")
-    }
+    let (other, stray) =
+      data == nil
+      ? ("--data", sequences.firstGiven) : ("--prompts", ownShare == nil ? drawing.firstGiven : "--own-share")
+    if let stray { throw ValidationError("\(stray) goes with \(other)") }
   }
 
   /// Throws for numbers that no training can have.
@@ -105,10 +70,10 @@ struct DistillationOptions: ParsableArguments {
     var settings = DistillationSettings(.text, beta: divergence ?? (data == nil ? 1 : 0))
     if data == nil {
       var samples = DistillationSettings.Samples()
-      samples.promptsPerStep = promptsPerStep ?? samples.promptsPerStep
-      samples.maxNewTokens = maxNewTokens ?? samples.maxNewTokens
+      samples.promptsPerStep = drawing.promptsPerStep ?? samples.promptsPerStep
+      samples.maxNewTokens = drawing.maxNewTokens ?? samples.maxNewTokens
       samples.ownShare = ownShare ?? samples.ownShare
-      samples.temperature = temperature ?? samples.temperature
+      samples.temperature = drawing.temperature
       settings.material = .samples(samples)
     }
     settings.lossTemperature = lossTemperature
@@ -120,8 +85,7 @@ struct DistillationOptions: ParsableArguments {
   var text: TextOptions? {
     guard let data else { return nil }
     var text = TextOptions()
-    (text.data, text.heldOut, text.packing) = (data, heldOut, packing)
-    (text.sequenceLength, text.batchSequences, text.batchRamp) = (sequenceLength ?? 512, batchSequences ?? 32, 0)
+    (text.data, text.sequences, text.batchRamp) = (data, sequences, 0)
     return text
   }
 }

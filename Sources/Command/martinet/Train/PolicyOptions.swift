@@ -22,21 +22,10 @@ struct PolicyOptions: ParsableArguments {
       valueName: "name"))
   var preset: PolicyPreset?
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("Prompts of a step. (default: 32)", valueName: "n"))
-  var promptsPerStep: Int?
+  @OptionGroup var drawing: DrawingOptions
 
   @Option(parsing: .unconditional, help: ArgumentHelp("Completions of each prompt. (default: 16)", valueName: "n"))
   var groupSize: Int?
-
-  @Option(
-    parsing: .unconditional, help: ArgumentHelp("Most tokens of a completion. (default: 256)", valueName: "tokens"))
-  var maxNewTokens: Int?
-
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp(
-      "Divides logits where completions are drawn. What is learnt is the distribution at 1.", valueName: "t"))
-  var temperature = 1.0
 
   @Option(
     parsing: .unconditional,
@@ -103,10 +92,10 @@ struct PolicyOptions: ParsableArguments {
     let values = preset?.values
     var settings = PolicySettings()
     settings.objective = values?.objective ?? PolicyObjective()
-    settings.promptsPerStep = promptsPerStep ?? values?.promptsPerStep ?? settings.promptsPerStep
+    settings.promptsPerStep = drawing.promptsPerStep ?? values?.promptsPerStep ?? settings.promptsPerStep
     settings.groupSize = groupSize ?? values?.groupSize ?? settings.groupSize
-    settings.maxNewTokens = maxNewTokens ?? values?.maxNewTokens ?? settings.maxNewTokens
-    settings.temperature = temperature
+    settings.maxNewTokens = drawing.maxNewTokens ?? values?.maxNewTokens ?? settings.maxNewTokens
+    settings.temperature = drawing.temperature
     func set<T>(_ path: WritableKeyPath<PolicyObjective, T>, _ value: T?) {
       if let value { settings.objective[keyPath: path] = value }
     }

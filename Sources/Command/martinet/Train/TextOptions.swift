@@ -3,7 +3,7 @@ import Machine
 import MoEModel
 import Training
 
-/// Which text is learnt, and how it becomes sequences.
+/// Which text is learnt.
 struct TextOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
@@ -14,44 +14,30 @@ struct TextOptions: ParsableArguments {
       valueName: "file[=weight],…"))
   var data: String
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("Tokens that a sequence predicts.", valueName: "tokens"))
-  var sequenceLength = 512
-
-  @Option(parsing: .unconditional, help: ArgumentHelp("Sequences of a step, over all ranks.", valueName: "n"))
-  var batchSequences = 32
+  @OptionGroup var sequences: SequenceOptions
 
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp("Steps in which the batch grows from a quarter to --batch-sequences.", valueName: "steps"))
   var batchRamp = 0
 
-  @Option(
-    help: ArgumentHelp(
-      """
-      How documents become sequences: packed, one after another, seen by those after it; whole, as many as fit, \
-      each seen by itself only; or cut, one in each. (default: packed; sft and distill: whole)
-      """,
-      valueName: "packed|whole|cut"))
-  var packing: Packing?
-
-  @Option(help: ArgumentHelp("Data that are scored and not learnt.", valueName: "file,…"))
-  var heldOut: String?
-
   func batch() throws -> BatchRamp {
-    batchRamp > 0
-      ? try BatchRamp(first: max(1, batchSequences / 4), last: batchSequences, steps: batchRamp)
-      : try BatchRamp(constant: batchSequences)
+    let count = sequences.batchSequences
+    return batchRamp > 0
+      ? try BatchRamp(first: max(1, count / 4), last: count, steps: batchRamp) : try BatchRamp(constant: count)
   }
 
   /// Throws for sequences that the model cannot take.
   func checkLength(_ description: DecoderDescription) throws(DataError) {
     let limit = TrainingData.lengthLimit(description.maximumPositions)
-    guard (1...limit).contains(sequenceLength) else { throw .badLength(sequenceLength, limit: limit) }
+    guard (1...limit).contains(sequences.sequenceLength) else {
+      throw .badLength(sequences.sequenceLength, limit: limit)
+    }
   }
 
   /// Throws for lists of data that cannot be, and files that are not there; reads none.
   func checkFiles() throws {
-    for list in [data, heldOut].compactMap({ $0 }) { try DataFile.list(list).forEach { try $0.checkThere() } }
+    for list in [data, sequences.heldOut].compactMap({ $0 }) { try DataFile.list(list).forEach { try $0.checkThere() } }
   }
 
   func open(
@@ -59,12 +45,10 @@ struct TextOptions: ParsableArguments {
     pool: WorkerPool
   ) throws -> TrainingData {
     var options = TrainingData.Options(
-      sequenceLength: sequenceLength, seed: seed, vocabularySize: description.vocabularySize,
+      sequenceLength: sequences.sequenceLength, seed: seed, vocabularySize: description.vocabularySize,
       maximumPositions: description.maximumPositions)
-    (options.packing, options.tokenizer) = (packing ?? kind.packing, start.text?.optionalTokenizer)
+    (options.packing, options.tokenizer) = (sequences.packing ?? kind.packing, start.text?.optionalTokenizer)
     if kind != .pretrain { options.conversations = start.text.map { ConversationEncoder($0) } }
     return try TrainingData(try DataFile.list(files), options, pool: pool)
   }
 }
-
-extension Packing: ExpressibleByArgument {}

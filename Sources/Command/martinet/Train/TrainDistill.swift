@@ -42,7 +42,7 @@ struct TrainDistill: TrainingCommand {
     let (training, peak) = (options.training, shape == nil ? nil : TrainingKind.pretrain.learningRate)
     if let text = distillation.text {
       return try training.settings(
-        Self.kind, sequenceLength: text.sequenceLength, batch: try text.batch(), peakRate: peak)
+        Self.kind, sequenceLength: text.sequences.sequenceLength, batch: try text.batch(), peakRate: peak)
     }
     guard case .samples(let samples) = try distillation.settings().material else {
       preconditionFailure("neither text nor prompts")

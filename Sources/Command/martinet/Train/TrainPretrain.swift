@@ -35,7 +35,7 @@ struct TrainPretrain: TrainingCommand {
   }
 
   func settings() throws -> PretrainingSettings {
-    try options.training.settings(Self.kind, sequenceLength: text.sequenceLength, batch: try text.batch())
+    try options.training.settings(Self.kind, sequenceLength: text.sequences.sequenceLength, batch: try text.batch())
   }
 
   func material() -> any TrainingMaterial { TextMaterial(text, Self.kind, seed: options.training.seed) }

@@ -61,7 +61,7 @@ final class TextMaterial: TrainingMaterial {
   }
 
   var files: [(String, JSONValue)] {
-    [("data", .string(options.data)), ("held_out", options.heldOut.map { .string($0) } ?? .null)]
+    [("data", .string(options.data)), ("held_out", options.sequences.heldOut.map { .string($0) } ?? .null)]
   }
 
   func checkFiles() throws { try options.checkFiles() }
@@ -76,7 +76,9 @@ final class TextMaterial: TrainingMaterial {
   func open(pool: WorkerPool) throws {
     guard let start, let description else { return }
     data = try options.open(options.data, description, start, kind, seed: seed, pool: pool)
-    heldOut = try options.heldOut.map { try options.open($0, description, start, kind, seed: seed, pool: pool) }
+    heldOut = try options.sequences.heldOut.map {
+      try options.open($0, description, start, kind, seed: seed, pool: pool)
+    }
   }
 
   var memoryBytes: Int { (data?.memoryBytes ?? 0) + (heldOut?.memoryBytes ?? 0) }

@@ -152,14 +152,14 @@ private struct Offer {
   var bytes: [UInt8] {
     var writer = ByteWriter()
     writer.write(cores.map { Int32($0) })
-    writer.write((quota ?? 0).bitPattern)
+    writer.write(quota ?? 0)
     return writer.bytes
   }
 
   init(bytes: [UInt8]) throws {
     var reader = ByteReader(bytes)
     cores = try reader.readInts().map { Int($0) }
-    let value = Double(bitPattern: try reader.read(UInt64.self))
+    let value = try reader.readDouble()
     quota = value > 0 && value.isFinite ? value : nil
   }
 }

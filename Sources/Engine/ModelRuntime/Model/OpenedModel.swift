@@ -72,8 +72,8 @@ package struct OpenedModel {
     if description.outerPredictionLayerCount > 0 {
       notes.append(
         """
-        left out the checkpoint's multi-token prediction layers (\(description.outerPredictionLayerCount)): they are of \
-        a kind that does not draft here, and decoding does not need them
+        left out the checkpoint's multi-token prediction layers (\(description.outerPredictionLayerCount)): they \
+        are of a kind that does not draft here, and decoding does not need them
         """
       )
     }

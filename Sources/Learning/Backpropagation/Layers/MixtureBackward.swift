@@ -8,7 +8,7 @@ import Tensors
 final class MixtureBackward: FeedForwardBackward {
   private let layer: Int
   private let mixture: MixtureDescription
-  private let experts: Backpropagation.Experts
+  private let experts: Decoder.Experts
   private let parts: BackwardParts
   private let router: RouterGradient
   private let shared: GatedBlockBackward?
@@ -20,7 +20,7 @@ final class MixtureBackward: FeedForwardBackward {
   /// The tokens' choices, numbered.
   private var choices: RouterDecisions
 
-  init(_ layer: Int, _ mixture: MixtureDescription, _ experts: Backpropagation.Experts, _ parts: BackwardParts) {
+  init(_ layer: Int, _ mixture: MixtureDescription, _ experts: Decoder.Experts, _ parts: BackwardParts) {
     (self.layer, self.mixture, self.experts, self.parts) = (layer, mixture, experts, parts)
     router = RouterGradient(mixture)
     shared = mixture.sharedIntermediateSize.map { _ in GatedBlockBackward(.shared, layer: layer, parts) }

@@ -1,5 +1,3 @@
-import Dispatch
-import Synchronization
 import Threads
 import Training
 
@@ -9,37 +7,28 @@ import Training
 package final class WriterThread: Sendable {
   typealias Task = @Sendable () -> Void
 
-  /// What the thread holds, so that it ends with its owner.
-  private final class Work: Sendable {
-    let tasks = Mutex<[Task]>([])
-    let isOver = Atomic(false)
-    let added = DispatchSemaphore(value: 0)
-
-    func run() {
-      while true {
-        added.wait()
-        guard !isOver.load(ordering: .relaxed) else { return }
-        if let task = tasks.withLock({ $0.isEmpty ? nil : $0.removeFirst() }) { task() }
-      }
-    }
-  }
-
-  private let work = Work()
+  /// What the thread holds, so that it ends with its owner: what is to be done; nil at the end.
+  private let tasks = Monitor<[Task]?>([])
 
   /// Starts the thread.
   package init() throws(StateError) {
     do throws(ThreadError) {
-      _ = try BackgroundThread("checkpoints") { [work] in work.run() }
+      _ = try BackgroundThread("checkpoints") { [tasks] in
+        while let task = Self.next(tasks) { task() }
+      }
     } catch { throw .noThread(reason: error.reason) }
   }
 
-  deinit {
-    work.isOver.store(true, ordering: .relaxed)
-    work.added.signal()
-  }
+  deinit { tasks.change { $0 = nil } }
 
-  func run(_ task: @escaping Task) {
-    work.tasks.withLock { $0.append(task) }
-    work.added.signal()
+  func run(_ task: @escaping Task) { tasks.change { $0?.append(task) } }
+
+  /// Waits for a task; nil at the end.
+  private static func next(_ tasks: Monitor<[Task]?>) -> Task? {
+    tasks.wait { waiting -> Task?? in
+      guard let first = waiting?.first else { return waiting == nil ? .some(nil) : .none }
+      waiting?.removeFirst()
+      return .some(first)
+    }
   }
 }

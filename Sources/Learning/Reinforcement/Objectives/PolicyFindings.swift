@@ -1,14 +1,12 @@
-import Bytes
+import Pretraining
 
 /// What learnt tokens told, added up.
-struct PolicyFindings {
+struct PolicyFindings: LeafFindings {
   var count = 0
   var entropy = 0.0
   var divergence = 0.0
   var clipped = 0
   var maxLogRatio = 0.0
-
-  init() {}
 
   mutating func add(_ told: PolicyLoss.Told, drawn: Float) {
     guard told.isLearnt else { return }
@@ -27,21 +25,5 @@ struct PolicyFindings {
     divergence += other.divergence
     clipped += other.clipped
     maxLogRatio = max(maxLogRatio, other.maxLogRatio)
-  }
-
-  func write(to writer: inout ByteWriter) {
-    writer.write(Int64(count))
-    writer.write(Int64(clipped))
-    for value in [entropy, divergence, maxLogRatio] { writer.write(value.bitPattern) }
-  }
-
-  init(from reader: inout ByteReader) throws {
-    do {
-      count = Int(try reader.read(Int64.self))
-      clipped = Int(try reader.read(Int64.self))
-      entropy = Double(bitPattern: try reader.read(UInt64.self))
-      divergence = Double(bitPattern: try reader.read(UInt64.self))
-      maxLogRatio = Double(bitPattern: try reader.read(UInt64.self))
-    } catch { throw ReinforcementError.ranksDisagree("what an update told") }
   }
 }

@@ -42,9 +42,8 @@ final class PolicyLoss: TaughtLoss {
   /// Asked of each block of rows: the reference's logits.
   private let reference: FrozenModel?
   private let communicator: (any Communicator)?
-  /// In place of what a reference says of each token, for tests.
-  var fixedReference: Float?
-  private var block: (first: Int, logits: MatrixView<Float>)?
+  /// The reference's logits of the rows under way.
+  var block: (first: Int, logits: MatrixView<Float>)?
 
   /// `reference`: where the objective has a penalty.
   init(_ objective: PolicyObjective, reference: FrozenModel? = nil, on communicator: (any Communicator)? = nil) {
@@ -112,7 +111,6 @@ final class PolicyLoss: TaughtLoss {
 
   /// log π of the reference; nil without one.
   private func referenceLogprob(_ row: LogitRow, _ compute: Compute) -> Float? {
-    if let fixedReference { return fixedReference }
     guard let block else { return nil }
     return compute.logprob(block.logits[row.number - block.first], count: row.count, target: row.target)
   }

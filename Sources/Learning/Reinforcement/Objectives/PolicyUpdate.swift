@@ -1,4 +1,3 @@
-import Bytes
 import Fabric
 import Pretraining
 
@@ -71,24 +70,18 @@ struct PolicyUpdate {
     }
   }
 
-  /// What all ranks' rows told, added leaf by leaf in their order: the same on any number of ranks. Collective.
+  /// What all ranks' rows told, leaf by leaf. Collective.
   func findings(_ loss: PolicyLoss, own: Range<Int>, over communicator: any Communicator) throws -> PolicyFindings {
-    var writer = ByteWriter()
     var row = 0
-    for leaf in own {
+    let sums = own.map { leaf in
       var sum = PolicyFindings()
       for _ in 0..<plan.rowsByLeaf[leaf] {
         if let token = loss.token(row) { sum.add(loss.finding(row), drawn: token.drawn) }
         row += 1
       }
-      sum.write(to: &writer)
+      return sum
     }
-    var total = PolicyFindings()
-    for bytes in try communicator.allGather(writer.bytes) {
-      var reader = ByteReader(bytes)
-      while !reader.isAtEnd { total.add(try PolicyFindings(from: &reader)) }
-    }
-    return total
+    return try .total(sums, over: communicator)
   }
 
   /// Gives the sequences of some leaves the ratio of whole completions, from log π of their tokens now.

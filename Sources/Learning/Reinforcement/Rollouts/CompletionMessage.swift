@@ -1,4 +1,5 @@
 import Bytes
+import Pretraining
 
 /// Completions on their way from rank 0 to all.
 enum CompletionMessage {
@@ -27,6 +28,6 @@ enum CompletionMessage {
       }
       guard reader.isAtEnd else { throw TruncatedMessage() }
       return completions
-    } catch { throw ReinforcementError.ranksDisagree("the completions that were drawn") }
+    } catch { throw PretrainingError.ranksDisagree("the completions that were drawn") }
   }
 }

@@ -1,5 +1,6 @@
 import Bytes
 import Evaluation
+import Pretraining
 import Rewards
 
 /// Verdicts on their way from rank 0 to all.
@@ -9,12 +10,12 @@ enum VerdictMessage {
   static func encode(_ verdicts: [RewardVerdict]) -> [UInt8] {
     var writer = ByteWriter()
     for verdict in verdicts {
-      writer.write(verdict.reward.bitPattern)
+      writer.write(verdict.reward)
       writer.write(UInt8(verdict.outcome.flatMap { Self.outcomes.firstIndex(of: $0) } ?? 255))
       writer.write(Int32(verdict.parts.count))
       for part in verdict.parts {
         writer.write(part.name)
-        writer.write(part.value.bitPattern)
+        writer.write(part.value)
       }
     }
     return writer.bytes
@@ -25,18 +26,18 @@ enum VerdictMessage {
       var reader = ByteReader(bytes)
       var verdicts: [RewardVerdict] = []
       for _ in 0..<count {
-        let reward = Double(bitPattern: try reader.read(UInt64.self))
+        let reward = try reader.readDouble()
         let code = Int(try reader.read(UInt8.self))
         var verdict = RewardVerdict(
           reward: reward, outcome: outcomes.indices.contains(code) ? outcomes[code] : nil, parts: [])
         for _ in 0..<(try reader.readCount(width: 8)) {
           let name = try reader.readText()
-          verdict.parts.append(.init(name: name, value: Double(bitPattern: try reader.read(UInt64.self))))
+          verdict.parts.append(.init(name: name, value: try reader.readDouble()))
         }
         verdicts.append(verdict)
       }
       guard reader.isAtEnd else { throw TruncatedMessage() }
       return verdicts
-    } catch { throw ReinforcementError.ranksDisagree("what completions are worth") }
+    } catch { throw PretrainingError.ranksDisagree("what completions are worth") }
   }
 }

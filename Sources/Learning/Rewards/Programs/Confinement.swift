@@ -30,7 +30,7 @@ struct Confinement: Sendable, Equatable {
   /// Gives the command all cores that any thread of this process may use: the one that asks for rewards may be kept on
   /// one.
   private static func spread() -> [String] {
-    let lists = KernelFiles.coreLists()
+    let lists = SystemFiles.coreLists()
     return lists.count > 1 ? ["taskset", "-c", lists.joined(separator: ",")] : []
   }
 

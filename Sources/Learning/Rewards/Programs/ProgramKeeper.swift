@@ -1,18 +1,19 @@
-import Dispatch
 import Glibc
 import Machine
-import Synchronization
 import Threads
 
 /// The thread that starts a program and stays until it has ended.
 final class ProgramKeeper: Sendable {
+  private struct State {
+    var start: Result<pid_t, MachineError>?
+    var end: ProgramProcess.End?
+    var mayLetGo = false
+  }
+
   private let command: [String]
   private let environment: [String]
   private let streams: (input: Int32, output: Int32, errors: Int32)
-  private let start = Mutex<Result<pid_t, MachineError>?>(nil)
-  private let isStarted = DispatchSemaphore(value: 0)
-  private let end = Mutex<ProgramProcess.End?>(nil)
-  private let mayLetGo = DispatchSemaphore(value: 0)
+  private let state = Monitor(State())
 
   /// The ends of pipes may be closed once `started` has returned.
   init(
@@ -24,33 +25,26 @@ final class ProgramKeeper: Sendable {
     } catch { throw .system(call: "pthread_create", errno: error.code, reason: error.reason) }
   }
 
-  /// The program's number; it is the caller's to ask once.
-  func started() throws(MachineError) -> pid_t {
-    isStarted.wait()
-    guard let result = start.withLock({ $0 }) else {
-      throw .system(call: "posix_spawn", errno: EINVAL, reason: "nothing was started")
-    }
-    return try result.get()
-  }
+  /// The program's number, once it has been started.
+  func started() throws(MachineError) -> pid_t { try state.wait { $0.start }.get() }
 
-  var ended: ProgramProcess.End? { end.withLock { $0 } }
+  var ended: ProgramProcess.End? { state.read { $0.end } }
 
   /// Lets the system forget the program's number once it has ended.
-  func letGo() { mayLetGo.signal() }
+  func letGo() { state.change { $0.mayLetGo = true } }
 
   private func run() {
     let result = Result { () throws(MachineError) in
       try ChildProcess.start(
         command, environment: environment, input: streams.input, output: streams.output, errors: streams.errors)
     }
-    start.withLock { $0 = result }
-    isStarted.signal()
+    state.change { $0.start = result }
     guard case .success(let id) = result else { return }
     var info = siginfo_t()
     while waitid(P_PID, id_t(id), &info, WEXITED | WNOWAIT) != 0, errno == EINTR {}
     let status = info._sifields._sigchld.si_status
-    end.withLock { $0 = info.si_code == CLD_EXITED ? .exited(status) : .signalled(status) }
-    mayLetGo.wait()
+    state.change { $0.end = info.si_code == CLD_EXITED ? .exited(status) : .signalled(status) }
+    state.wait { $0.mayLetGo ? true : nil }
     while waitpid(id, nil, 0) < 0, errno == EINTR {}
   }
 }

@@ -72,7 +72,7 @@ final class ProgramProcess: Sendable {
       // The namespace's first process, whose end is that of all in it; what waits for that one has no children left
       // then.
       for signal in [SIGTERM, SIGKILL] where ended == nil {
-        for child in KernelFiles.children(of: id) { kill(child, signal) }
+        for child in SystemFiles.children(of: id) { kill(child, signal) }
         wait(atMost: .seconds(1))
       }
     }
@@ -80,7 +80,7 @@ final class ProgramProcess: Sendable {
     kill(-id, SIGKILL)
     let limit = ContinuousClock.now + .seconds(5)
     while ContinuousClock.now < limit {
-      let left = KernelFiles.processes(with: "\(Self.mark)=\(token)").filter { $0 != id }
+      let left = SystemFiles.processes(with: "\(Self.mark)=\(token)").filter { $0 != id }
       for process in left { kill(process, SIGKILL) }
       if left.isEmpty, ended != nil { break }
       usleep(5_000)

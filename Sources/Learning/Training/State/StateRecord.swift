@@ -72,8 +72,8 @@ package struct StateRecord: Sendable, Equatable {
     guard let step = state["step"]?.exactInt, let seed = state["seed"]?.string.flatMap({ UInt64($0) }),
       let position = state["position"]?.exactInt, let tokens = state["tokens"]?.exactInt,
       let optimizer = state["optimizer"]?.string.flatMap(OptimizerKind.init),
-      let data = state["data"]?.string.flatMap(Self.bytes), let recipe = state["recipe"], let config = state["config"],
-      let shards = state["shards"]?.array?.map(\.string), let sums = state["sums"]?.string.flatMap(Self.bytes)
+      let data = Self.bytes(state["data"]), let recipe = state["recipe"], let config = state["config"],
+      let shards = state["shards"]?.array?.map(\.string), let sums = Self.bytes(state["sums"])
     else { throw damaged("a member is missing or of another kind") }
     self.init(
       step: step, seed: seed, position: position, tokenCount: tokens, optimizer: optimizer, dataFingerprint: data,
@@ -92,14 +92,7 @@ package struct StateRecord: Sendable, Equatable {
     Digits.hexadecimal(SHA256.digest(Array(state.text().utf8)))
   }
 
-  private static func bytes(_ hex: String) -> [UInt8]? {
-    let digits = Array(hex.utf8)
-    guard digits.count % 2 == 0, digits.count <= 128 else { return nil }
-    var bytes: [UInt8] = []
-    for i in stride(from: 0, to: digits.count, by: 2) {
-      guard let byte = UInt8(String(decoding: digits[i..<(i + 2)], as: UTF8.self), radix: 16) else { return nil }
-      bytes.append(byte)
-    }
-    return bytes
+  private static func bytes(_ digest: JSONValue?) -> [UInt8]? {
+    digest?.string.flatMap { Digits.bytes(hexadecimal: $0.utf8) }
   }
 }

@@ -1,3 +1,4 @@
+import Bytes
 import JSON
 
 /// Reads one JSON object as models write it, byte by byte, and gives it out as JSON proper.
@@ -246,7 +247,7 @@ extension JSONMender {
     case 0x0A: output += "\\n".utf8
     case 0x0C: output += "\\f".utf8
     case 0x0D: output += "\\r".utf8
-    case 0..<0x20: output += ((byte < 16 ? "\\u000" : "\\u00") + String(byte, radix: 16)).utf8
+    case 0..<0x20: output += ("\\u" + Digits.hexadecimal(byte, count: 4)).utf8
     default: output.append(byte)
     }
   }

@@ -1,3 +1,5 @@
+import Bytes
+
 /// The options of `json.dumps` that transformers' `tojson` passes on.
 struct JSONStyle {
   var ensuresASCII = false
@@ -126,10 +128,7 @@ extension Rendering {
 
   private func writeJSON(_ text: String, _ style: JSONStyle, into out: inout String) throws(ChatTemplateError) {
     try walk(text.utf8.count * 8)
-    func escape(_ unit: UInt16) {
-      let hex = String(unit, radix: 16)
-      out += "\\u" + String(repeating: "0", count: 4 - hex.count) + hex
-    }
+    func escape(_ unit: UInt16) { out += "\\u" + Digits.hexadecimal(unit, count: 4) }
     out += "\""
     for scalar in text.unicodeScalars {
       switch scalar {

@@ -1,3 +1,5 @@
+import Bytes
+
 extension Rendering {
   /// `str(value)`, which is also what `{{ }}` prints.
   func string(of value: Value) throws(ChatTemplateError) -> String {
@@ -103,9 +105,8 @@ extension Rendering {
         if scalar.isPythonPrintable {
           out.unicodeScalars.append(scalar)
         } else {
-          let hex = String(scalar.value, radix: 16)
-          let (mark, width) = scalar.value < 0x100 ? ("x", 2) : scalar.value < 0x10000 ? ("u", 4) : ("U", 8)
-          out += "\\" + mark + String(repeating: "0", count: width - hex.count) + hex
+          let (mark, count) = scalar.value < 0x100 ? ("x", 2) : scalar.value < 0x10000 ? ("u", 4) : ("U", 8)
+          out += "\\" + mark + Digits.hexadecimal(scalar.value, count: count)
         }
       }
     }

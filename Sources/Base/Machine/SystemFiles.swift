@@ -1,7 +1,7 @@
 private import Glibc
 
-/// Small files of the kernel's, such as those under `/proc`, and what a folder holds.
-package enum KernelFiles {
+/// Small files in which the operating system tells of itself, such as those under `/proc`, and what a folder holds.
+package enum SystemFiles {
   /// The file's bytes, no more than a chunk beyond `limit`; nil where it cannot be read.
   package static func bytes(_ path: String, limit: Int = .max) -> [UInt8]? {
     let file = open(path, O_RDONLY | O_CLOEXEC)

@@ -1,6 +1,6 @@
 import Machine
 
-extension KernelFiles {
+extension SystemFiles {
   /// What a process' first thread has started and not waited for; nothing where the kernel does not tell.
   static func children(of process: Int32) -> [Int32] {
     (text("/proc/\(process)/task/\(process)/children") ?? "").split(separator: " ").compactMap { Int32($0) }
