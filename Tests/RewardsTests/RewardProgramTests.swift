@@ -205,7 +205,7 @@ import Testing
     try complain(98, 10)
     close(complaining)
     errors.wait(atMost: .seconds(600))
-    let text = try #require(KernelFiles.bytes(path))
+    let text = try #require(SystemFiles.bytes(path))
     #expect(text.count(where: { $0 == 98 }) == 10 + ProgramErrors.note.utf8.count(where: { $0 == 98 }))
     #expect(size() >= whole + 10)
   }
