@@ -122,10 +122,11 @@ import Testing
   }
 
   @Test func aProgramThatClosesItsOutputOrInputIsAnError() throws {
-    #expect(try words("exec 1>&-; sleep 31404").hasPrefix("the reward program"))
+    let mark = "31404.\(getpid())"
+    #expect(try words("exec 1>&-; sleep \(mark)").hasPrefix("the reward program"))
     let large = String(repeating: "y", count: 100_000)
-    #expect(try words("exec 0<&-; sleep 31404", completion: large).hasPrefix("the reward program"))
-    #expect(eventually { Self.processes(with: "31404").isEmpty })
+    #expect(try words("exec 0<&-; sleep \(mark)", completion: large).hasPrefix("the reward program"))
+    #expect(eventually { Self.processes(with: mark).isEmpty })
   }
 
   @Test func aProgramThatSpeaksUnaskedIsAnErrorOfTheNextBatch() throws {
@@ -179,19 +180,16 @@ import Testing
     #expect(eventually { kill(process.id, 0) != 0 && Self.processes(with: mark).isEmpty })
   }
 
-  private static let lastMark = "31406.25"
-
   @Test func aProgramEndsWithTheProcessThatStartedIt() async throws {
-    await #expect(processExitsWith: .signal(SIGKILL)) {
-      let process = try ProgramProcess(
-        "sleep \(RewardProgramTests.lastMark) & exec sleep \(RewardProgramTests.lastMark)",
-        in: Confinement.find(isIsolated: true))
+    let mark = "31406.\(getpid())"
+    await #expect(processExitsWith: .signal(SIGKILL)) { [mark = mark as String] in
+      let process = try ProgramProcess("sleep \(mark) & exec sleep \(mark)", in: Confinement.find(isIsolated: true))
       withExtendedLifetime(process) {
-        guard eventually({ RewardProgramTests.processes(with: RewardProgramTests.lastMark).count >= 2 }) else { return }
+        guard eventually({ RewardProgramTests.processes(with: mark).count >= 2 }) else { return }
         kill(getpid(), SIGKILL)
       }
     }
     guard Confinement.find(isIsolated: true).prefix.contains("setpriv") else { return }
-    #expect(eventually { Self.processes(with: Self.lastMark).isEmpty })
+    #expect(eventually { Self.processes(with: mark).isEmpty })
   }
 }
