@@ -114,7 +114,7 @@ import Testing
       (#"printf '{"index":0,"reward":1}'; sleep 31403"#, "it had begun a line"),
     ])
   func whatIsWrongIsToldInWords(command: String, expected: String) throws {
-    let fault = faultWithPatience(command.contains("sleep") ? [1, 8, 60] : [600]) { seconds in
+    let fault = faultWithPatience(command.contains("sleep") ? [1, 8, 60] : [600, 600, 600]) { seconds in
       let words = try words(command, seconds: seconds)
       return words.contains(expected) && words.hasPrefix("the reward program") ? nil : words
     }
