@@ -70,7 +70,7 @@ extension CommandTests {
 
     @Test(.timeLimit(.minutes(20)), arguments: [nil, 2] as [Int?])
     func theNextRunTakesThemUntilTheyAreReleased(ranks: Int?) throws {
-      let keeping = generate + ["--keep-weights", "always", "--keep-weights-for", "100"]
+      let keeping = generate + ["--keep-weights", "always", "--keep-weights-for", "3600"]
       func run(_ options: [String]) throws -> (text: String, took: Bool) {
         let found = try Program.execute(command(options, ranks: ranks))
         #expect(found.status == 0, "\(found.errors)")

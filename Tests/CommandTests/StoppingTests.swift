@@ -37,7 +37,7 @@ extension CommandTests {
 
     /// mpirun passes SIGUSR1 on at once and ends by nothing but the ranks' end.
     @Test(.timeLimit(.minutes(20))) func underMpirunAServerDrainsAndTheJobEndsWithStatusZero() throws {
-      let server = try RunningServer([], ranks: 2)
+      let server = try RunningServer(["--drain-seconds", "600"], ranks: 2)
       let stream = try begin(server, tokens: 480)
       kill(server.program.process.processIdentifier, SIGUSR1)
       #expect(try eventually { try isDraining(server) { try server.get("/ready") } })
@@ -51,7 +51,7 @@ extension CommandTests {
     @Test(.timeLimit(.minutes(20)), arguments: [nil, 2] as [Int?])
     func theStopCommandDrainsAndWaitsForTheEnd(ranks: Int?) throws {
       let file = folder.file("pid")
-      let server = try RunningServer(["--pid-file", file], ranks: ranks)
+      let server = try RunningServer(["--pid-file", file, "--drain-seconds", "600"], ranks: ranks)
       let stream = try begin(server, tokens: 480)
       let stop = try RunningProgram([Program.path, "stop", "--pid-file", file, "--limit", "600"])
       let rest = try stream.read(until: "data: [DONE]")

@@ -14,17 +14,21 @@ extension CommandTests {
       let (whole, broken) = (corpus.folder.file("whole"), corpus.folder.file("broken"))
       #expect(try corpus.train(to: whole, options).status == 0)
       var random = SeededGenerator(5)
-      var killed = 0
-      for ranks in [2, 1, 3] {
-        let command = ranks == 1 ? [Program.path] : Program.mpirun(ranks: ranks) + [Program.path]
-        let running = try RunningProgram(command + corpus.arguments(to: broken, options + ["--resume"]))
-        // It may end before, when the one before it had come far.
-        _ = running.waitForOutput(Int.random(in: 200...4000, using: &random))
-        let victims = ranks == 1 ? [0: running.process.processIdentifier] : running.ranks()
-        if let victim = victims[Int.random(in: 0..<ranks, using: &random)] { kill(victim, SIGKILL) }
-        #expect(running.ends())
-        // It may have come to its end before, where the machine was slow to look.
-        if try running.outcome().status != 0 { killed += 1 }
+      var (killed, attempts) = (0, 0)
+      while killed == 0, attempts < 5 {
+        attempts += 1
+        try? FileManager.default.removeItem(atPath: broken)
+        for ranks in [2, 1, 3] {
+          let command = ranks == 1 ? [Program.path] : Program.mpirun(ranks: ranks) + [Program.path]
+          let running = try RunningProgram(command + corpus.arguments(to: broken, options + ["--resume"]))
+          // It may end before, when the one before it had come far.
+          _ = running.waitForOutput(Int.random(in: 200...4000, using: &random))
+          let victims = ranks == 1 ? [0: running.process.processIdentifier] : running.ranks()
+          if let victim = victims[Int.random(in: 0..<ranks, using: &random)] { kill(victim, SIGKILL) }
+          #expect(running.ends())
+          // It may have come to its end before, where the machine was slow to look.
+          if try running.outcome().status != 0 { killed += 1 }
+        }
       }
       #expect(killed > 0)
       let last = try corpus.train(to: broken, options + ["--resume"], ranks: 2)

@@ -103,12 +103,14 @@ extension CommandTests {
         try prompts(), to: folder.file("paid"), ["--reward-command", pays, "--steps", "1"], reward: "command")
       #expect(paid.status == 0, "\(paid.errors)")
       #expect(try lines(paid).first?["signal_groups"]?.exactInt == 4)
-      for (program, words) in [
-        ("cat >/dev/null; echo nonsense", ["nonsense", "reward"]), ("sleep 60", ["2 seconds"]), ("exit 3", ["3"]),
+      for (program, seconds, words) in [
+        ("read line; echo nonsense; cat >/dev/null", "900", ["printed the line \"nonsense\"", "reward"]),
+        ("sleep 6000", "2", ["2 seconds"]),
+        ("exit 3", "900", ["status 3"]),
       ] {
         let failed = try train(
           try prompts(), to: folder.file("failed"),
-          ["--reward-command", program, "--steps", "1", "--reward-timeout", "2"], reward: "command")
+          ["--reward-command", program, "--steps", "1", "--reward-timeout", seconds], reward: "command")
         #expect(failed.status != 0)
         for word in words { #expect(failed.errors.contains(word), "\(program): \(failed.errors)") }
       }

@@ -82,7 +82,7 @@ import Testing
           try connection.send(head + "{")
           let reply = try connection.readReply()
           guard reply.status == 401 else { return reply.text }
-          let isEnded = eventually {
+          let isEnded = eventually(within: 120) {
             usleep(50_000)
             do { try connection.send(" ") } catch { return true }
             return false

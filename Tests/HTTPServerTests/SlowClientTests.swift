@@ -18,7 +18,7 @@ import Testing
   /// looks at the time, the pieces are too few to be refused for their number.
   private static func drip(_ piece: String, into connection: Connection) {
     var pause = Duration.milliseconds(25)
-    _ = eventually {
+    _ = eventually(within: 120) {
       do { try connection.send(piece) } catch { return true }
       defer { pause = min(pause * 1.2, .seconds(30)) }
       return connection.hasInput(within: pause)

@@ -3,6 +3,7 @@ import Foundation
 import Kernels
 import Machine
 import MoEModel
+import TestSupport
 import Testing
 import Training
 
@@ -22,9 +23,13 @@ import Training
 
   /// Small models' products are a small part of their steps: most of the time goes to what is no product.
   @Test func aSmallModelUsesLittleOfThePeak() throws {
-    let (peak, utilization) = UtilizationProbe(Compute(pool: try WorkerPool(workerCount: 1)), rounds: 2).measure(
-      try layout())
-    #expect(peak > 0 && utilization > 0 && utilization < UtilizationProbe.assumed)
+    // Other programs may take of the peak and leave the products: not every time.
+    let fault = faultWithPatience([2, 4, 8, 16]) { rounds in
+      let compute = Compute(pool: try WorkerPool(workerCount: 1))
+      let (peak, utilization) = UtilizationProbe(compute, rounds: Int(rounds)).measure(try layout())
+      return peak > 0 && utilization > 0 && utilization < UtilizationProbe.assumed ? nil : "\(utilization) of \(peak)"
+    }
+    #expect(fault == nil)
   }
 
   /// What a step renews is shared by its tokens.

@@ -114,7 +114,7 @@ import Testing
       (#"printf '{"index":0,"reward":1}'; sleep 31403"#, "it had begun a line"),
     ])
   func whatIsWrongIsToldInWords(command: String, expected: String) throws {
-    let fault = faultWithPatience(command.contains("sleep") ? [1, 8, 60] : [600]) { seconds in
+    let fault = faultWithPatience(command.contains("sleep") ? [1, 8, 60] : [600, 600, 600]) { seconds in
       let words = try words(command, seconds: seconds)
       return words.contains(expected) && words.hasPrefix("the reward program") ? nil : words
     }
@@ -122,10 +122,11 @@ import Testing
   }
 
   @Test func aProgramThatClosesItsOutputOrInputIsAnError() throws {
-    #expect(try words("exec 1>&-; sleep 31404").hasPrefix("the reward program"))
+    let mark = "31404.\(getpid())"
+    #expect(try words("exec 1>&-; sleep \(mark)").hasPrefix("the reward program"))
     let large = String(repeating: "y", count: 100_000)
-    #expect(try words("exec 0<&-; sleep 31404", completion: large).hasPrefix("the reward program"))
-    #expect(eventually { Self.processes(with: "31404").isEmpty })
+    #expect(try words("exec 0<&-; sleep \(mark)", completion: large).hasPrefix("the reward program"))
+    #expect(eventually { Self.processes(with: mark).isEmpty })
   }
 
   @Test func aProgramThatSpeaksUnaskedIsAnErrorOfTheNextBatch() throws {
@@ -210,19 +211,16 @@ import Testing
     #expect(size() >= whole + 10)
   }
 
-  private static let lastMark = "31406.25"
-
   @Test func aProgramEndsWithTheProcessThatStartedIt() async throws {
-    await #expect(processExitsWith: .signal(SIGKILL)) {
-      let process = try ProgramProcess(
-        "sleep \(RewardProgramTests.lastMark) & exec sleep \(RewardProgramTests.lastMark)",
-        in: Confinement.find(isIsolated: true))
+    let mark = "31406.\(getpid())"
+    await #expect(processExitsWith: .signal(SIGKILL)) { [mark = mark as String] in
+      let process = try ProgramProcess("sleep \(mark) & exec sleep \(mark)", in: Confinement.find(isIsolated: true))
       withExtendedLifetime(process) {
-        guard eventually({ RewardProgramTests.processes(with: RewardProgramTests.lastMark).count >= 2 }) else { return }
+        guard eventually({ RewardProgramTests.processes(with: mark).count >= 2 }) else { return }
         kill(getpid(), SIGKILL)
       }
     }
     guard Confinement.find(isIsolated: true).prefix.contains("setpriv") else { return }
-    #expect(eventually { Self.processes(with: Self.lastMark).isEmpty })
+    #expect(eventually { Self.processes(with: mark).isEmpty })
   }
 }

@@ -26,9 +26,9 @@ package func faultWithPatience(
   return fault
 }
 
-/// Waits until something is so: false where it is not in ten minutes, when it never will be.
-package func eventually(_ isSo: () throws -> Bool) rethrows -> Bool {
-  let end = ContinuousClock.now + .seconds(600)
+/// Waits until something is so: false where it is not in ten minutes, or in so many seconds, when it never will be.
+package func eventually(within seconds: Double = 600, _ isSo: () throws -> Bool) rethrows -> Bool {
+  let end = ContinuousClock.now + .seconds(seconds)
   while try !isSo() {
     guard ContinuousClock.now < end else { return false }
     usleep(10_000)

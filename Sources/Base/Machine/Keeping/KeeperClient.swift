@@ -7,7 +7,7 @@ package final class KeeperClient: Sendable {
   private let socket: Mutex<Int32>
 
   /// Connects to the keeper that there is; throws where there is none of this user's. Answers may take `seconds`.
-  package init(_ folder: KeeperFolder = KeeperFolder(), seconds: Int = 5) throws(MachineError) {
+  package init(_ folder: KeeperFolder = KeeperFolder(), seconds: Int = 15) throws(MachineError) {
     try folder.check()
     let file = host_socket_connect(folder.socket, Int32(seconds))
     guard file >= 0 else {
@@ -35,7 +35,7 @@ package final class KeeperClient: Sendable {
 
   /// Has there be a keeper, by `command` where there is none, and waits until it answers, for some seconds at most.
   package static func start(
-    _ folder: KeeperFolder = KeeperFolder(), command: [String], patience: Duration = .seconds(5)
+    _ folder: KeeperFolder = KeeperFolder(), command: [String], patience: Duration = .seconds(15)
   ) throws(MachineError) -> KeeperClient {
     try folder.make()
     let end = ContinuousClock.now + patience

@@ -52,12 +52,21 @@ package struct TimedCommand: Sendable {
     kill(-process, SIGKILL)
     // What was written before the end; whoever left the group may hold the pipes open for longer than anybody waits.
     let last = ContinuousClock.now + .milliseconds(300)
-    while ContinuousClock.now < last, read([output.reading, errors.reading], &text, &words, milliseconds: 20) {}
+    let ends = [output.reading, errors.reading]
+    while ContinuousClock.now < last, read(ends, &text, &words, milliseconds: 20) {}
+    // However late this thread came to look: as much as pipes may hold.
+    var rounds = 0
+    while rounds < 128, hasInput(ends), read(ends, &text, &words, milliseconds: 0) { rounds += 1 }
     var status: Int32 = 0
     while waitpid(process, &status, 0) < 0, errno == EINTR {}
     let end: End = !hasEnded ? .tooLate : status & 0x7f == 0 ? .exited(status >> 8 & 0xff) : .signalled(status & 0x7f)
     return TimedCommand(
       end: end, output: String(decoding: text, as: UTF8.self), errors: String(decoding: words, as: UTF8.self))
+  }
+
+  private static func hasInput(_ ends: [Int32]) -> Bool {
+    var waits = ends.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+    return poll(&waits, nfds_t(waits.count), 0) > 0 && waits.contains { $0.revents & Int16(POLLIN) != 0 }
   }
 
   /// Takes what has come; false once both ends are closed.

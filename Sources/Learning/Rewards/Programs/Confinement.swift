@@ -51,7 +51,7 @@ struct Confinement: Sendable, Equatable {
   /// In words, why a command does not run behind `prefix`; nil where it does.
   private static func failure(of prefix: [String]) -> String? {
     do throws(MachineError) {
-      let trial = try TimedCommand.run(prefix + ["/bin/sh", "-c", ":"], limit: .seconds(5))
+      let trial = try TimedCommand.run(prefix + ["/bin/sh", "-c", ":"], limit: .seconds(30))
       switch trial.end {
       case .exited(0): return nil
       case .tooLate: return "\(prefix[0]) took too long"

@@ -11,7 +11,7 @@ struct ProgramExchange {
   private var chunk = [UInt8](repeating: 0, count: 1 << 16)
 
   /// How long a program that has closed a stream may take to end, so that its status can be told.
-  private static let lastWords = Duration.milliseconds(500)
+  private static let lastWords = Duration.seconds(5)
 
   init(_ process: ProgramProcess, input: [UInt8], count: Int, limit: Duration) {
     (self.process, self.input, self.limit) = (process, input, limit)

@@ -202,8 +202,9 @@ final class ConnectionWatch: ChannelDuplexHandler, RemovableChannelHandler {
   }
 
   private func closeUnlessAnswering(_ context: ChannelHandlerContext) {
-    // An earlier request than the last may still be being answered.
-    if answers + 1 < requests { endSoon(context) } else { context.close(promise: nil) }
+    // An earlier request than the last may still be being answered, or the last be told why it ends: both by others,
+    // who may be held up.
+    if answers < requests { endSoon(context) } else { context.close(promise: nil) }
   }
 
   private func end() {
