@@ -4,7 +4,7 @@ private let now = (name: "now", arguments: "{}")
 /// Replies as each family writes them, well and badly formed.
 let replySamples: [ReplySample] =
   reasoningSamples + sectionSamples + objectSamples + glmSamples + hunyuanSamples + solarSamples + coderSamples
-  + harmonySamples + markupSamples
+  + harmonySamples + markupSamples + laterTextSamples
 
 private let reasoningSamples: [ReplySample] = [
   .init(name: "plain text", syntax: .hermes, text: "Hello <b>world</b>\n\n", content: "Hello <b>world</b>\n\n"),
@@ -88,10 +88,6 @@ private let sectionSamples: [ReplySample] = [
     text: "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>now<｜tool▁sep｜>{}<｜tool▁call▁end｜><｜tool▁calls▁end｜>Done",
     content: "Done", calls: [now], completeness: [true]),
   .init(
-    name: "text in a line after the section", syntax: .deepSeekPlain,
-    text: "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>now<｜tool▁sep｜>{}<｜tool▁call▁end｜><｜tool▁calls▁end｜>\n\nDone",
-    content: "Done", calls: [now], completeness: [true]),
-  .init(
     name: "Kimi", syntax: .kimi,
     text: "Look.<|tool_calls_section_begin|><|tool_call_begin|>functions.weather:0<|tool_call_argument_begin|>"
       + weather.arguments + "<|tool_call_end|><|tool_call_begin|>functions.now:1<|tool_call_argument_begin|>{}"
@@ -127,14 +123,6 @@ private let objectSamples: [ReplySample] = [
     name: "Hermes, bad after good", syntax: .hermes,
     text: "<tool_call>{\"name\":\"now\"}</tool_call>\n<tool_call>{'name': 1}</tool_call>",
     content: "<tool_call>{'name': 1}</tool_call>", calls: [now], completeness: [true]),
-  .init(
-    name: "Hermes, text after a call", syntax: .hermes,
-    text: "<tool_call>\n{\"name\": \"now\", \"arguments\": {}}\n</tool_call> \n\n  Done.\n", content: "  Done.\n",
-    calls: [now], completeness: [true]),
-  .init(
-    name: "Hermes, text before and after a call", syntax: .hermes,
-    text: "Look.\n<tool_call>\n{\"name\": \"now\", \"arguments\": {}}\n</tool_call>\nDone.", content: "Look.\nDone.",
-    calls: [now], completeness: [true]),
   .init(
     name: "Hermes, good after bad", syntax: .hermes,
     text: "<tool_call>{]</tool_call><tool_call>{\"name\":\"now\"}</tool_call>",

@@ -62,8 +62,8 @@ package enum ModelLocation {
     return snapshots + "/" + revisions[0]
   }
 
-  /// The folder of the only model in a cache; nil for folders that are no cache, and throws where it has several. `name`
-  /// may be the folder that `HF_HOME` names, too.
+  /// The folder of the only model in a cache; nil for folders that are no cache, and throws where it has several.
+  /// `name` may be the folder that `HF_HOME` names, too.
   private static func onlyModel(ofCache name: String) throws(CheckpointError) -> String? {
     guard !exists(name + "/config.json") else { return nil }
     for cache in [name, name + "/hub"] {

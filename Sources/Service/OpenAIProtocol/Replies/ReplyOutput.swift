@@ -17,6 +17,8 @@ struct ReplyOutput: Sendable {
   /// Calls made before this reply, by which Kimi's ids count.
   private let earlierCalls: Int
   private var usedIDs: Set<String> = []
+  /// Whitespace after calls, before which there was no content.
+  private var heldSpace = ""
 
   init(identifiers: IdentifierSource, syntax: ToolCallFormat.Syntax, callLimit: Int = .max, earlierCalls: Int = 0) {
     (self.identifiers, self.syntax) = (identifiers, syntax)
@@ -41,14 +43,28 @@ struct ReplyOutput: Sendable {
     }
   }
 
+  /// Text after a call is no longer in the call's last line: where there was none before, line breaks before it go, and
+  /// so does whitespace alone.
   mutating func content(_ text: String) {
     if text.isEmpty || isComplete { return }
+    let text = callCount > 0 && !hasContent ? textAfterCall(text) : text
+    if text.isEmpty { return }
     hasContent = true
     if case .content(let before) = events.last {
       events[events.count - 1] = .content(before + text)
     } else {
       events.append(.content(text))
     }
+  }
+
+  /// What begins with `text`, from the line on that is not blank; empty as long as there is none.
+  private mutating func textAfterCall(_ text: String) -> String {
+    heldSpace += text
+    let bytes = heldSpace.utf8
+    guard let begin = bytes.firstIndex(where: { !isWhitespace($0) }) else { return "" }
+    let lineBreak = bytes[..<begin].lastIndex { $0 == 0x0A || $0 == 0x0D }
+    defer { heldSpace = "" }
+    return String(heldSpace[(lineBreak.map { bytes.index(after: $0) } ?? heldSpace.startIndex)...])
   }
 
   /// What has come as reasoning, and nothing else has come, was the answer.

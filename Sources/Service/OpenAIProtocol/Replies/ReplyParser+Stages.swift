@@ -80,8 +80,7 @@ extension ReplyParser {
       stage = .content
       return false
     }
-    // Line breaks that end a call's last line begin no text.
-    output.content(place == .afterCall && !output.hasContent ? space.afterLineBreaks : space)
+    output.content(space)
     stage = .content
     return true
   }
@@ -211,12 +210,5 @@ extension ReplyParser {
       return TaggedCallReader(.keys, tools: tools, isUnopened: true, raw: raw)
     default: return UnopenedCallReader(tools: tools, raw: space)
     }
-  }
-}
-
-extension String {
-  /// Of whitespace, what follows its last line break; all of it without one.
-  fileprivate var afterLineBreaks: String {
-    utf8.lastIndex { $0 == 0x0A || $0 == 0x0D }.map { String(self[utf8.index(after: $0)...]) } ?? self
   }
 }
