@@ -33,7 +33,10 @@ package enum MachineError: Error, Equatable, CustomStringConvertible {
     case .rankWithoutCores(let localRank):
       "local rank \(localRank) of this host may use no core; check the launcher's binding"
     case .malformedCores(let text):
-      "cores \"\(text)\" are neither a count from 1 to \(WorkerPool.workerLimit) nor a list such as 0-3,8; core 0 by itself is 0-0"
+      """
+      cores \"\(text)\" are neither a count from 1 to \(WorkerPool.workerLimit) nor a list such as 0-3,8 (of one core: \
+      0-0)
+      """
     case .unavailableCores(let wanted, let allowed):
       """
       cores \(CoreRequest.text(wanted)), named with --cores, may not be used here, only \
