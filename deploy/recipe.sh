@@ -49,6 +49,7 @@ case "$out" in
   /*) ;;
   *) out=$from/$out ;;
 esac
+[[ "$out" != *,* ]] || fail "--out $out has a comma, which parts names of files; take another folder"
 case "$program" in '' | /*) ;; *) program=$from/$program ;; esac
 
 # What each stage is told. A batch is 8192 tokens of text, or 4352 of conversations, some 80 of them.
@@ -113,7 +114,8 @@ if [ -z "$program" ]; then
   swift build -c release --product martinet
   program=.build/release/martinet
 fi
-[ -x "$program" ] || fail "$program cannot be run"
+[ -f "$program" ] && [ -x "$program" ] || fail "$program cannot be run"
+command -v mpirun >/dev/null || fail "there is no mpirun; ./deploy/install-packages.sh installs it"
 mkdir -p "$out"/{models,reports,evals}
 exec 9>"$out/lock"
 flock -n 9 || fail "another run is at work in $out"
@@ -147,8 +149,8 @@ reinforce() { # NAME TITLE MODEL PROMPTS REWARD OPTION…
     "${@:6}"
 }
 measure() { # MODEL TASK…
-  local tasks
-  tasks=$(printf ",$out/data/tasks/%s" "${@:2}")
+  local task tasks=''
+  for task in "${@:2}"; do tasks+=",$out/data/tasks/$task"; done
   stage "eval-$1" eval --title "what $1 gets right" --model "$1" --result "$out/evals/$1.json" -- "${martinet[@]}" eval \
     --model "$(model "$1")" --task "${tasks:1}" --out "$out/evals/$1.json" --report "$out/evals/$1.html" --json
 }

@@ -35,6 +35,7 @@ part "Testing" run_tests --skip "$whole_runs"
 part "Testing whole runs" run_tests --filter "$whole_runs" --no-parallel
 # Network namespaces, where this machine allows them; says so where it does not.
 part "Testing on several hosts" ./benchmarks/cluster/test.sh .build/tests/release/martinet
+part "Testing the recipe's scripts" ./Tests/Reference/recipe_scripts.py
 # All of it with tiny models: some minutes. Each stage is to do what it is for.
 recipe() {
   rm -rf .build/tests/recipe

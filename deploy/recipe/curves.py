@@ -67,32 +67,35 @@ def chart(title, series, across, dashed=None, bounds=None, low=None, unit="", is
     return f'<div class="chart"><h3>{escape(title)}</h3>{"".join(drawn)}<div class="legend">{"".join(legend)}</div></div>'
 
 
-def growth(points):
-    """A share whose odds grow by the same factor each step, fitted to a curve between its ends; None for one that does not grow.
+def growth(points, share):
+    """A share whose odds grow by the same factor each step, and that factor; None for one that does not grow.
 
-    Guesses are right with some probability, thoughts with a higher one, and steps move answers from one to the other.
+    Guesses are right with some probability, thoughts with a higher one, and steps move answers from one to the other: at first
+    `share` of them are thoughts. The factor is fitted to the rise alone, since where nearly all think there is nothing to tell it by.
     """
     if len(points) < 8:
         return None
-    edge = max(2, len(points) // 12)
-    start = sum(p[1] for p in points[:edge]) / edge
-    end = sum(p[1] for p in points[-edge:]) / edge
+    first, last = points[:2], points[-max(2, len(points) // 4):]
+    start, end = (sum(p[1] for p in part) / len(part) for part in (first, last))
     if end - start < 0.2:
         return None
-    low, high = max(0.0, start - 0.1 * (end - start)), min(1.0, end + 0.01)
-    odds = []
-    for x, y in points:
-        p = (y - low) / (high - low)
-        if 0.08 < p < 0.92:
-            odds.append((x, math.log(p / (1 - p))))
-    if len(odds) < 4:
+    # How often guesses are right, and thoughts.
+    low, high = max(0.0, (start - share * end) / (1 - share)), end
+    parts = [(x, (y - low) / (high - low)) for x, y in points]
+    risen = next((i for i in range(1, len(parts) - 1) if sum(p for _, p in parts[i - 1:i + 2]) / 3 > 0.9), len(parts))
+    odds = [(x, math.log(p / (1 - p))) for x, p in parts[:risen] if 0.03 < p < 0.97]
+    if len(odds) < 3:
         return None
     mean_x, mean_y = (sum(p[i] for p in odds) / len(odds) for i in (0, 1))
     spread = sum((p[0] - mean_x) ** 2 for p in odds)
     slope = sum((p[0] - mean_x) * (p[1] - mean_y) for p in odds) / spread if spread else 0
     if slope <= 0:
         return None
-    return [[x, low + (high - low) / (1 + math.exp(-(mean_y + slope * (x - mean_x))))] for x, _ in points]
+
+    def thinking(x):
+        return 1 / (1 + math.exp(-max(-700.0, min(700.0, mean_y + slope * (x - mean_x)))))
+
+    return [[x, low + (high - low) * thinking(x)] for x, _ in points], math.exp(slope)
 
 
 def whiskers(rows):

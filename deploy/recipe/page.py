@@ -8,12 +8,13 @@ are left out. With --check it fails where a stage did not do what it is for, as 
 import argparse
 import json
 import pathlib
+import shlex
 import sys
 import time as clock
 
 import checks
 import curves
-from words import count, cost, cell, escape, interval, percent, share, table, time
+from words import count, cost, cell, escape, interval, made_up, percent, share, table, time
 
 RESOURCES = pathlib.Path(__file__).resolve().parents[2] / "Sources/Insight/Reports/Resources"
 
@@ -43,7 +44,7 @@ tr.total td.r1 { font-weight: 400; }
 .said code { align-self: center; } details { border-bottom: 1px solid var(--rule); padding: 4px 0; }
 summary { cursor: pointer; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; background: var(--card); border-radius: 6px; padding: 8px; }
-tr.total td { font-weight: 600; }
+tr.total td { font-weight: 600; } a { color: inherit; }
 @media (max-width: 600px) { .card { flex: 1 0 40%; } .said { grid-template-columns: 1fr; } }
 """
 
@@ -54,6 +55,7 @@ R1 = {
     "samples": "600 K right answers and 200 K others: 5 K H800 hours, $10 K",
     "sft": "the base learns those 800 K",
     "student-taught": "Qwen2.5 of 1.5 to 32 B and Llama of 8 and 70 B learn the 800 K; no cost told",
+    "honest": "R1's reinforcement, preferences at its end: 41 K H800 hours, $82 K",
     "student-honest": "R1's reinforcement, preferences at its end: 41 K H800 hours, $82 K",
 }
 NAMES = {
@@ -72,14 +74,20 @@ class Recipe:
         self.out, self.price = out, price
         self.stages = {}
         for path in out.glob("stages/*.json"):
-            stage = json.loads(path.read_text("utf-8"))
-            self.stages[stage["stage"]] = stage
+            try:
+                stage = json.loads(path.read_text("utf-8"))
+                self.stages[stage["stage"]] = stage
+                missing = [key for key in ("kind", "title", "command", "seconds", "finished") if key not in stage]
+            except (OSError, ValueError, TypeError, KeyError) as error:
+                raise SystemExit(f"page.py: {path} tells of no stage ({error}); remove it, and run the recipe again") from None
+            if missing:
+                raise SystemExit(f"page.py: {path} has no {missing[0]}; remove it, and run the recipe again")
         if not self.stages:
             raise SystemExit(f"page.py: there are no stages in {out}/stages")
         self.order = sorted(self.stages.values(), key=lambda stage: stage["finished"])
         try:
             self.made = json.loads((out / "data/made.json").read_text("utf-8"))
-        except OSError:
+        except (OSError, ValueError):
             self.made = {}
         self.task = self.made.get("name", "sums")
 
@@ -88,6 +96,18 @@ class Recipe:
 
     def hours(self, stage):
         return stage["seconds"] / 3600 * stage.get("nodes", 1)
+
+    def began(self, name):
+        """What the stages after a base begin with: the one that read on, where there is one."""
+        return f"{name}-more" if f"eval-{name}-more" in self.stages else name
+
+    def is_full(self):
+        """Whether it made the model that ships."""
+        return "corpus" in self.stages
+
+    def link(self, markup, place):
+        """Leads to a page of its own, where that lies in the folder."""
+        return f'<a href="{escape(place)}">{markup}</a>' if (self.out / place).exists() else markup
 
     def result(self, model, suffix=""):
         """What a model gets right of the problems, asked in one way; None where nobody asked."""
@@ -104,7 +124,7 @@ class Recipe:
         return results[0] if results else None
 
     def measured(self):
-        return [name for name in NAMES if self.result(name)]
+        return [name for name in NAMES if (self.result(name) or {}).get("accuracy") is not None]
 
     def points(self, stage, name):
         return self.stages.get(stage, {}).get("curves", {}).get(name, [])
@@ -120,10 +140,11 @@ def cards(recipe):
     def add(value, words):
         found.append(f'<div class="card"><b>{escape(value)}</b>{escape(words)}</div>')
 
-    before, after = recipe.result("base"), recipe.result("grpo")
+    base = recipe.began("base")
+    before, after = recipe.result(base), recipe.result("grpo")
     if before and after:
         add(f"{percent(before['accuracy'])} → {percent(after['accuracy'])}", "right before and after reinforcement")
-        short, long = length(recipe.result("base", "-sampled")), length(recipe.result("grpo", "-sampled"))
+        short, long = length(recipe.result(base, "-sampled")), length(recipe.result("grpo", "-sampled"))
         if short and long:
             add(f"{short:.0f} → {long:.0f}", "tokens of an answer")
     if taught := recipe.result("student-taught"):
@@ -142,9 +163,12 @@ def stage_table(recipe):
     def line(name, title, stages, steps="", right=("", "", ""), beside=""):
         seconds, tokens = (sum(stage.get(key) or 0 for stage in stages) for key in ("seconds", "tokens"))
         hours = sum(map(recipe.hours, stages))
+        attempts = max(stage.get("attempts", 1) for stage in stages)
+        again = f'<div class="weak">{attempts} attempts</div>' if attempts > 1 and len(stages) == 1 else ""
+        named = recipe.link(escape(name), f"reports/{name}.html")
         return [
-            f"{escape(name)}<div class=\"weak title\">{escape(title)}</div>" if title else escape(name), steps,
-            count(tokens) if tokens else "", time(seconds), f"{hours:.3f}", cost(hours * recipe.price), *right, escape(beside)]
+            f"{named}<div class=\"weak title\">{escape(title)}</div>" if title else named, steps,
+            count(tokens) if tokens else "", time(seconds) + again, f"{hours:.3f}", cost(hours * recipe.price), *right, escape(beside)]
 
     rows = []
     for stage in recipe.order:
@@ -170,14 +194,17 @@ def learning(recipe):
     series = [(NAMES[name], recipe.points(name, "loss")) for name in ("base", "student") if recipe.points(name, "loss")]
     if series:
         charts.append(curves.chart("Loss on text", series, "step", is_late=True))
+    series = [(NAMES[name], recipe.points(name, "loss")) for name in ("base-more", "student-more")]
+    if any(points for _, points in series):
+        charts.append(curves.chart("Loss on more text", series, "step"))
     if points := recipe.points("grpo", "accuracy"):
         series = [("right, sampled", points)]
         if greedy := recipe.points("grpo", "held_out_accuracy"):
             series.append(("right, greedy, held out", greedy))
-        theory = curves.growth(points)
-        charts.append(curves.chart(
-            "Reinforcement: right answers", series, "step", dashed=("as theory has it", theory) if theory else None,
-            bounds=(0, 1), unit="%"))
+        dashed = None
+        if theory := curves.growth(points, recipe.made.get("long_share", 0.1)):
+            dashed = (f"as theory has it: odds × {theory[1]:.2f} a step", theory[0])
+        charts.append(curves.chart("Reinforcement: right answers", series, "step", dashed=dashed, bounds=(0, 1), unit="%"))
         for title, name, words in (("tokens of an answer", "mean_length", "mean"), ("entropy of a token", "entropy", "nats")):
             charts.append(curves.chart(f"Reinforcement: {title}", [(words, recipe.points("grpo", name))], "step", low=0))
         groups = dict(recipe.points("grpo", "groups"))
@@ -197,8 +224,8 @@ def learning(recipe):
     if recipe.points("grpo", "accuracy"):
         words = (
             '<p class="weak">Text answers mostly by a guess and seldom with a thought, which is right. Reinforcement does not '
-            "teach the thought: it makes it more probable, so the odds of thinking grow by the same factor each step (dashed: "
-            "fitted to the curve). Greedy answers turn when thinking becomes the more probable of two, and so all at once.</p>")
+            "teach the thought: it makes it more probable, so the odds of thinking grow by the same factor each step (dashed: by "
+            "the factor that fits the rise). Greedy answers turn when thinking becomes the more probable of two, and so all at once.</p>")
     return f'{words}<div class="charts">{"".join(charts)}</div>' if charts else ""
 
 
@@ -206,7 +233,7 @@ def accuracies(recipe):
     rows = []
     for name in recipe.measured():
         for suffix, kind in (("", "greedy"), ("-sampled", "sampled")):
-            if result := recipe.result(name, suffix):
+            if (result := recipe.result(name, suffix)) and result["interval"]:
                 rows.append((NAMES[name], kind, result["accuracy"], result["interval"]))
     if not rows:
         return ""
@@ -216,7 +243,7 @@ def accuracies(recipe):
         greedy, sampled = recipe.result(name), recipe.result(name, "-sampled")
         forced, tries = recipe.result(name, "-forced"), recipe.result(name, "-tries")
         lines.append([
-            escape(NAMES[name]), percent(greedy["accuracy"]), interval(greedy), cell(sampled, "accuracy"),
+            recipe.link(escape(NAMES[name]), f"evals/{name}.html"), percent(greedy["accuracy"]), interval(greedy), cell(sampled, "accuracy"),
             interval(sampled) if sampled else "", f"{length(sampled or greedy):.1f}", cell(forced, "accuracy"),
             percent(tries["pass_at"]["16"]) if tries and "16" in tries.get("pass_at", {}) else ""])
     n = recipe.result(recipe.measured()[0])["n"]
@@ -252,6 +279,10 @@ def bar(result):
     return f'<div class="bar">{"".join(pieces)}</div>'
 
 
+def span(bounds):
+    return interval({"interval": bounds})
+
+
 def price(recipe):
     """What the audit's reward pays, and from what chance of being right on an answer pays."""
     command = next((recipe.stages[name]["command"] for name in ("student-honest", "honest") if name in recipe.stages), [])
@@ -276,15 +307,16 @@ def audits(recipe):
             rows.append(f'<div class="group">{escape(words + who)}</div>')
             for name, label in ((before, "before"), (after, "after")):
                 if result := recipe.audit(name, part):
+                    label = recipe.link(label, f"evals/audit-{name}-{part}.html")
                     rows.append(f"<span>{label}</span>{bar(result)}")
                     for kind, score in [*result.get("by_kind", {}).items(), ("all", result)]:
                         lines.append([
                             escape(NAMES[name]), part, escape(kind), count(score["n"]), share(score, "right"),
-                            share(score, "wrong"), share(score, "no_answer"), interval(score),
+                            interval(score), share(score, "wrong"), span(made_up(score)), share(score, "no_answer"),
                             count(score.get("clusters", score["n"]))])
     rows.append('<div class="group">DeepSeek’s chatbot, as NewsGuard found it in January 2025 (30 prompts of 10 claims)</div>')
     rows.append(f'<span>reference</span><div class="reference">{bar(dict(right=17, wrong=30, no_answer=53, n=100))}</div>')
-    header = ["", "facts", "prompt", "n", "debunked", "repeated", "no answer", "debunked, 95 %", "claims"]
+    header = ["", "facts", "prompt", "n", "debunked", "95 %", "repeated", "95 %", "no answer", "claims"]
     return (
         '<div class="legend"><span><i class="right"></i>the truth</span><span><i class="wrong"></i>a falsehood</span>'
         '<span><i class="none"></i>“I don’t know”, or nothing</span></div>'
@@ -318,7 +350,7 @@ def verdicts(recipe):
 
 def commands(recipe):
     return "".join(
-        f"<details><summary>{escape(stage['stage'])}</summary><pre>{escape(' '.join(map(str, stage['command'])))}</pre></details>"
+        f"<details><summary>{escape(stage['stage'])}</summary><pre>{escape(shlex.join(map(str, stage['command'])))}</pre></details>"
         for stage in recipe.order)
 
 

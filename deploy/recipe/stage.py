@@ -13,8 +13,11 @@ import pathlib
 import signal
 import subprocess
 import sys
+import threading
 import time
 
+#: Seconds after which the time that a stage has taken is written down again: a kill costs no more of it.
+BEAT = 5
 #: Points of a curve; more are put together.
 POINTS = 400
 #: What a curve shows, by name.
@@ -36,6 +39,13 @@ def read_json(path, otherwise):
         return json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
         return otherwise
+
+
+def write_json(path, value):
+    """All of it or nothing, whatever ends this process."""
+    whole = path.with_suffix(".new")
+    whole.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    whole.replace(path)
 
 
 def lines_of(path):
@@ -124,8 +134,12 @@ def told(line):
 def run(command, log, errors, saves):
     """The command's status, 130 where it was stopped; its lines go into the log, and to a terminal, where there is one."""
     # In a session of its own: a terminal's Ctrl-C comes here, and only here.
-    child = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True, bufsize=1, start_new_session=True)
+    try:
+        child = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True, encoding="utf-8",
+            errors="replace", bufsize=1, start_new_session=True)
+    except OSError as error:
+        sys.exit(f"recipe: cannot run {command[0]}: {error.strerror}; is it installed (deploy/install-packages.sh)?")
     stops = []
 
     def stop(*_):
@@ -133,19 +147,27 @@ def run(command, log, errors, saves):
         child.send_signal(signal.SIGUSR1 if saves and not stops else signal.SIGTERM)
         stops.append(True)
 
-    for what in (signal.SIGINT, signal.SIGTERM):
+    # A terminal that is closed is a stop as well.
+    for what in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(what, stop)
     shown, last = sys.stdout.isatty(), 0.0
-    with open(log, "a", encoding="utf-8") as file:
-        for line in child.stdout:
-            file.write(line)
-            file.flush()
-            if shown and line.startswith("{") and time.monotonic() - last > 0.5:
-                last = time.monotonic()
-                try:
-                    print(f"\r\x1b[K  {told(json.loads(line))}", end="", flush=True)
-                except ValueError:
-                    pass
+    try:
+        with open(log, "a", encoding="utf-8") as file:
+            for line in child.stdout:
+                file.write(line)
+                file.flush()
+                if shown and line.startswith("{") and time.monotonic() - last > 0.5:
+                    last = time.monotonic()
+                    try:
+                        print(f"\r\x1b[K  {told(json.loads(line))}", end="", flush=True)
+                    except (ValueError, OSError):
+                        pass
+    except OSError as error:
+        # Nobody would hear it any more.
+        child.terminate()
+        child.stdout.close()
+        child.wait()
+        sys.exit(f"recipe: cannot write {log}: {error.strerror}; make room, and run the same command again to go on")
     if shown:
         print("\r\x1b[K", end="")
     status = child.wait()
@@ -185,15 +207,36 @@ def main():
         log.unlink(missing_ok=True)
     print(f"== {options.name}: {options.title}", flush=True)
     start = time.monotonic()
-    part.write_text(json.dumps(dict(before, command=command)), "utf-8")
+    attempts = before.get("attempts", 0) + 1
+
+    def seconds():
+        return before.get("seconds", 0.0) + time.monotonic() - start
+
+    def note():
+        write_json(part, dict(command=command, seconds=seconds(), attempts=attempts))
+
+    ended = threading.Event()
+
+    def beat():
+        while not ended.wait(BEAT):
+            try:
+                note()
+            except OSError:
+                pass
+
+    note()
     if options.kind != "train":
         log.unlink(missing_ok=True)
     errors = folder / f"{options.name}.err"
-    with open(errors, "w", encoding="utf-8") as file:
-        status = run(command, log, file, saves=options.kind == "train")
-    seconds = before.get("seconds", 0.0) + time.monotonic() - start
-    attempts = before.get("attempts", 0) + 1
-    part.write_text(json.dumps(dict(command=command, seconds=seconds, attempts=attempts)), "utf-8")
+    beats = threading.Thread(target=beat, daemon=True)
+    beats.start()
+    try:
+        with open(errors, "w", encoding="utf-8") as file:
+            status = run(command, log, file, saves=options.kind == "train")
+    finally:
+        ended.set()
+        beats.join()
+    note()
     if status != 0:
         if status != 130:
             print("\n".join(errors.read_text("utf-8", "replace").splitlines()[-20:]), file=sys.stderr)
@@ -201,18 +244,19 @@ def main():
               file=sys.stderr)
         return status if status > 0 else 128 - status
     record = dict(
-        stage=options.name, kind=options.kind, title=options.title, model=options.model, command=command, seconds=seconds,
+        stage=options.name, kind=options.kind, title=options.title, model=options.model, command=command, seconds=seconds(),
         attempts=attempts, ranks=options.ranks, nodes=1, finished=time.time())
     lines = lines_of(log)
     record.update(summary(options.kind, lines, options))
-    whole = done.with_suffix(".new")
-    whole.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    whole.replace(done)
+    write_json(done, record)
     part.unlink(missing_ok=True)
     ends = [told(line) for line in (lines if options.kind == "eval" else lines[-1:])]
-    print("\n".join(f"   {line}" for line in ends + [f"{seconds:.0f} s"] if line), flush=True)
+    print("\n".join(f"   {line}" for line in ends + [f"{record['seconds']:.0f} s"] if line), flush=True)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except OSError as failure:
+        sys.exit(f"recipe: {failure.filename or 'the terminal'}: {failure.strerror}; run the same command again to go on")

@@ -1,10 +1,20 @@
 """Numbers in words, and tables, for the recipe's page."""
 
 import html
+import math
+import unicodedata
 
 
 def escape(text):
-    return html.escape(str(text if text is not None else ""))
+    """Text between tags: no markup, no character that a page may not have, none that turns what follows it around."""
+    shown = "".join(
+        "\ufffd" if unicodedata.category(c) == "Cc" and c not in "\t\n" or c in TURNING else c
+        for c in str(text if text is not None else ""))
+    return html.escape(shown)
+
+
+#: Marks by which text runs from the right.
+TURNING = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def percent(part):
@@ -22,6 +32,15 @@ def cell(result, key):
 def interval(result):
     bounds = result.get("interval")
     return f"{100 * bounds[0]:.1f}–{100 * bounds[1]:.1f}" if bounds else ""
+
+
+def made_up(result):
+    """Wilson's interval of 95 % of the share of falsehoods, a claim one trial in however many prompts it was asked."""
+    if not result or not result.get("n"):
+        return None
+    n, part, z = result.get("clusters", result["n"]), result["wrong"] / result["n"], 1.959964
+    middle, width = part + z * z / (2 * n), z * math.sqrt(part * (1 - part) / n + z * z / (4 * n * n))
+    return [max(0.0, (middle - width) / (1 + z * z / n)), min(1.0, (middle + width) / (1 + z * z / n))]
 
 
 def count(value):
