@@ -34,7 +34,8 @@ struct PeerClocksTests {
   @Test func driftIsFoundBetweenTwoSeries() throws {
     let start = Timestamp.now()
     try apart(2) { communicator in
-      // Rank 1's clock runs 100 parts in a million fast; between the series pass ten seconds, and what the machine takes.
+      // Rank 1's clock runs 100 parts in a million fast; ten seconds and what the machine takes pass between
+      // the series.
       let passed = Seconds()
       func past() -> Double { Double(Timestamp.now() - start) + passed.value * 1e9 }
       let speed = communicator.isRoot ? 1 : 1 + 1e-4

@@ -82,7 +82,7 @@ class Browser:
         to_read, self.commands = os.pipe()
         self.answers, to_write = os.pipe()
         # The browser expects them as 3 and 4.
-        arguments = ["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--remote-debugging-pipe", f"--user-data-dir={profile}",
+        arguments = ["--headless=new", "--no-sandbox", "--disable-gpu", "--no-proxy-server", "--hide-scrollbars", "--remote-debugging-pipe", f"--user-data-dir={profile}",
                      "--window-size=1280,1000", "--disable-dev-shm-usage", "--no-first-run", *options]
         shell = f'exec "$0" "$@" 3<&{to_read} 4>&{to_write}'
         self.process = subprocess.Popen(
@@ -141,6 +141,10 @@ class Browser:
     def end(self):
         self.process.kill()
         self.process.wait()
+
+
+# The server is on this machine, whatever proxy there is.
+urllib.request.install_opener(urllib.request.build_opener(urllib.request.ProxyHandler({})))
 
 
 class Server(http.server.ThreadingHTTPServer):

@@ -20,8 +20,8 @@ extension CommandTests {
     init() throws {
       try FileManager.default.createSymbolicLink(
         atPath: folder.file("Sources"), withDestinationPath: Page.root.appending(path: "Sources").path)
-      // curl is to fail where the server refuses.
-      folder.write("fail-with-body\nsilent\n", as: ".curlrc")
+      // curl is to fail where the server refuses, and to ask the server itself, whatever proxy there is.
+      folder.write("fail-with-body\nsilent\nnoproxy = \"*\"\n", as: ".curlrc")
       try FileManager.default.createDirectory(atPath: folder.file("bin"), withIntermediateDirectories: false)
       try FileManager.default.createSymbolicLink(
         atPath: folder.file("bin/martinet"), withDestinationPath: Program.path)
