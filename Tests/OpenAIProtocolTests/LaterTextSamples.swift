@@ -36,4 +36,10 @@ let laterTextSamples: [ReplySample] = [
   .init(
     name: "GLM, text after a call", syntax: .glm, text: "<tool_call>now\n</tool_call>\nDone.", content: "Done.",
     calls: [now], completeness: [true]),
+  .init(
+    name: "Hermes, cut in the call's end", syntax: .hermes,
+    text: "<tool_call>\n{\"name\": \"now\", \"arguments\": {}}\n</tool_ca", calls: [now], completeness: [true]),
+  .init(
+    name: "Qwen's coder, cut in the call's end", syntax: .qwenCoder,
+    text: "<tool_call>\n<function=now>\n</function>\n</tool_ca", calls: [now], completeness: [true]),
 ]

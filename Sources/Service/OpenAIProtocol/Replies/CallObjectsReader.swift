@@ -146,8 +146,9 @@ struct CallObjectsReader: CallReader {
       for marker in [close, open] + openers {
         let match = pending.begins(with: marker)
         if match == .undecided, !pending.hasEnded { return .needsMore }
-        if match == .yes {
-          if marker == close { pending.drop(marker.bytes.count) }
+        // The end's beginning alone is where the reply was cut.
+        if match == .yes || match == .undecided && marker == close && pending.count > 1 {
+          if marker == close { pending.drop(min(marker.bytes.count, pending.count)) }
           return .ended
         }
       }

@@ -46,6 +46,10 @@ extension ReplyParser {
         pending.drop(end.bytes.count)
         stage = .blank(place == .afterCall ? .afterCall : .afterReasoning, "")
         return true
+      case .undecided where place == .afterCall && pending.hasEnded && pending.count > 1:
+        // Its beginning alone is where the reply was cut.
+        pending.drop(pending.count)
+        return true
       case .undecided: isUndecided = true
       case .no: break
       }
