@@ -52,7 +52,14 @@ import Testing
     #expect(grade(.regex(pattern), "The answer is 3. No: the answer is Four", "four").outcome == .right)
     #expect(grade(.regex(pattern), "four", "four").outcome == .noAnswer)
     let hostile = try AnswerPattern("(a+)+$", group: 0)
-    #expect(grade(.regex(hostile), String(repeating: "a", count: 5000) + "b", "a").outcome == .noAnswer)
+    let givenUp = Verdict(.noAnswer, rule: "the pattern took too long, and was given up")
+    #expect(grade(.regex(hostile), String(repeating: "a", count: 5000) + "b", "a") == givenUp)
+    // What it found before is not the last that there is.
+    let late = try AnswerPattern("x|(a+)+$", group: 0)
+    let text = "x " + String(repeating: "a", count: 5000) + "b"
+    #expect(grade(.regex(late), text, "x") == givenUp)
+    #expect(AnswerFilter(pattern: late, selection: 0).apply(text[...]).text == "x")
+    #expect(AnswerFilter(pattern: late, selection: -1).apply(text[...]) == (nil, givenUp.rule))
     #expect(throws: PatternFailure.self) { try AnswerPattern("(", group: 0) }
     #expect(throws: PatternFailure.self) { try AnswerPattern("(a)", group: 2) }
   }

@@ -40,6 +40,11 @@ import Testing
     #expect(!page.utf8.contains(0) && !page.unicodeScalars.contains("\u{202E}"))
   }
 
+  @Test func itSaysWhoAnsweredWhereThatIsAnother() {
+    let page = EvaluationPage(["subject": ["model": "asked", "answered_by": ["one", "<two>"]], "tasks": []]).html
+    #expect(page.contains("answered by one, &lt;two&gt;"))
+  }
+
   @Test func whatIsNoResultIsAnEmptyPage() {
     for value in [JSONValue.null, [], ["tasks": 3], ["tasks": [3]], ["tasks": [["interval": ["a"]]]]] {
       #expect(EvaluationPage(value).html.contains("<h2>Answers</h2>"))

@@ -2,6 +2,25 @@ import Evaluation
 import JSON
 import LoadGenerator
 import Machine
+import Synchronization
+
+/// Models by whose names a server answered: not always the one that was asked.
+final class AnsweringModels: Sendable {
+  /// More are not told.
+  private static let limit = 8
+  private let found = Mutex<Set<String>>([])
+
+  func note(_ name: String?) {
+    guard let name else { return }
+    found.withLock { names in if names.count < Self.limit { names.insert(String(name.prefix(200))) } }
+  }
+
+  /// In the order of their bytes; empty where it was `asked` alone.
+  func others(than asked: String) -> [String] {
+    let names = found.withLock { $0 }
+    return names == [asked] ? [] : names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+  }
+}
 
 /// Asks a server that speaks OpenAI's API what tasks ask.
 struct EndpointAnswers: Sendable {
@@ -10,6 +29,8 @@ struct EndpointAnswers: Sendable {
   let isChat: Bool
   let concurrency: Int
   let timeout: Double
+  /// Who the server says answered.
+  let answered = AnsweringModels()
 
   /// Finds the server's model, lets `body` ask, and closes all connections.
   static func with<T: Sendable>(
@@ -107,6 +128,7 @@ struct EndpointAnswers: Sendable {
       if !settings.until.isEmpty { body["stop"] = .array(settings.until.prefix(4).map { .string($0) }) }
     }
     let reply = try await client.answer(path, .object(body), timeout: timeout)
+    answered.note(reply["model"]?.string)
     guard let choice = reply["choices"]?.array?.first else {
       throw .malformedReply(what: "a request to \(path)", reason: "it has no choices")
     }
@@ -134,6 +156,7 @@ struct EndpointAnswers: Sendable {
     ]
     let what = "a request to /v1/completions with echo and logprobs"
     let reply = try await client.answer("/v1/completions", body, timeout: timeout)
+    answered.note(reply["model"]?.string)
     guard let told = reply["choices"]?.array?.first?["logprobs"], let values = told["token_logprobs"]?.array,
       let offsets = told["text_offset"]?.array, offsets.count == values.count
     else { throw .malformedReply(what: what, reason: "it tells no log-probabilities of the prompt") }

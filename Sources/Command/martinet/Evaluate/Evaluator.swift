@@ -97,16 +97,23 @@ struct Evaluator {
       let key = try options.apiKeyFile.map { try EndpointAnswers.key($0) }
       let (options, calls) = (options, runs.flatMap(\.calls))
       let start = ContinuousClock.now
-      let (replies, name) = try waiting {
+      let (replies, name, others) = try waiting {
         try await EndpointAnswers.with(
           url: endpoint, model: options.endpointModel, key: key, authorities: options.caCertificate,
           concurrency: options.concurrency, timeout: options.timeout, isChat: isChat
-        ) { answers in (await answers.replies(calls, label: "evaluating"), answers.model) }
+        ) { answers in
+          let replies = await answers.replies(calls, label: "evaluating")
+          return (replies, answers.model, answers.answered.others(than: answers.model))
+        }
       }
       guard !Interrupt.requested else { throw ExitCode(130) }
       var output = try output(runs, replies, isChat: isChat, seconds: (ContinuousClock.now - start) / .seconds(1))
       output.subject["endpoint"] = .string(endpoint)
       output.subject["model"] = .string(name)
+      if !others.isEmpty {
+        output.subject["answered_by"] = .array(others.map { .string($0) })
+        say("martinet: \(name) was asked, and the server says that \(others.joined(separator: ", ")) answered")
+      }
       try output.write(lines)
     } catch let error as ExitCode {
       throw error

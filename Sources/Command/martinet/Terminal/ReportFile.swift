@@ -4,7 +4,8 @@ import Glibc
 enum ReportFile {
   /// Finds a path that nobody can write to before the work and not after it.
   static func check(_ path: String) throws {
-    let isNew = access(path, F_OK) != 0
+    var status = stat()
+    let isNew = lstat(path, &status) != 0
     let file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o644)
     guard file >= 0 else { throw PromptError.unwritable(path: path, reason: String(cString: strerror(errno))) }
     close(file)

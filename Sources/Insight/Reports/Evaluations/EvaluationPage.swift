@@ -44,6 +44,8 @@ package struct EvaluationPage {
     words.append(what?["ranks"]?.exactInt.map { Figures.count($0, "rank") })
     words.append(what?["seconds"]?.double.map { "\(Figures.decimals($0, 1)) s" })
     words.append(subject?["chat"]?.bool == true ? "as a chat" : "as plain text")
+    let others = (subject?["answered_by"]?.array ?? []).compactMap(\.string)
+    if !others.isEmpty { words.append("answered by \(others.joined(separator: ", "))") }
     words.append(subject?["judge"]?.string.map { "judged by \($0)" })
     return words.compactMap { $0 }.joined(separator: " · ")
   }

@@ -27,8 +27,11 @@ package struct AnswerPattern: Sendable, Equatable {
   package static func == (a: AnswerPattern, b: AnswerPattern) -> Bool { a.source == b.source && a.group == b.group }
 
   /// What the group matched, each time, in order.
-  package func matches(in text: some StringProtocol) -> [String] {
-    guard text.utf8.count <= Self.byteLimit else { return [] }
+  package func matches(in text: some StringProtocol) -> [String] { search(text).found }
+
+  /// The same, and whether the whole text was searched: a pattern that takes too long is given up.
+  func search(_ text: some StringProtocol) -> (found: [String], isWhole: Bool) {
+    guard text.utf8.count <= Self.byteLimit else { return ([], false) }
     let text = String(text)
     var found: [String] = []
     var waits = 0
@@ -42,8 +45,11 @@ package struct AnswerPattern: Sendable, Equatable {
       }
       if let range = Range(match.range(at: group), in: text) { found.append(String(text[range])) }
     }
-    return found
+    return (found, waits <= Self.patience)
   }
+
+  /// What is told of an answer that was not searched to its end.
+  static let givenUp = "the pattern took too long, and was given up"
 }
 
 /// Why a pattern cannot be used.

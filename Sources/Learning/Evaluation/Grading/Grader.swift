@@ -71,7 +71,9 @@ package enum Grader: Sendable, Equatable {
     case .contains: return Self.contains(text, target)
     case .numeric(let tolerance): return Self.numeric(text, target, tolerance: tolerance)
     case .regex(let pattern):
-      guard let found = pattern.matches(in: text).last else { return Verdict(.noAnswer, rule: "pattern not found") }
+      let (matches, isWhole) = pattern.search(text)
+      guard isWhole else { return Verdict(.noAnswer, rule: AnswerPattern.givenUp) }
+      guard let found = matches.last else { return Verdict(.noAnswer, rule: "pattern not found") }
       let folded = FoldedText.foldedCore(found)
       let isRight = target.texts.contains { FoldedText.foldedCore($0) == folded }
       return Verdict(isRight ? .right : .wrong, rule: "pattern", extracted: folded)

@@ -93,8 +93,9 @@ package struct TaskRun: Sendable {
     guard let filter = task.description.filter, !answer.conclusion.isEmpty else {
       return grader.grade(answer, against: target)
     }
-    guard let text = filter.apply(answer.conclusion) else {
-      return Verdict(.noAnswer, rule: answer.isCut ? "cut" : "filter found nothing", isCut: answer.isCut)
+    let (found, rule) = filter.apply(answer.conclusion)
+    guard let text = found else {
+      return Verdict(.noAnswer, rule: answer.isCut ? "cut" : rule, isCut: answer.isCut)
     }
     return grader.grade(Answer(text, isCut: answer.isCut), against: target)
   }

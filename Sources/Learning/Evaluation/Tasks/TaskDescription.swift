@@ -75,10 +75,14 @@ package struct AnswerFilter: Sendable, Equatable {
   /// Which match: 0 the first, −1 the last.
   package let selection: Int
 
-  /// nil where there is no such match.
-  func apply(_ text: Substring) -> String? {
-    let matches = pattern.matches(in: text)
+  /// The match, or in words why there is none.
+  func apply(_ text: Substring) -> (text: String?, rule: String) {
+    let (matches, isWhole) = pattern.search(text)
     let index = selection < 0 ? matches.count + selection : selection
-    return matches.indices.contains(index) ? matches[index] : nil
+    // What would be found last is not known of a part.
+    guard isWhole || selection >= 0, matches.indices.contains(index) else {
+      return (nil, isWhole ? "filter found nothing" : AnswerPattern.givenUp)
+    }
+    return (matches[index], "filter")
   }
 }
