@@ -40,32 +40,7 @@ struct CompressedPredictionTests {
     _ folder: String, _ tokens: [Int32], threads: Int = 1, isa: InstructionSet = .best,
     weights: WeightPrecision = .auto
   ) throws -> [Float] {
-    let communicator = LocalCommunicator.solo()
-    let opened = try OpenedModel(
-      opening: { try CheckpointFormat.open(folder) }, holding: weights, predicting: true, on: communicator)
-    let runtime = try ClusterRuntime(communicator, threadsPerRank: threads, instructionSet: isa)
-    let model = try LoadedModel(opened, runtime: runtime, options: LoadOptions(), onEvent: { _ in })
-    let blocks = KeyValueCache.blockCount(tokens: tokens.count)
-    let cache = try KeyValueCache(model.description, type: .f32, blockCount: blocks)
-    let states = try StateCache(model.description, slotCount: 1)
-    let mixture = try #require(model.description.mixture)
-    let bank = ExpertBank(model.description, mixture: mixture, weights: model.weights, compute: runtime.compute)
-    let decoder = Decoder(
-      model.description, weights: model.weights, compute: runtime.compute, cache: cache,
-      experts: Decoder.Experts(
-        bank, through: LocalDispatcher(compute: runtime.compute, hiddenSize: model.description.hiddenSize)))
-    let table = (0..<Int32(blocks)).map { UnsafeRawPointer(cache.address(ofBlock: $0)) as UnsafeRawPointer? }
-    return try table.withUnsafeBufferPointer { table in
-      var batch = DecoderBatch()
-      batch.tokens = tokens
-      batch.chunks = [
-        .init(
-          firstRow: 0, count: tokens.count, startPosition: 0, blocks: table.baseAddress!, outputs: .none,
-          state: states.address(ofSlot: 0))
-      ]
-      _ = try decoder.forward(batch)
-      let next = Array(tokens.dropFirst()) + [0]
-      try next.withUnsafeBufferPointer { try decoder.predict(batch, next: $0.baseAddress!) }
+    try PredictionRun.over(tokens, folder, threads: threads, isa: isa, weights: weights) { decoder in
       let found = decoder.logits(ofRows: 0..<(tokens.count - 1), ahead: true).logits
       return (0..<found.rowCount).flatMap { Array(UnsafeBufferPointer(start: found[$0], count: found.columns)) }
     }

@@ -11,38 +11,6 @@ import Testing
 
 /// Drafts of the model's own prediction module.
 struct PredictionDraftTests {
-  /// What the module guesses after each token of a text that it reads whole, as a training has it read: entry i is its
-  /// guess of token i + 2.
-  private func whole(_ folder: String, _ tokens: [Int32]) throws -> [Int32] {
-    let communicator = LocalCommunicator.solo()
-    let opened = try OpenedModel(
-      opening: { try CheckpointFormat.open(folder) }, holding: .auto, predicting: true, on: communicator)
-    let runtime = try ClusterRuntime(communicator, threadsPerRank: 1)
-    let model = try LoadedModel(opened, runtime: runtime, options: LoadOptions(), onEvent: { _ in })
-    let blocks = KeyValueCache.blockCount(tokens: tokens.count)
-    let cache = try KeyValueCache(model.description, type: .f32, blockCount: blocks)
-    let mixture = try #require(model.description.mixture)
-    let bank = ExpertBank(model.description, mixture: mixture, weights: model.weights, compute: runtime.compute)
-    let decoder = Decoder(
-      model.description, weights: model.weights, compute: runtime.compute, cache: cache,
-      experts: Decoder.Experts(
-        bank, through: LocalDispatcher(compute: runtime.compute, hiddenSize: model.description.hiddenSize)))
-    let table = (0..<Int32(blocks)).map { UnsafeRawPointer(cache.address(ofBlock: $0)) as UnsafeRawPointer? }
-    return try table.withUnsafeBufferPointer { table in
-      var batch = DecoderBatch()
-      batch.tokens = tokens
-      batch.chunks = [
-        .init(firstRow: 0, count: tokens.count, startPosition: 0, blocks: table.baseAddress!, outputs: .none)
-      ]
-      _ = try decoder.forward(batch)
-      let next = Array(tokens.dropFirst()) + [0]
-      try next.withUnsafeBufferPointer { try decoder.predict(batch, next: $0.baseAddress!) }
-      var guesses: [Int32] = []
-      try decoder.predictions(ofRows: Array(tokens.indices.dropLast()), into: &guesses)
-      return guesses
-    }
-  }
-
   @Test(
     arguments: ["deepseek_v3_fp8", "glm4_moe_lite"],
     [(1, RankLayout.spread), (2, .spread), (3, .spread), (2, .sliced), (3, .sliced), (5, .sliced), (8, .sliced)])
@@ -64,7 +32,12 @@ struct PredictionDraftTests {
       layout.sharing = on.sharing
       let run = try speculate(model: folder, layout, make)
       let text = prompt + run.tokens[0]
-      let expected = try whole(folder, text)
+      // Entry i is the guess of token i + 2.
+      let expected = try PredictionRun.over(text, folder) { decoder in
+        var guesses: [Int32] = []
+        try decoder.predictions(ofRows: Array(text.indices.dropLast()), into: &guesses)
+        return guesses
+      }
       #expect(run.guesses.count > 10)
       for (count, guess) in run.guesses {
         #expect(guess == expected[count - 2], "\(mode), after \(count) tokens")
