@@ -4,21 +4,8 @@ import TestSupport
 import Testing
 
 /// What a model in a GGUF file is: its settings, tensors and documents.
-struct GGUFModelTests {
+struct GGUFModelTests: ChangesGGUF {
   let folder = TemporaryFolder()
-
-  private func open(_ change: (inout GGUFBytes) -> Void = { _ in }) throws(CheckpointError) -> any Checkpoint {
-    var file = GGUFBytes.tinyLlama
-    change(&file)
-    return try CheckpointFormat.open(folder.write(file.bytes, as: "m.gguf"))
-  }
-
-  private func problem(_ change: (inout GGUFBytes) -> Void) -> GGUFProblem? {
-    guard case .gguf(_, _, let problem) = failure(of: { () throws(CheckpointError) in try open(change) }) else {
-      return nil
-    }
-    return problem
-  }
 
   // MARK: Settings
 

@@ -4,21 +4,8 @@ import TestSupport
 import Testing
 
 /// Files that lie, one for each way in which other readers of the format were broken (their CVEs in brackets).
-struct HostileGGUFTests {
+struct HostileGGUFTests: ChangesGGUF {
   let folder = TemporaryFolder()
-
-  private func open(_ change: (inout GGUFBytes) -> Void) throws(CheckpointError) -> any Checkpoint {
-    var file = GGUFBytes.tinyLlama
-    change(&file)
-    return try CheckpointFormat.open(folder.write(file.bytes, as: "m.gguf"))
-  }
-
-  private func problem(_ change: (inout GGUFBytes) -> Void) -> GGUFProblem? {
-    guard case .gguf(_, _, let problem) = failure(of: { () throws(CheckpointError) in try open(change) }) else {
-      return nil
-    }
-    return problem
-  }
 
   // MARK: Sizes (CVE-2024-21802, -21825, -21836, -23496, -23605; CVE-2025-53630; CVE-2026-33298, -27940)
 

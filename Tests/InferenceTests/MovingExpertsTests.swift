@@ -59,16 +59,6 @@ struct MovingExpertsTests {
     }
   }
 
-  private func skewed(_ session: GenerationSession, seed: UInt64) -> ExpertLoads {
-    var generator = SeededGenerator(seed)
-    let layers = session.description.mixtureLayers
-    let experts = session.description.mixture?.expertCount ?? 0
-    return ExpertLoads(
-      layers: layers,
-      visits: layers.map { _ in (0..<experts).map { _ in Double(1 << Int.random(in: 0...9, using: &generator)) } },
-      steps: 2)
-  }
-
   private func run(_ setting: Setting) throws -> Outcome {
     let golden = try Golden(setting.model)
     let found = try LocalFabric.run(size: setting.ranks) { communicator -> Outcome? in
@@ -127,7 +117,7 @@ struct MovingExpertsTests {
         guard setting.moves else { continue }
         if !loop.isRebalancing, steps % 3 == 0 {
           // By what was counted, and by visits that were not, so that much must move.
-          let loads = seed % 3 == 0 ? try #require(try loop.collectLoads()) : skewed(session, seed: seed)
+          let loads = seed % 3 == 0 ? try #require(try loop.collectLoads()) : .skewed(session, upTo: 9, seed: seed)
           try loop.beginRebalance(loads)
           seed += 1
         }

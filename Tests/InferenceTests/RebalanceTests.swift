@@ -35,17 +35,6 @@ struct RebalanceTests {
     for case .token(let id, let token, _) in try loop.step() { drawn[id, default: []].append(token.token) }
   }
 
-  /// Visits that put everything on a few experts.
-  private func skewed(_ session: GenerationSession, seed: UInt64) -> ExpertLoads {
-    var generator = SeededGenerator(seed)
-    let layers = session.description.mixtureLayers
-    let experts = session.description.mixture?.expertCount ?? 0
-    return ExpertLoads(
-      layers: layers,
-      visits: layers.map { _ in (0..<experts).map { _ in Double(1 << Int.random(in: 0...7, using: &generator)) } },
-      steps: 2)
-  }
-
   @Test(
     arguments: ["deepseek_v3", "qwen3_moe", "gpt_oss_mxfp4", "mixtral"],
     [(2, RankLayout.spread), (3, .spread), (2, .sliced), (3, .sliced)])
@@ -72,7 +61,7 @@ struct RebalanceTests {
       for seed in 1...3 as ClosedRange<UInt64> {
         for _ in 0..<3 { try step(loop, &drawn) }
         let before = session.model.placement
-        try loop.beginRebalance(skewed(session, seed: seed))
+        try loop.beginRebalance(.skewed(session, upTo: 7, seed: seed))
         var report: RebalanceReport?
         while report == nil {
           report = try loop.moveNext()

@@ -1,5 +1,4 @@
 import CGradients
-import Glibc
 import Kernels
 import Tensors
 
@@ -17,8 +16,7 @@ extension Compute {
   /// log softmax of one token of a row of logits `[count]`: the bits of `TargetScore.logprob`.
   package func logprob(_ logits: UnsafePointer<Float>, count: Int, target: Int32) -> Float {
     let greatest = max(logits, count: count)
-    let normalizer = log(Double(sumExp(logits, count: count, shift: greatest)))
-    return Float(Double(logits[Int(target)]) - Double(greatest) - normalizer)
+    return logSoftmax(logits, count: count, greatest: greatest)(logits[Int(target)])
   }
 
   /// Turns the logits `[count]` of one row into the gradient of its loss, factor · −log softmax(target) + zFactor ·
@@ -33,10 +31,8 @@ extension Compute {
     }
     precondition(Int(target) < count, "a target outside of the vocabulary")
     let known = cg_cross_entropy(isa, logits, count, Int(target), factor, zFactor)
-    let normalizer = log(Double(known.sum))
-    return TargetScore(
-      logprob: Float(Double(known.target) - Double(known.greatest) - normalizer),
-      logSum: Double(known.greatest) + normalizer)
+    let logSoftmax = LogSoftmax(greatest: known.greatest, sum: known.sum)
+    return TargetScore(logprob: logSoftmax(known.target), logSum: logSoftmax.logSum)
   }
 
   /// The same for this worker's share of the rows of `logits`: targets and scores are `[rows]`, a masked row's score is

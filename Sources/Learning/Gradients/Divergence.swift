@@ -1,5 +1,4 @@
 import CGradients
-import Glibc
 import Kernels
 
 /// By what a student's distribution over the next token is compared with a teacher's; definitions in `divergence.h`.
@@ -44,7 +43,7 @@ extension Compute {
     let row = cg_divergence(
       isa, student, teacher, count, target < 0 ? count : Int(target), factor,
       cg_divergence_kind(beta: divergence.beta, temperature: divergence.temperature))
-    let logprob = Float(Double(row.known.target) - Double(row.known.greatest) - log(Double(row.known.sum)))
+    let logprob = LogSoftmax(greatest: row.known.greatest, sum: row.known.sum)(row.known.target)
     return DivergenceScore(divergence: row.divergence, entropy: row.entropy, logprob: target < 0 ? nil : logprob)
   }
 

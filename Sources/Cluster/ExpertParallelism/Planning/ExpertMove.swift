@@ -1,6 +1,7 @@
 import Fabric
 
-/// Who is to hold an expert, instead of those who do: ranks that do not yet get its weights from its owner so far.
+/// Who is to hold an expert, instead of those who do. Ranks that have not held it get its weights from its owner so
+/// far.
 package struct ExpertMove: Sendable, Equatable {
   package var layer: Int
   package var expert: Int

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import Machine
 
 /// `martinet stop`: has a server end in good order, and waits for that.
 struct Stop: ParsableCommand {
@@ -53,7 +54,7 @@ struct Stop: ParsableCommand {
   /// get no signal.
   private func read() throws -> Int32? {
     let path = pidFile ?? ""
-    guard let text = Self.text(path) else {
+    guard let text = SystemFiles.text(path, limit: 1) else {
       say(
         """
         martinet: \(path) cannot be read (\(String(cString: strerror(errno)))): no server has written it, or it \
@@ -66,7 +67,7 @@ struct Stop: ParsableCommand {
       say("martinet: \(path) does not hold the number of a process")
       throw ExitCode(1)
     }
-    guard Self.text("/proc/\(process)/comm")?.hasPrefix("martinet") == true else {
+    guard SystemFiles.text("/proc/\(process)/comm")?.hasPrefix("martinet") == true else {
       say("martinet: the server that wrote \(path), process \(process), has ended")
       return nil
     }
@@ -76,16 +77,9 @@ struct Stop: ParsableCommand {
   /// A process that nobody has waited for yet has ended, too.
   private static func hasEnded(_ process: Int32) -> Bool {
     if kill(process, 0) != 0, errno == ESRCH { return true }
-    guard let state = text("/proc/\(process)/stat"), let end = state.lastIndex(of: ")") else { return false }
+    guard let state = SystemFiles.text("/proc/\(process)/stat"), let end = state.lastIndex(of: ")") else {
+      return false
+    }
     return state[end...].dropFirst(2).first == "Z"
-  }
-
-  private static func text(_ path: String) -> String? {
-    let file = open(path, O_RDONLY | O_CLOEXEC)
-    guard file >= 0 else { return nil }
-    defer { close(file) }
-    var bytes = [UInt8](repeating: 0, count: 4096)
-    let count = Glibc.read(file, &bytes, bytes.count)
-    return count < 0 ? nil : String(decoding: bytes.prefix(count), as: UTF8.self)
   }
 }

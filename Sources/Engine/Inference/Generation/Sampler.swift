@@ -1,5 +1,4 @@
 import EngineAPI
-import Glibc
 import Kernels
 import MoEModel
 import Tensors
@@ -149,8 +148,8 @@ final class Sampler {
   {
     let highest = compute.max(logits, count: vocabularySize)
     guard highest.isFinite else { throw .logitsNotFinite(position: position) }
-    let normalizer = log(Double(compute.sumExp(logits, count: vocabularySize, shift: highest)))
-    func logprob(_ token: Int32) -> Float { Float(Double(logits[Int(token)]) - Double(highest) - normalizer) }
+    let logSoftmax = compute.logSoftmax(logits, count: vocabularySize, greatest: highest)
+    func logprob(_ token: Int32) -> Float { logSoftmax(logits[Int(token)]) }
     var top: [Candidate] = []
     if topCount > 0 {
       ranking.begin(logits, highest: highest, reach: 4)

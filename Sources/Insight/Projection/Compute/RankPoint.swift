@@ -11,12 +11,12 @@ struct RankPoint {
   var routerShare: Double
   /// The same of routed experts, which may be whole where the others are not.
   var expertShare: Double
-  /// That it has: of all sequences, where ranks share out all matrices.
+  /// Tokens of a step that it computes: those of all sequences, where ranks share out all matrices.
   var rows: Double
   /// Of a mixture layer, or of an exchange of slices: rows that leave, and that come.
   var sent: Double
   var arrived: Double
-  /// By phase: of a layer that has it, or of a step.
+  /// By phase, without waiting for late ranks: of a layer that has the phase, or of a step.
   var seconds: [Double]
   /// Plans and outcomes of a step, without waiting for late ranks.
   var steering: Double
