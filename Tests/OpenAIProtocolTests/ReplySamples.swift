@@ -4,7 +4,7 @@ private let now = (name: "now", arguments: "{}")
 /// Replies as each family writes them, well and badly formed.
 let replySamples: [ReplySample] =
   reasoningSamples + sectionSamples + objectSamples + glmSamples + hunyuanSamples + solarSamples + coderSamples
-  + harmonySamples + markupSamples + laterTextSamples
+  + harmonySamples + markupSamples + laterTextSamples + functionTagSamples
 
 private let reasoningSamples: [ReplySample] = [
   .init(name: "plain text", syntax: .hermes, text: "Hello <b>world</b>\n\n", content: "Hello <b>world</b>\n\n"),

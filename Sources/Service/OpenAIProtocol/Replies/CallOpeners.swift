@@ -42,8 +42,10 @@ struct CallOpeners: Sendable {
       unopenedAtStart = unopened
     case .hermes:
       markers = [Marker("<tool_call>")]
-      unopened = ["{\"name\": \"", "{\"name\":\""].flatMap { open in names.map { Marker(open + $0 + "\"") } }
-      unopenedAtStart = []
+      unopened =
+        ["{\"name\": \"", "{\"name\":\""].flatMap { open in names.map { Marker(open + $0 + "\"") } }
+        + CallTags.functions
+      unopenedAtStart = CallTags.functions
     case .qwenCoder:
       markers = [Marker("<tool_call>")]
       (unopened, unopenedAtStart) = (CallTags.functions, CallTags.functions)
@@ -58,9 +60,10 @@ struct CallOpeners: Sendable {
     case .mistral:
       markers = [Marker("[TOOL_CALLS]")]
       (unopened, unopenedAtStart) = ([], [])
+    // Llama 3.1's own form for functions of users.
     case .llama:
       markers = [Marker("<|python_tag|>")]
-      (unopened, unopenedAtStart) = ([], [])
+      (unopened, unopenedAtStart) = (CallTags.functions, CallTags.functions)
     case .none, .harmony: (markers, unopened, unopenedAtStart) = ([], [], [])
     }
   }

@@ -207,12 +207,11 @@ extension ReplyParser {
   }
 
   private mutating func unopenedReader(_ marker: Marker, after space: String) -> any CallReader {
-    switch format.syntax {
-    case .qwenCoder: return TaggedCallReader(.functions, tools: tools, isUnopened: true, raw: space)
-    case .glm:
-      let raw = space + pending.takeWhitespace()
-      return TaggedCallReader(.keys, tools: tools, isUnopened: true, raw: raw)
-    default: return UnopenedCallReader(tools: tools, raw: space)
+    if CallTags.functions.contains(marker) {
+      return TaggedCallReader(.functions, tools: tools, isUnopened: true, raw: space)
     }
+    guard format.syntax == .glm else { return UnopenedCallReader(tools: tools, raw: space) }
+    let raw = space + pending.takeWhitespace()
+    return TaggedCallReader(.keys, tools: tools, isUnopened: true, raw: raw)
   }
 }

@@ -20,8 +20,7 @@ extension ParameterTable {
           "min_tokens", "top_a", "mirostat", "mirostat_mode", "top_logprobs", "min_length", "no_repeat_ngram_size",
           "penalty_alpha", "dry_multiplier", "xtc_probability", "smoothing_factor", "dynatemp_range",
           "epsilon_cutoff", "eta_cutoff", "top_n_sigma", "n_probs", "min_new_tokens", "diversity_penalty",
-          "encoder_no_repeat_ngram_size",
-          "top_n_tokens", "top_logprobs_num",
+          "encoder_no_repeat_ngram_size", "top_n_tokens", "top_logprobs_num",
         ]
       ),
       (
@@ -45,15 +44,14 @@ extension ParameterTable {
         [
           "bad_words", "allowed_token_ids", "guided_choice", "logits_processors", "functions",
           "documents", "tools", "context_management", "mcp_servers", "transforms", "plugins", "samplers",
-          "sampler_order", "bad_words_ids", "force_words_ids", "stop_sequences", "stop_regex",
-          "logprob_token_ids",
+          "sampler_order", "bad_words_ids", "force_words_ids", "stop_sequences", "stop_regex", "logprob_token_ids",
         ]
       ),
       (
         .object(JSONObject()),
         [
           "mm_processor_kwargs", "structured_outputs", "json_schema", "audio", "options", "provider", "extra_body",
-          "reasoning",
+          "reasoning", "media_io_kwargs", "kv_transfer_params", "vllm_xargs",
         ]
       ),
     ]
