@@ -137,9 +137,16 @@ struct HostileDeltaGGUFTests {
     let checkpoint = try opened("qwen35") { file in
       file["qwen35.block_count"] = .uint32(2)
       file["qwen35.nextn_predict_layers"] = .uint32(1)
-      file.tensors.append(.init("blk.1.nextn.eh_proj.weight", [8, 16], floats: [Float](repeating: 1, count: 128)))
+      for name in ["nextn.eh_proj", "nextn.enorm", "nextn.embed_tokens", "attn_q", "ssm_out", "ffn_gate_exps"] {
+        file.tensors.append(.init("blk.1.\(name).weight", [2, 8, 8], floats: [Float](repeating: 1, count: 128)))
+      }
     }
-    #expect(checkpoint.holds("mtp.layers.0.nextn.eh_proj.weight"))
+    for name in [
+      "fc.weight", "pre_fc_norm_embedding.weight", "layers.0.embed_tokens.weight", "layers.0.self_attn.q_proj.weight",
+      "layers.0.ssm_out.weight", "layers.0.mlp.experts.1.gate_proj.weight",
+    ] { #expect(checkpoint.holds("mtp.\(name)"), "\(name)") }
     #expect(checkpoint.config["num_hidden_layers"]?.exactInt == 1)
+    #expect(checkpoint.config["mtp_num_hidden_layers"]?.exactInt == 1)
+    #expect(try opened("qwen35").config["mtp_num_hidden_layers"]?.exactInt == 0)
   }
 }

@@ -75,6 +75,21 @@ struct GGUFHybridTests {
     #expect(!found.normsAddOne && found.storesDecayRates && found.predictionLayerCount == 0)
   }
 
+  /// Layers past the last are the module that is published beside the model.
+  @Test func theModuleIsThatOfTheFolder() throws {
+    let twin = try PredictionFixture("qwen3_5_moe")
+    var whole = try folder("qwen3_5_moe")
+    twin.put(into: &whole)
+    let file = Golden.fixtures.appending(path: "prediction/qwen3_5_moe.gguf").path
+    let read = try ModelConfiguration.read(try CheckpointFormat.open(file))
+    #expect(read.predictionLayerCount == 1 && read.outerPredictionLayerCount == 0 && read.unreadNote == nil)
+    let found = try ModuleReading(of: file, twin.ids)
+    let expected = try whole.written { try ModuleReading(of: $0, twin.ids) }
+    #expect(found.hidden == expected.hidden && found.logits == expected.logits)
+    #expect(found.guesses == ModuleReading.greatest(twin.logits, of: 64))
+    try ModuleReading.holdDrafts(of: file, [SpeculatedLayout(mode: .mtp, ranks: 2), SpeculatedLayout(mode: .auto)])
+  }
+
   /// Where blocks run across heads, rows are expanded and their columns put in order.
   @Test(arguments: ["qwen3_5", "qwen3_5_moe"], [WeightPrecision.auto, .q8, .q4])
   func columnsInTilesAreThoseOfTheFolder(name: String, weights: WeightPrecision) throws {

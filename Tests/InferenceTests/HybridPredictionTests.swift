@@ -203,6 +203,19 @@ struct HybridPredictionTests {
     #expect(failure(try Golden("qwen3_moe").folder, .mtp).contains("has no multi-token prediction layer"))
   }
 
+  /// What `inspect` tells, of all that there is and of what drafts bring.
+  @Test(arguments: families) func theModuleIsCounted(family: String) throws {
+    let module = try PredictionFixture(family).tensors.filter { !$0.key.hasSuffix("_scale_inv") }.values
+    try withModule(family) { folder in
+      let checkpoint = try CheckpointFormat.open(folder)
+      let plain = try ModelConfiguration.read(checkpoint)
+      #expect(plain.predictionLayerCount == 1 && plain.outerPredictionLayerCount == 0 && plain.unreadNote == nil)
+      let without = try ModelInventory(plain, checkpoint: checkpoint).total.parameters
+      let with = try ModelInventory(plain.predicting(), checkpoint: checkpoint).total.parameters
+      #expect(with - without == module.reduce(0) { $0 + $1.shape.reduce(1, *) })
+    }
+  }
+
   /// Quantised on load, the module is held as the model is.
   @Test(arguments: families, [WeightPrecision.q8, .q4])
   func aRoundedModuleIsNearly(family: String, weights: WeightPrecision) throws {

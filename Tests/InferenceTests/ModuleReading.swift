@@ -123,8 +123,12 @@ struct PredictionFixture {
   /// The checkpoint of the fixture of the same name with this in the place of what it has of a module, to be written.
   func checkpoint(_ golden: Golden) throws -> RewrittenCheckpoint {
     var whole = try RewrittenCheckpoint(golden)
+    put(into: &whole)
+    return whole
+  }
+
+  func put(into whole: inout RewrittenCheckpoint) {
     for name in whole.tensors.keys where name.hasPrefix("mtp.") { whole.tensors[name] = nil }
     whole.tensors.merge(tensors) { $1 }
-    return whole
   }
 }

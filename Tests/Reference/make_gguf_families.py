@@ -5,11 +5,13 @@
     pip download --no-binary :all: --no-deps llama-cpp-python==0.3.36 && tar xzf llama_cpp_python-*.tar.gz
     venv/bin/python Tests/Reference/make_gguf_families.py llama_cpp_python-0.3.36/vendor/llama.cpp Tests/Fixtures [FAMILY ...]
 
-writes `Tests/Fixtures/gguf/FAMILY.gguf`, weights in BF16 as they are there. What the converter does not take is spelt as it does:
-dots.llm1's router by its scores, without a window, which files cannot tell; Mistral Small 4 as the part of a model with eyes that
-it is published as; and Sarvam's under a `model_type` that the reference implementation has no class for, which else renames its
-settings before the converter reads them. Those with gated DeltaNet come without their module, and Qwen3-Next without a dense
-layer; of DeepSeek-V4 the header is kept alone, for the fuzzers. The vocabulary is 47 letters of the demonstration model's, and a pair of them. Not part of the test suite.
+writes `Tests/Fixtures/gguf/FAMILY.gguf`, weights in BF16 as they are there. What the converter does not take is spelt as it
+does: dots.llm1's router by its scores, without a window, which files cannot tell; Mistral Small 4 as the part of a model
+with eyes that it is published as; and Sarvam's under a `model_type` that the reference implementation has no class for,
+which else renames its settings before the converter reads them. Those with gated DeltaNet come without their module, and
+Qwen3-Next without a dense layer; Qwen3.5 with experts once more, with the module of `Tests/Fixtures/prediction`, where that
+file then lies beside it; of DeepSeek-V4 the header is kept alone, for the fuzzers. The vocabulary is 47 letters of the
+demonstration model's, and a pair of them. Not part of the test suite.
 """
 
 import argparse
@@ -32,6 +34,7 @@ CHANGES = {
 # Where folders lie that are not among `families`; and what the converter is told.
 PLACES = {"qwen3_next": "delta", "qwen3_5": "delta", "qwen3_5_moe": "delta", "deepseek_v4": "compressed"}
 NO_MODULE = ["qwen3_next", "qwen3_5", "qwen3_5_moe"]
+WITH_MODULE = ["qwen3_5_moe"]
 
 
 def prepared(source, family, folder):
@@ -65,6 +68,13 @@ def sparse_everywhere(path):
     save_file(tensors, path, {"format": "pt"})
 
 
+def add_module(path, module):
+    """A module that is whole in the place of what the checkpoint has of one."""
+    tensors = {n: t for n, t in load_file(path).items() if not n.startswith("mtp.")}
+    tensors |= {n: t for n, t in load_file(module).items() if n.startswith("mtp.")}
+    save_file(tensors, path, {"format": "pt"})
+
+
 def header_of(path, source):
     """What stands before the data, in a file of its own, which takes the other's place."""
     sys.path.insert(0, str(source / "gguf-py"))
@@ -92,6 +102,11 @@ def main():
             if family == "deepseek_v4":
                 out = header_of(out, arguments.source)
             print(family, out.stat().st_size)
+            if family in WITH_MODULE:
+                add_module(folder / "model.safetensors", arguments.fixtures / "prediction" / f"{family}.safetensors")
+                out = arguments.fixtures / "prediction" / f"{family}.gguf"
+                convert(folder, out, "BF16", arguments)
+                print(family, "with its module", out.stat().st_size)
 
 
 if __name__ == "__main__":

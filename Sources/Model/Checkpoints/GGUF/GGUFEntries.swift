@@ -54,8 +54,7 @@ struct GGUFEntries {
     let whole = TensorEntry(
       name: tensor.name, type: type, shape: tensor.shape, fileIndex: fileIndex, byteOffset: tensor.byteOffset,
       byteCount: tensor.byteCount)
-    if let name = outerName(of: tensor.name) { return try append(whole.part(name), file) }
-    switch names.target(of: tensor.name) {
+    switch names.target(of: tensor.name, layerCount: layerCount) {
     case .delta(let name, let part):
       if let delta = names.delta { try add(whole, name, part, delta, file) }
     case .tensor(let name): try append(whole.part(name), file)
@@ -94,14 +93,6 @@ struct GGUFEntries {
         }
       }
     }
-  }
-
-  /// What a tensor of a module beside the model is called.
-  private func outerName(of name: String) -> String? {
-    let parts = name.split(separator: ".", maxSplits: 2)
-    guard names.predictsOutside, parts.count == 3, parts[0] == "blk", let layer = Int(parts[1]), layer >= layerCount
-    else { return nil }
-    return "mtp.layers.\(layer - layerCount).\(parts[2])"
   }
 
   /// Throws where a tensor of that many parts would make too many.

@@ -18,7 +18,7 @@ struct GGUFNames: Sendable {
   ]
   /// How layers of gated DeltaNet lie; nil for architectures without.
   private(set) var delta: DeltaTensors?
-  /// The layers past the last are a module that is published under `mtp.`, beside the model.
+  /// The layers past the last are modules that are published under `mtp.`, beside the model.
   private(set) var predictsOutside = false
 
   private init(_ stems: [String: String], block: String) { (self.stems, self.block) = (stems, block) }
@@ -56,15 +56,19 @@ struct GGUFNames: Sendable {
     case delta(String, DeltaTensors.Part)
   }
 
-  /// What the tensor `name` is; those that are not known keep the name that GGUF has for them, in published layers.
-  func target(of name: String) -> Target {
+  /// What the tensor `name` is in a model of so many layers; those that are not known keep the name that GGUF has for
+  /// them, in published layers.
+  func target(of name: String, layerCount: Int) -> Target {
     if let whole = outside[name] { return .tensor(whole) }
     let parts = name.split(separator: ".", maxSplits: 2, omittingEmptySubsequences: false)
     guard parts.count == 3, parts[0] == "blk", let layer = Int(parts[1]), layer >= 0, "\(layer)" == parts[1] else {
       return .tensor(name)
     }
-    let prefix = "model.layers.\(layer)."
-    if let found = delta?.part(of: String(parts[2])) { return .delta("\(prefix)linear_attn.\(found.name)", found.part) }
+    let isOutside = predictsOutside && layer >= layerCount
+    let prefix = isOutside ? "mtp.layers.\(layer - layerCount)." : "model.layers.\(layer)."
+    if !isOutside, let found = delta?.part(of: String(parts[2])) {
+      return .delta("\(prefix)linear_attn.\(found.name)", found.part)
+    }
     var stem = String(parts[2])
     var ending = ""
     for known in [".weight", ".bias"] where stem.hasSuffix(known) {
@@ -72,6 +76,8 @@ struct GGUFNames: Sendable {
       stem.removeLast(known.count)
     }
     if stem == "ffn_gate_up_exps" { return gateAndUp(prefix, ending) }
+    // What joins modules to the model is with the first of them.
+    if isOutside, layer == layerCount, let joint = Self.joints[stem] { return .tensor("mtp.\(joint)\(ending)") }
     // Experts stored apart, as files of 2023 have them.
     let pieces = stem.split(separator: ".")
     if pieces.count == 2, let expert = Int(pieces[1]), let published = stems["\(pieces[0])_exps"],
@@ -106,6 +112,12 @@ struct GGUFNames: Sendable {
     else { return .tensor("\(prefix)ffn_gate_up_exps\(ending)") }
     return .gateAndUp(before: before, gate: gate, up: up)
   }
+
+  /// What of a module beside the model is no part of its layer.
+  private static let joints = [
+    "nextn.eh_proj": "fc", "nextn.enorm": "pre_fc_norm_embedding", "nextn.hnorm": "pre_fc_norm_hidden",
+    "nextn.shared_head_norm": "norm",
+  ]
 
   /// What most architectures call them.
   static let standard = GGUFNames(

@@ -44,7 +44,7 @@ extension GGUFSettings {
   /// A decoder whose layers are of gated DeltaNet or of gated attention.
   fileprivate func hybridDecoder(_ family: String) throws(CheckpointError) -> JSONObject {
     var config = try decoder(family)
-    // The reference classes divide by their own module's count.
+    config["mtp_num_hidden_layers"] = config["num_nextn_predict_layers"] ?? 0
     config["num_nextn_predict_layers"] = nil
     try headDims(of: &config)
     guard config["head_dim"] != nil else {
