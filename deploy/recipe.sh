@@ -169,8 +169,12 @@ stage data data --title "tokenizer, shapes, text, prompts, tasks" -- \
 name=$(made name) tokens=$(made answer_tokens)
 read=$out/data/pretrain.npy scored=$out/data/held-out.npy tokenizer=$out/data/tokenizer
 if [ -n "$full" ]; then
-  [ -x "$out/venv/bin/python" ] || python3 -m venv "$out/venv"
-  "$out/venv/bin/pip" install -q tokenizers numpy setuptools wheel
+  # Once the text is there nothing is asked of the network again.
+  if [ ! -e "$out/stages/corpus.json" ]; then
+    # Where Debian's python3-venv is missing, half of one is left behind.
+    [ -x "$out/venv/bin/pip" ] || python3 -m venv --clear "$out/venv"
+    "$out/venv/bin/pip" install -q tokenizers numpy setuptools wheel
+  fi
   stage corpus data --title "English, and a tokenizer" -- "$out/venv/bin/python" ./deploy/recipe/corpus.py "$out/corpus" \
     --vocabulary 1024 --digits 1 --think --without "$out/data/facts.json" --shards
   read=$out/corpus/train.npy=0.35,$out/data/pretrain-text.jsonl=0.65 tokenizer=$out/corpus/tokenizer

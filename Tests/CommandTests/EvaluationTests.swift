@@ -76,16 +76,18 @@ extension CommandTests {
       #expect(run.status == 1 && run.errors.contains(words), "\(run.errors)")
     }
 
-    @Test func aTaskThatNeedsAJudgeSaysSo() throws {
+    @Test(.timeLimit(.minutes(20))) func aTaskThatNeedsAJudgeSaysSo() throws {
       try #"{"task":"t","doc_to_text":"q","doc_to_target":"a","grader":"judge"}"#.write(
         toFile: folder.file("task.json"), atomically: true, encoding: .utf8)
-      try #"{"q":"x","a":"y"}"#.write(toFile: folder.file("items.jsonl"), atomically: true, encoding: .utf8)
+      // An answer that ends by itself: one that was cut off is not judged.
+      try #"{"q":"<｜User｜>What is 12+34+7?<｜Assistant｜>","a":"53"}"#.write(
+        toFile: folder.file("items.jsonl"), atomically: true, encoding: .utf8)
       let run = try Program.run(["eval", "--task", folder.path])
       #expect(run.status == 1 && run.errors.contains("name one with --judge"), "\(run.errors)")
 
       // A judge that is not there is found before anything is asked.
       let out = folder.file("out.json")
-      let judged = ["eval", "--task", folder.path, "--threads", "1", "--max-new-tokens", "4", "--out", out, "--judge"]
+      let judged = ["eval", "--task", folder.path, "--threads", "1", "--out", out, "--judge"]
       let none = try Program.run(judged + ["http://127.0.0.1:1"])
       #expect(none.status == 1 && none.errors.contains("no server answers at http://127.0.0.1:1"), "\(none.errors)")
       #expect(none.output.isEmpty && !FileManager.default.fileExists(atPath: out))

@@ -12,7 +12,13 @@ final class AnsweringModels: Sendable {
 
   func note(_ name: String?) {
     guard let name else { return }
-    found.withLock { names in if names.count < Self.limit { names.insert(String(name.prefix(200))) } }
+    // Without what a terminal would obey.
+    var shown = String.UnicodeScalarView()
+    for scalar in name.unicodeScalars.prefix(200) where scalar.properties.generalCategory != .control {
+      shown.append(scalar)
+    }
+    let text = String(shown)
+    found.withLock { names in if names.count < Self.limit { names.insert(text) } }
   }
 
   /// In the order of their bytes; empty where it was `asked` alone.

@@ -106,10 +106,18 @@ struct Evaluator {
           return (replies, answers.model, answers.answered.others(than: answers.model))
         }
       }
-      guard !Interrupt.requested else { throw ExitCode(130) }
+      // What was answered until then may have cost much.
+      let isStopped = Interrupt.requested
+      guard !isStopped || replies.contains(where: { if case .failed = $0 { false } else { true } }) else {
+        throw ExitCode(130)
+      }
       var output = try output(runs, replies, isChat: isChat, seconds: (ContinuousClock.now - start) / .seconds(1))
       output.subject["endpoint"] = .string(endpoint)
       output.subject["model"] = .string(name)
+      if isStopped {
+        output.failure = ExitCode(130)
+        say("martinet: stopped; results are of what was answered until then")
+      }
       if !others.isEmpty {
         output.subject["answered_by"] = .array(others.map { .string($0) })
         say("martinet: \(name) was asked, and the server says that \(others.joined(separator: ", ")) answered")
