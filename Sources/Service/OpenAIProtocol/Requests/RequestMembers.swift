@@ -1,7 +1,7 @@
 import JSON
 
 /// Which members an object of a request may have.
-package struct ParameterTable {
+package struct RequestMembers {
   let known: Set<String>
   /// Accepted and ignored: nothing about the generated text depends on them here.
   let ignored: Set<String>
