@@ -17,8 +17,8 @@ final class MemoryCheckpoint: Checkpoint {
   /// The names, each where it was asked for first.
   let askedFor = Mutex<[String]>([])
 
-  /// What another checkpoint holds, read whole. `change`: how a tensor is stored here. `offset`: where a file would have
-  /// it, by its number.
+  /// What another checkpoint holds, read whole. `change`: how a tensor is stored here. `offset`: where a file would
+  /// have it, by its number.
   init(
     copying other: any Checkpoint,
     change: (TensorEntry, [UInt8]) -> (type: ElementType, bytes: [UInt8]) = { ($0.type, $1) },

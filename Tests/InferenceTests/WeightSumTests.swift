@@ -38,7 +38,8 @@ struct WeightSumTests {
         for sums in found where sums[i].byteCount < entry.byteCount { parts += sums[i] }
         #expect(parts.byteCount == 0 || parts == expected[i], "parts of \(entry.name) with \(layout)")
       }
-      // All that the model has use for was read: what is left belongs to layers that predict further tokens, or is a tied head.
+      // All that the model has use for was read: what is left belongs to layers that predict further
+      // tokens, or is a tied head.
       let unread = zip(folder.entries, found[0]).filter { $1.byteCount == 0 && ranks == 1 }.map(\.0.name)
       #expect(unread.count < folder.entries.count / 2, "\(unread)")
     }

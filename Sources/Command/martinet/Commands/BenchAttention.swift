@@ -9,8 +9,10 @@ struct BenchAttention: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "attention", abstract: "Attention over long contexts against the machine's limits.",
     discussion: """
-      For DeepSeek's latent attention (MLA, 512 + 64 dimensions) with 16 and 128 heads, the same with the indexer of V3.2
-      (DSA: 64 heads of 128 choose 2048 positions of longer contexts), and for grouped attention (GQA, 32 query and 4 key
+      For DeepSeek's latent attention (MLA, 512 + 64 dimensions) with 16 and 128 heads, the same with the indexer of \
+      V3.2
+      (DSA: 64 heads of 128 choose 2048 positions of longer contexts), and for grouped attention (GQA, 32 query and \
+      4 key
       heads of 128), with each type of cache: the last token of a context (decode) and the last tokens of one
       (prefill). Time is that of one token in one layer, × how much faster than with f32; GB/s counts the cache that is
       needed once a step; the limit is the greater of cache bytes over the read probe and operations over the

@@ -36,7 +36,7 @@ struct Generate: ParsableCommand {
   @Option(parsing: .unconditional, help: ArgumentHelp("Most tokens to add to a prompt.", valueName: "n"))
   var maxNewTokens = 128
 
-  @OptionGroup var sampling: SamplingOptions
+  @OptionGroup var sampling: CommandSampling
   @OptionGroup var speculation: SpeculationFlags
   @OptionGroup var reports: ReportOptions
   @OptionGroup var keeping: KeepingFlags

@@ -280,8 +280,13 @@ struct Inspect: ParsableCommand {
       let ranks =
         share.ranks.count == 1
         ? "rank \(share.ranks.lowerBound)" : "ranks \(share.ranks.lowerBound)–\(share.ranks.upperBound)"
+      let slices = share.isSlice ? "slices of " : ""
+      let experts =
+        share.expertsPerLayer.map { "\(slices)\($0) experts a layer" } ?? "\(share.experts) experts over all layers"
       lines.append(
-        "\(ranks.padding(to: 15))\(share.expertsPerLayer.map { "\(share.isSlice ? "slices of " : "")\($0) experts a layer" } ?? "\(share.experts) experts over all layers"); \(size(share.memoryBytes)) of memory each, \(size(share.storedBytes)) read"
+        """
+        \(ranks.padding(to: 15))\(experts); \(size(share.memoryBytes)) of memory each, \(size(share.storedBytes)) read
+        """
       )
     }
     if let share = shares.first, share.sharedBytes > 0, shares.count > 1 || share.ranks.count > 1 {
@@ -329,7 +334,8 @@ struct Inspect: ParsableCommand {
       "total_bytes": .int(total.bytes), "active_bytes": .int(active.bytes),
       "bytes_by_type": .object(
         JSONObject(
-          inventory.bytesByType.sorted { $0.key.rawValue < $1.key.rawValue }.map { ($0.key.rawValue, .int($0.value)) })),
+          inventory.bytesByType.sorted { $0.key.rawValue < $1.key.rawValue }
+            .map { ($0.key.rawValue, .int($0.value)) })),
       "parts": .object(JSONObject(parts)), "files": .int(checkpoint.fileCount),
       "prediction_layers_left_out": .int(leftOut),
       "unread_settings": .array(description.unreadSettings.map { .string($0) }),

@@ -13,11 +13,15 @@ struct Plan: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Which layout of ranks fits a cluster, what it would do, and the line that starts it.",
     discussion: """
-      Reads headers only. Times follow from memory bandwidth and arithmetic of a node, at the share of them that is reached
-      (--efficiency; 0.8 to 0.9 of the bandwidth is measured with one prompt), with even routing: an estimate. `martinet bench
+      Reads headers only. Times follow from memory bandwidth and arithmetic of a node, at the share of them that is \
+      reached
+      (--efficiency; 0.8 to 0.9 of the bandwidth is measured with one prompt), with even routing: an estimate. \
+      `martinet bench
       kernels --probes-only` measures a node; `martinet project` extrapolates from runs.
-        martinet plan --model DeepSeek-V3 --weights q8 --nodes 4 --memory 384 --cores 64 --numa-nodes 2 --bandwidth 400 --network 25gbe
-      With --train it says the same of training the model, or the shape, from its first step: memory by part, time, money and energy.
+        martinet plan --model DeepSeek-V3 --weights q8 --nodes 4 --memory 384 --cores 64 --numa-nodes 2 \
+      --bandwidth 400 --network 25gbe
+      With --train it says the same of training the model, or the shape, from its first step: memory by part, \
+      time, money and energy.
         martinet plan --train --model config.json --tokens 20e9 --nodes 8 --memory 384 --cores 64 --node-price 2.5
       """)
 

@@ -17,12 +17,12 @@ struct DefaultSampling: ParsableArguments {
   @OptionGroup var flags: SamplingFlags<RequestSampling>
 
   /// What holds for a model.
-  func options(_ model: any Checkpoint) throws -> OpenAIProtocol.SamplingOptions {
-    OpenAIProtocol.SamplingOptions(flags.settings.over(try generationConfig.recommendation(model)))
+  func options(_ model: any Checkpoint) throws -> SamplingOptions {
+    SamplingOptions(flags.settings.over(try generationConfig.recommendation(model)))
   }
 
   /// What a person is told of it.
-  func announcement(_ options: OpenAIProtocol.SamplingOptions) -> String {
+  func announcement(_ options: SamplingOptions) -> String {
     var sources = generationConfig == .none ? [] : [generationConfig.source]
     if !flags.settings.isEmpty { sources.append("the command line") }
     let source = sources.isEmpty ? "the API's defaults" : "from " + sources.joined(separator: " and ")
@@ -30,7 +30,7 @@ struct DefaultSampling: ParsableArguments {
   }
 }
 
-extension OpenAIProtocol.SamplingOptions {
+extension SamplingOptions {
   /// The parameters that do something. The temperature comes first, and decides about those that narrow a choice.
   fileprivate var summary: String {
     let isGreedy = self[.temperature] == 0

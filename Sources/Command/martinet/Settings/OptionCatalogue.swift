@@ -1,6 +1,5 @@
 import ArgumentParser
 import JSON
-import OpenAIProtocol
 
 /// The options of a command, as its parser tells them.
 struct OptionCatalogue {
@@ -99,14 +98,14 @@ struct OptionCatalogue {
   func settable(named name: String, in place: String, of command: String) throws(SettingsError) -> Option {
     let options = settable
     if let option = options.first(where: { $0.name == name || $0.aliases.contains(name) }) { return option }
-    let suggestion = ParameterTable(Set(options.map(\.name))).suggestion(for: name)
+    let suggestion = NearestName.of(name, among: options.map(\.name))
     throw .unknown(name: "\"\(name)\"", place: place, suggestion: suggestion.map { "\"\($0)\"" }, command: command)
   }
 
   func settable(variable: String, of command: String) throws(SettingsError) -> Option {
     let options = settable
     if let option = options.first(where: { $0.variable == variable }) { return option }
-    let suggestion = ParameterTable(Set(options.map { $0.variable.lowercased() })).suggestion(for: variable)
+    let suggestion = NearestName.of(variable, among: options.map { $0.variable.lowercased() })
     throw .unknown(
       name: "for \(variable)", place: "the environment", suggestion: suggestion?.uppercased(), command: command)
   }

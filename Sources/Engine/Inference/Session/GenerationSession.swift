@@ -94,7 +94,10 @@ package final class GenerationSession {
     if communicator.isRoot, limits.batchTokens < options.batchTokens {
       onEvent(
         .note(
-          "steps take \(limits.batchTokens) tokens, not --max-batch-tokens \(options.batchTokens): messages of more could be longer than the 2 GiB that MPI carries"
+          """
+          steps take \(limits.batchTokens) tokens, not --max-batch-tokens \(options.batchTokens): messages of more \
+          could be longer than the 2 GiB that MPI carries
+          """
         ))
     }
   }

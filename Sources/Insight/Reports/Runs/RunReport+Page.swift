@@ -4,8 +4,10 @@ extension RunReport {
   /// The report as one page of HTML that needs nothing else.
   package var page: String {
     var body = "<h1>\(SVG.escape(subject.model)) on \(rankCount) rank\(rankCount == 1 ? "" : "s")</h1>"
-    body +=
-      "<p class=weak>\(SVG.escape(subject.program)) · \(SVG.escape(subject.date))\(processors.isEmpty ? "" : " · " + SVG.escape(processors.joined(separator: ", "))) · \(SVG.escape(subject.instructionSet)) · <code>\(SVG.escape(subject.command.joined(separator: " ")))</code></p>"
+    let models = processors.isEmpty ? [] : [processors.joined(separator: ", ")]
+    let facts = [subject.program, subject.date] + models + [subject.instructionSet]
+    let command = SVG.escape(subject.command.joined(separator: " "))
+    body += "<p class=weak>\(SVG.escape(facts.joined(separator: " · "))) · <code>\(command)</code></p>"
     body += cards() + legend()
     for kind in kinds { body += section(kind) }
     if let speculation { body += speculation.section }

@@ -54,7 +54,8 @@ package struct TrainingLayout: Sendable {
   let placement: ExpertPlacement
   let tree: LeafTree
 
-  /// `description` is that of a `ShapeCheckpoint`, which bounds its sizes, with a prediction module if one is to be trained.
+  /// `description` is that of a `ShapeCheckpoint`, which bounds its sizes, with a prediction module if one
+  /// is to be trained.
   package init(_ description: DecoderDescription, _ terms: Terms) {
     (self.description, self.terms) = (description, terms)
     var owners = SliceOwners(rankCount: terms.rankCount)

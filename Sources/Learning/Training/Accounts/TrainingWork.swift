@@ -12,8 +12,8 @@ package struct TrainingWork: Sendable, Equatable {
   /// dimensions)` with as many keys as a token sees on average, half of the sequence.
   package private(set) var attention = 0.0
 
-  /// `predicts`: with multi-token prediction modules, as the description has it if it is nil; each is a layer, its projection, and
-  /// the head once more.
+  /// `predicts`: with multi-token prediction modules, as the description has it if it is nil; each is a
+  /// layer, its projection, and the head once more.
   package init(_ description: DecoderDescription, sequenceLength: Int, predicts: Bool? = nil) {
     let modules = predicts ?? description.predicts ? description.predictionLayerCount : 0
     for layer in 0..<(description.layerCount + modules) {

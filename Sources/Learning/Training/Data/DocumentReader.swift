@@ -49,13 +49,13 @@ struct DocumentReader {
 
   func read(_ file: InputFile, isJSON: Bool) throws -> MemoryTokens {
     let tokens = Tokens()
-    let lines = LineReader(file)
+    let lines = FileLines(file)
     if isJSON { try readJSON(lines, file.path, tokens) } else { try readText(lines, file.path, tokens) }
     guard tokens.list.count > 0 else { throw DataError.noTokens(file: file.path) }
     return MemoryTokens(path: file.path, tokens: tokens.list, starts: tokens.starts)
   }
 
-  private func readJSON(_ lines: LineReader, _ path: String, _ tokens: Tokens) throws {
+  private func readJSON(_ lines: FileLines, _ path: String, _ tokens: Tokens) throws {
     var batch: [Item] = []
     var bytes = 0
     while let line = try lines.next() {
@@ -69,7 +69,7 @@ struct DocumentReader {
     try add(batch, path, tokens)
   }
 
-  private func readText(_ lines: LineReader, _ path: String, _ tokens: Tokens) throws {
+  private func readText(_ lines: FileLines, _ path: String, _ tokens: Tokens) throws {
     var piece = ""
     var first = 1
     var isBegun = false
@@ -104,7 +104,7 @@ struct DocumentReader {
     guard line.contains(where: { !blanks.contains($0) }) else { return nil }
     let value: JSONValue
     do throws(JSONError) {
-      value = try JSONValue(parsing: line, limits: JSONLimits(byteCount: LineReader.lineLimit + (1 << 20), depth: 64))
+      value = try JSONValue(parsing: line, limits: JSONLimits(byteCount: FileLines.lineLimit + (1 << 20), depth: 64))
     } catch {
       if case .invalidUTF8 = error { throw DataError.notUTF8(file: path, line: number) }
       throw DataError.json(file: path, line: number, reason: "\(error)")

@@ -35,7 +35,10 @@ package enum ModelError: Error, Equatable, CustomStringConvertible {
       shard, or correct config.json
       """
     case .unreadTensors(let names):
-      "nobody would read \(names[0].debugDescription)\(names.count > 1 ? " and \(names.count - 1) more tensors of the model's layers" : ", a tensor of one of the model's layers"), because config.json does not call for it; the model would compute something else: correct config.json, or remove the tensors"
+      """
+      nobody would read \(names[0].debugDescription)\(Self.others(than: names)), because config.json does not call \
+      for it; the model would compute something else: correct config.json, or remove the tensors
+      """
     case .foreignPacking(let tensor, let what): "tensor \(tensor.debugDescription) is \(what)"
     case .wrongShape(let tensor, let found, let expected):
       "tensor \"\(tensor)\" has shape \(found) where config.json implies \(expected); the files do not belong together"
@@ -81,6 +84,12 @@ package enum ModelError: Error, Equatable, CustomStringConvertible {
       logarithms (A_log), which are what is learnt; give the folder that the file was made of
       """
     }
+  }
+
+  /// Those after the first, as a part of a sentence about that.
+  private static func others(than names: [String]) -> String {
+    names.count > 1
+      ? " and \(names.count - 1) more tensors of the model's layers" : ", a tensor of one of the model's layers"
   }
 
   private static func size(_ bytes: Int) -> String {

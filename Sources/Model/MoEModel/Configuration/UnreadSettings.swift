@@ -69,6 +69,7 @@ enum UnreadSettings {
     task_specific_params pretraining_tp ep_size aux_loss_alpha seq_aux aux_loss_coef router_aux_loss_coef
     router_z_loss_coef output_router_logits router_jitter_noise attn_implementation experts_implementation
     unsloth_version unsloth_fixed quantization_config scale_fmt max_window_layers initial_context_length head_dim
-    num_key_value_heads n_group topk_group pretrained_model_name language num_experts_per_token_training base_model_name_or_path license
+    num_key_value_heads n_group topk_group pretrained_model_name language num_experts_per_token_training
+    base_model_name_or_path license
     """.split(whereSeparator: \.isWhitespace).map(String.init))
 }

@@ -7,10 +7,10 @@ extension ModelFamily {
     defaults: """
       {"vocab_size": 102400, "hidden_size": 4096, "intermediate_size": 11008, "moe_intermediate_size": 1407,
        "num_hidden_layers": 32, "num_attention_heads": 32, "n_shared_experts": 2, "n_routed_experts": 64,
-       "routed_scaling_factor": 1.0, "kv_lora_rank": 512, "q_lora_rank": 1536, "qk_rope_head_dim": 64, "v_head_dim": 128,
-       "qk_nope_head_dim": 128, "topk_method": "greedy", "first_k_dense_replace": 0, "hidden_act": "silu",
-       "max_position_embeddings": 2048, "rms_norm_eps": 1e-06, "tie_word_embeddings": false, "attention_bias": false,
-       "mlp_bias": false}
+       "routed_scaling_factor": 1.0, "kv_lora_rank": 512, "q_lora_rank": 1536, "qk_rope_head_dim": 64,
+       "v_head_dim": 128, "qk_nope_head_dim": 128, "topk_method": "greedy", "first_k_dense_replace": 0,
+       "hidden_act": "silu", "max_position_embeddings": 2048, "rms_norm_eps": 1e-06, "tie_word_embeddings": false,
+       "attention_bias": false, "mlp_bias": false}
       """,
     read: deepSeekV2Description)
 

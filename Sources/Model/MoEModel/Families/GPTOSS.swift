@@ -7,9 +7,10 @@ extension ModelFamily {
     defaults: """
       {"vocab_size": 201088, "hidden_size": 2880, "intermediate_size": 2880, "num_hidden_layers": 36,
        "num_attention_heads": 64, "num_key_value_heads": 8, "head_dim": 64, "num_local_experts": 128,
-       "num_experts_per_tok": 4, "sliding_window": 128, "swiglu_alpha": 1.702, "swiglu_limit": 7.0, "hidden_act": "silu",
-       "max_position_embeddings": 131072, "rms_norm_eps": 1e-05, "tie_word_embeddings": false, "attention_bias": true,
-       "rope_theta": 150000.0, "rope_parameters": {"rope_type": "yarn", "factor": 32.0, "beta_fast": 32.0,
+       "num_experts_per_tok": 4, "sliding_window": 128, "swiglu_alpha": 1.702, "swiglu_limit": 7.0,
+       "hidden_act": "silu", "max_position_embeddings": 131072, "rms_norm_eps": 1e-05, "tie_word_embeddings": false,
+       "attention_bias": true, "rope_theta": 150000.0,
+       "rope_parameters": {"rope_type": "yarn", "factor": 32.0, "beta_fast": 32.0,
          "beta_slow": 1.0, "truncate": false, "original_max_position_embeddings": 4096}}
       """,
     names: .standard.with(

@@ -8,8 +8,8 @@ import Tensors
 ///
 ///     sum:     a_j = sigmoid(w_j · scale_0 + base_j) + ε;  what is read is Σ_j a_j · x_j
 ///     factors: b_j = 2 · sigmoid(w_j · scale_1 + base_j)
-///     matrix:  C_jk = softmax over k of (w_jk · scale_2 + base_jk), + ε; then columns and rows divided by their sums + ε
-///              in turn, columns first and last
+///     matrix:  C_jk = softmax over k of (w_jk · scale_2 + base_jk), + ε; then columns and rows divided by their sums
+///              + ε in turn, columns first and last
 ///     streams: x_k := b_k · update + Σ_j C_jk · x_j
 ///
 /// Sums over streams run in ascending order, a product rounded before it is added; of the last line the update's comes

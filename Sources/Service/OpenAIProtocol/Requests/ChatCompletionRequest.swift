@@ -41,7 +41,7 @@ package struct ChatCompletionRequest: Sendable, Equatable {
     _ body: JSONValue, limits: RequestLimits = RequestLimits(), defaults: SamplingOptions = SamplingOptions()
   ) throws(APIError) {
     let reader = try RequestReader(body)
-    try ParameterTable.chat.check(reader)
+    try RequestMembers.chat.check(reader)
     model = try reader.modelName()
     messages = try ChatMessage.list("messages", of: reader, limits: limits)
     sampling = try SamplingOptions(reader, defaults: defaults, limits: limits)

@@ -1,7 +1,7 @@
 import JSON
 
 extension ChatMessage {
-  private static let table = ParameterTable(
+  private static let table = RequestMembers(
     ["role", "content", "name", "tool_calls", "tool_call_id", "reasoning_content", "reasoning", "refusal"],
     ignored: ["annotations", "cache_control", "reasoning_details", "provider_specific_fields", "thinking_blocks"],
     refused: [
@@ -9,10 +9,10 @@ extension ChatMessage {
       "function_call": "use 'tool_calls'",
     ],
     neutral: ["audio": [[:]], "images": [[]]])
-  private static let callTable = ParameterTable(
+  private static let callTable = RequestMembers(
     ["id", "type", "function"], ignored: ["index", "provider_specific_fields", "extra_content"])
-  private static let functionTable = ParameterTable(["name", "arguments"])
-  private static let partTable = ParameterTable(
+  private static let functionTable = RequestMembers(["name", "arguments"])
+  private static let partTable = RequestMembers(
     ["type", "text", "refusal"], ignored: ["cache_control", "annotations"])
 
   /// The messages of a request. A tool's message must answer a call made before it.

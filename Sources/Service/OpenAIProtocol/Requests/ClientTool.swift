@@ -8,7 +8,7 @@ enum ClientTool: String, CaseIterable, Sendable {
   /// Looks for tools that the request did not list; Codex answers with them.
   case toolSearch = "tool_search"
 
-  private static let table = ParameterTable(
+  private static let table = RequestMembers(
     ["type", "execution", "description", "parameters"], ignored: ["defer_loading", "allowed_callers"])
 
   /// The name that the model knows.

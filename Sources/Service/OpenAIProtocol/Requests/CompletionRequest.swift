@@ -39,7 +39,7 @@ package struct CompletionRequest: Sendable, Equatable {
     _ body: JSONValue, limits: RequestLimits = RequestLimits(), defaults: SamplingOptions = SamplingOptions()
   ) throws(APIError) {
     let reader = try RequestReader(body)
-    try ParameterTable.completion.check(reader)
+    try RequestMembers.completion.check(reader)
     model = try reader.modelName()
     prompts = try Self.prompts(reader, limits: limits)
     sampling = try SamplingOptions(reader, defaults: defaults, limits: limits)

@@ -32,7 +32,7 @@ package struct EmbeddingRequest: Sendable, Equatable {
   /// `poolings`: the names that can be asked for.
   package init(_ body: JSONValue, poolings: [String], limits: RequestLimits = RequestLimits()) throws(APIError) {
     let reader = try RequestReader(body)
-    try ParameterTable.embedding.check(reader)
+    try RequestMembers.embedding.check(reader)
     model = try reader.string("model")
     inputs = try Self.inputs(reader, limits: limits)
     encoding =

@@ -19,7 +19,7 @@ package struct MessagesRequest: Sendable, Equatable {
     _ body: JSONValue, limits: RequestLimits, defaults: SamplingOptions = SamplingOptions(), onlyCounts: Bool
   ) throws(APIError) {
     let reader = try RequestReader(body)
-    try ParameterTable.messages.check(reader)
+    try RequestMembers.messages.check(reader)
     let messages = try MessagesInput.messages(reader, limits: limits)
     chat = ChatCompletionRequest(
       model: try reader.modelName(), messages: messages,
@@ -34,7 +34,7 @@ package struct MessagesRequest: Sendable, Equatable {
     isStreamed = try reader.bool("stream") ?? false
     chat.templateVariables = try ChatCompletionRequest.templateVariables(reader)
     let settings = try reader.reader("output_config")
-    if let settings { try ParameterTable.messagesOutput.check(settings) }
+    if let settings { try RequestMembers.messagesOutput.check(settings) }
     let effort = try ChatCompletionRequest.effort(settings, "effort")
     let thinking = try ChatCompletionRequest.thinking(reader)
     showsThinking = thinking ?? true

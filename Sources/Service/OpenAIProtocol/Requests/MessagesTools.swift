@@ -2,7 +2,7 @@ import JSON
 
 /// `tools` and `tool_choice` of the Anthropic API.
 enum MessagesTools {
-  private static let table = ParameterTable(
+  private static let table = RequestMembers(
     ["type", "name", "description", "input_schema", "strict"],
     ignored: ["cache_control", "eager_input_streaming", "defer_loading", "input_examples", "allowed_callers"])
 

@@ -7,9 +7,9 @@ package enum ResponseFormat: Sendable, Equatable {
   case jsonObject
   case jsonSchema(name: String, schema: JSONValue, isStrict: Bool)
 
-  private static let table = ParameterTable(["type", "json_schema"])
-  private static let schemaTable = ParameterTable(["name", "description", "schema", "strict"])
-  private static let flatTable = ParameterTable(["type", "name", "description", "schema", "strict"])
+  private static let table = RequestMembers(["type", "json_schema"])
+  private static let schemaTable = RequestMembers(["name", "description", "schema", "strict"])
+  private static let flatTable = RequestMembers(["type", "name", "description", "schema", "strict"])
 
   init(_ request: RequestReader) throws(APIError) {
     guard let reader = try request.reader("response_format") else {

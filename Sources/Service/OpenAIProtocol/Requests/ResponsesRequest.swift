@@ -23,7 +23,7 @@ package struct ResponsesRequest: Sendable, Equatable {
     _ body: JSONValue, limits: RequestLimits = RequestLimits(), defaults: SamplingOptions = SamplingOptions()
   ) throws(APIError) {
     let reader = try RequestReader(body)
-    try ParameterTable.responses.check(reader)
+    try RequestMembers.responses.check(reader)
     try Self.checkState(reader)
     let input = try ResponsesInput(reader, limits: limits)
     chat = ChatCompletionRequest(
@@ -35,7 +35,7 @@ package struct ResponsesRequest: Sendable, Equatable {
     chat.stopTokens = try stopTokenIDs(reader, limits: limits)
     chat.ignoresEndOfText = try reader.bool("ignore_eos") ?? false
     let text = try reader.reader("text")
-    if let text { try ParameterTable.responsesText.check(text) }
+    if let text { try RequestMembers.responsesText.check(text) }
     if let text, let format = try text.reader("format") { chat.responseFormat = try ResponseFormat(flat: format) }
     let tools = try ResponsesTools(reader, limits: limits)
     (chat.tools, customTools, clientTools, namespaces) = (tools.tools, tools.custom, tools.client, tools.namespaces)

@@ -10,13 +10,13 @@ struct ResponsesTools {
   /// Tools with items of their own, by the names that the model knows.
   private(set) var client: [String: ClientTool] = [:]
 
-  private static let functionTable = ParameterTable(
+  private static let functionTable = RequestMembers(
     ["type", "name", "description", "parameters", "strict"],
     ignored: ["defer_loading", "allowed_callers", "output_schema", "async"])
-  private static let customTable = ParameterTable(
+  private static let customTable = RequestMembers(
     ["type", "name", "description", "format"], ignored: ["defer_loading", "allowed_callers", "async"])
 
-  private static let namespaceTable = ParameterTable(
+  private static let namespaceTable = RequestMembers(
     ["type", "name", "description", "tools"], ignored: ["defer_loading", "allowed_callers"])
 
   init(_ request: RequestReader, limits: RequestLimits) throws(APIError) {

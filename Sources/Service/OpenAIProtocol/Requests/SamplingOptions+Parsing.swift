@@ -68,7 +68,7 @@ extension StreamOptions {
     let streams = try reader.bool("stream") ?? false
     var options = StreamOptions()
     if let given = try reader.reader("stream_options") {
-      try ParameterTable.streamOptions.check(given)
+      try RequestMembers.streamOptions.check(given)
       options.includesUsage = try given.bool("include_usage") ?? false
       options.continuesUsage = try given.bool("continuous_usage_stats") ?? false
       guard streams || options == StreamOptions() else {

@@ -24,7 +24,7 @@ package struct TokenizeRequest: Sendable, Equatable {
 
   package init(_ body: JSONValue, limits: RequestLimits = RequestLimits()) throws(APIError) {
     let reader = try RequestReader(body)
-    try ParameterTable.tokenize.check(reader)
+    try RequestMembers.tokenize.check(reader)
     model = try reader.modelName()
     let prompt = try reader.string("prompt")
     if reader["messages"] != nil {
@@ -58,7 +58,7 @@ package struct DetokenizeRequest: Sendable, Equatable {
 
   package init(_ body: JSONValue, limits: RequestLimits = RequestLimits()) throws(APIError) {
     let reader = try RequestReader(body)
-    try ParameterTable.detokenize.check(reader)
+    try RequestMembers.detokenize.check(reader)
     model = try reader.modelName()
     guard let values = try reader.array("tokens") else { throw .missing("tokens") }
     tokens = values.isEmpty ? [] : try CompletionRequest.tokenIDs(values, path: "tokens", limits: limits)

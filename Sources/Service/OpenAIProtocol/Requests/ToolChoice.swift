@@ -5,8 +5,8 @@ package enum ToolChoice: Sendable, Equatable {
   case none, auto, required
   case function(String)
 
-  private static let table = ParameterTable(["type", "function"])
-  private static let functionTable = ParameterTable(["name"])
+  private static let table = RequestMembers(["type", "function"])
+  private static let functionTable = RequestMembers(["name"])
 
   /// What the request chose: `auto` with tools and `none` without, unless it says.
   init(_ request: RequestReader, tools: [ToolDefinition]) throws(APIError) {

@@ -29,8 +29,8 @@ package struct ToolDefinition: Sendable, Equatable {
   }
 
   private static let noParameters: JSONValue = ["type": "object", "properties": [:]]
-  private static let table = ParameterTable(["type", "function"], ignored: ["cache_control"])
-  private static let functionTable = ParameterTable(["name", "description", "parameters", "strict"])
+  private static let table = RequestMembers(["type", "function"], ignored: ["cache_control"])
+  private static let functionTable = RequestMembers(["name", "description", "parameters", "strict"])
 
   /// The tools of a request; none when it has none.
   static func list(_ request: RequestReader, limits: RequestLimits) throws(APIError) -> [ToolDefinition] {

@@ -2,7 +2,7 @@ import Checkpoints
 import Glibc
 
 /// The lines of a file, through a buffer of bounded size.
-final class LineReader {
+final class FileLines {
   /// The most bytes of a line.
   static let lineLimit = 16 << 20
 

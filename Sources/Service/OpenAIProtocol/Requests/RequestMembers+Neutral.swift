@@ -1,6 +1,6 @@
 import JSON
 
-extension ParameterTable {
+extension RequestMembers {
   /// The values with which refused parameters ask for nothing, as clients send them that send all their settings.
   static let neutralEverywhere: [String: [JSONValue]] = {
     let values: [(JSONValue, [String])] = [

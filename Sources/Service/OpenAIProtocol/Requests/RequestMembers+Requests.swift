@@ -1,7 +1,7 @@
 import EngineAPI
 
 /// The tables of the requests.
-extension ParameterTable {
+extension RequestMembers {
   /// Parameters of the OpenAI API and of common clients that change nothing about the text generated here.
   private static let harmless = Set([
     "user", "store", "metadata", "service_tier", "safety_identifier", "prompt_cache_key", "prompt_cache_retention",
@@ -86,7 +86,7 @@ extension ParameterTable {
       "epsilon_cutoff", "eta_cutoff", "top_n_sigma", "tfs", "tfs_z", "typical", "samplers", "sampler_order",
     ].map { ($0, "use 'min_p'") })
 
-  static let chat = ParameterTable(
+  static let chat = RequestMembers(
     generation.union([
       "messages", "max_completion_tokens", "top_logprobs", "tools", "tool_choice", "parallel_tool_calls",
       "chat_template_kwargs", "reasoning_effort", "add_generation_prompt", "continue_final_message", "modalities",
@@ -104,7 +104,7 @@ extension ParameterTable {
       "add_special_tokens": "the template writes them",
     ]) { $1 }, neutral: neutralEverywhere.merging(["add_special_tokens": [false]]) { $1 })
 
-  static let completion = ParameterTable(
+  static let completion = RequestMembers(
     generation.union(["prompt", "best_of", "echo", "suffix"]),
     ignored: harmless,
     refused: refusedEverywhere.merging([
@@ -117,7 +117,7 @@ extension ParameterTable {
 
   private static let nothingKept = "nothing is kept on this server between requests: send the whole conversation"
 
-  static let responses = ParameterTable(
+  static let responses = RequestMembers(
     sampling.union([
       "model", "input", "instructions", "tools", "tool_choice", "parallel_tool_calls", "text", "reasoning", "include",
       "max_output_tokens", "stop", "top_logprobs", "stream", "stream_options", "truncation", "previous_response_id",
@@ -134,9 +134,9 @@ extension ParameterTable {
     ]) { $1 },
     neutral: neutralEverywhere)
 
-  static let responsesText = ParameterTable(["format"], ignored: ["verbosity"])
+  static let responsesText = RequestMembers(["format"], ignored: ["verbosity"])
 
-  static let messages = ParameterTable(
+  static let messages = RequestMembers(
     sampling.union([
       "model", "messages", "system", "max_tokens", "tools", "tool_choice", "thinking", "stop_sequences", "stream",
       "output_config", "output_format", "chat_template_kwargs",
@@ -152,16 +152,16 @@ extension ParameterTable {
     ]) { $1 },
     neutral: neutralEverywhere)
 
-  static let messagesOutput = ParameterTable(["effort", "format"], ignored: ["task_budget"])
+  static let messagesOutput = RequestMembers(["effort", "format"], ignored: ["task_budget"])
 
-  static let tokenize = ParameterTable(
+  static let tokenize = RequestMembers(
     [
       "model", "prompt", "messages", "add_special_tokens", "add_generation_prompt", "continue_final_message", "tools",
       "chat_template_kwargs", "return_token_strs",
     ],
     ignored: harmless, refused: ["chat_template": "the model's own template is used"])
 
-  static let embedding = ParameterTable(
+  static let embedding = RequestMembers(
     ["model", "input", "encoding_format", "dimensions", "pooling", "normalize", "add_special_tokens"],
     ignored: harmless,
     refused: [
@@ -170,8 +170,8 @@ extension ParameterTable {
       "input_type": "put the model's instruction into 'input'", "embedding_types": "use 'encoding_format'",
     ])
 
-  static let detokenize = ParameterTable(["model", "tokens"], ignored: harmless)
+  static let detokenize = RequestMembers(["model", "tokens"], ignored: harmless)
 
-  static let streamOptions = ParameterTable(
+  static let streamOptions = RequestMembers(
     ["include_usage", "continuous_usage_stats"], ignored: ["include_obfuscation"])
 }

@@ -3,7 +3,7 @@ import Checkpoints
 import EngineAPI
 
 /// How tokens are sampled. Without any of these, the most probable token is taken.
-struct SamplingOptions: ParsableArguments {
+struct CommandSampling: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       """
