@@ -73,8 +73,8 @@ struct BlockMatmulTests {
     }
   }
 
-  /// More columns than a run of blocks has, whose sums wait in the outputs meanwhile, and the numbers of rows from which
-  /// on codes are expanded.
+  /// More columns than a run of blocks has, whose sums wait in the outputs meanwhile, and the numbers of rows from
+  /// which on codes are expanded.
   @Test(arguments: StoredBlocks.held)
   func rowsLongerThanARunOfBlocksGiveTheReferencesBits(format: ck_format) {
     let multiplication = Case(format, outputs: 33, k: 4352, rows: 25, seed: 13)
