@@ -47,7 +47,7 @@ struct BlockMatmulTests {
     }
   }
 
-  /// Lengths of rows: of one block, of fewer columns than a row's block, of more than one run of blocks.
+  /// Lengths of rows: of one block, of fewer columns than a row's block, of many.
   private func lengths(_ format: ck_format) -> [Int] {
     ck_block_columns(format) == 256 ? [256, 512, 768, 2304] : [32, 64, 96, 320, 2080]
   }
@@ -69,6 +69,20 @@ struct BlockMatmulTests {
             #expect(wrong == nil, "isa \(isa.rawValue), k \(k), m \(m), n \(n): row \(wrong ?? -1)")
           }
         }
+      }
+    }
+  }
+
+  /// More columns than a run of blocks has, whose sums wait in the outputs meanwhile, and the numbers of rows from
+  /// which on codes are expanded.
+  @Test(arguments: StoredBlocks.held)
+  func rowsLongerThanARunOfBlocksGiveTheReferencesBits(format: ck_format) {
+    let multiplication = Case(format, outputs: 33, k: 4352, rows: 25, seed: 13)
+    let reference = multiplication.multiply(CK_ISA_REFERENCE, m: 25, n: 33, yStride: 33)
+    for isa in ck_isa.vectors {
+      for m in [1, 7, 24, 25] {
+        let y = multiplication.multiply(isa, firstRow: 25 - m, m: m, n: 33, yStride: 33)
+        #expect(sameBits(y[...], reference[((25 - m) * 33)...]), "isa \(isa.rawValue), m \(m)")
       }
     }
   }

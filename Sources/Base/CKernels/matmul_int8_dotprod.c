@@ -24,6 +24,7 @@ INLINE_OP i16 i16_dot(i16 sum, w64 w, const uint8_t *x) {
 #define MAX_ROWS 4
 #define BLOCK_ROWS 1
 #define BLOCK_PANELS 2
+#define OFTEN_ROWS 0
 #define NATIVE(name) ck_dotprod_int8_##name
 #define KERNELS_NAME ck_int8_rows_dotprod
 #include "matmul_int8_kernel.inc"

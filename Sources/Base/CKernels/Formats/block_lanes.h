@@ -13,7 +13,11 @@
 //   unsigned_row(p), signed_row(p)   sixteen bytes
 //   sums_of_16(x, sums)        sums of each sixteen of the 64 int8 at x
 //   i16_zeros(p, sum)          sixteen bytes times a sum of levels
-//   w64_less_zeros(w, p)       codes of 0 to 15 less the byte of their row at p, at most 31, as i16_dot wants weights
+//   w64_lifts(p)               CK_ZERO_LIFT less the byte of each row at p, at most 31, beside four columns each
+//   w64_add(a, b)              bytes
+
+// What codes with zeros are raised by where these have been taken away: none is less than 0 then, and none above 46.
+#define CK_ZERO_LIFT 31
 #if defined(V16_AVX2)
 #define WIDE_BIAS 0
 INLINE_OP __m256i half_bits(__m256i w, const int right, const int mask) {
@@ -79,13 +83,13 @@ INLINE_OP i16 i16_zeros(const uint8_t *p, int32_t sum) {
   const __m256i times = _mm256_set1_epi32(sum);
   return i16_of(_mm256_madd_epi16(unsigned_half(p), times), _mm256_madd_epi16(unsigned_half(p + 8), times));
 }
-INLINE_OP __m256i half_less_zeros(__m256i w, const uint8_t *p) {
-  const __m256i fours = _mm256_mullo_epi32(unsigned_half(p), _mm256_set1_epi32(0x01010101));
-  return _mm256_sub_epi8(w, fours);
+INLINE_OP w64 w64_lifts(const uint8_t *p) {
+  const __m128i lifts = _mm_sub_epi8(_mm_set1_epi8(CK_ZERO_LIFT), _mm_loadu_si128((const __m128i *)(const void *)p));
+  const __m256i each = _mm256_broadcastsi128_si256(lifts), ones = _mm256_set1_epi32(0x01010101);
+  const __m256i low = _mm256_mullo_epi32(ones, _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+  return i16_of(_mm256_shuffle_epi8(each, low), _mm256_shuffle_epi8(each, _mm256_add_epi8(low, _mm256_set1_epi8(8))));
 }
-INLINE_OP w64 w64_less_zeros(w64 w, const uint8_t *p) {
-  return i16_of(half_less_zeros(w.low, p), half_less_zeros(w.high, p + 8));
-}
+INLINE_OP w64 w64_add(w64 a, w64 b) { return i16_of(_mm256_add_epi8(a.low, b.low), _mm256_add_epi8(a.high, b.high)); }
 #elif defined(V16_AVX512)
 #define WIDE_BIAS 128
 INLINE_OP w64 w64_bits(w64 w, const int right, const int mask) {
@@ -130,10 +134,12 @@ INLINE_OP __m512i zeros_of(const uint8_t *p) { return _mm512_cvtepu8_epi32(_mm_l
 INLINE_OP i16 i16_zeros(const uint8_t *p, int32_t sum) {
   return _mm512_madd_epi16(zeros_of(p), _mm512_set1_epi32(sum));
 }
-INLINE_OP w64 w64_less_zeros(w64 w, const uint8_t *p) {
-  const __m512i fours = _mm512_mullo_epi32(zeros_of(p), _mm512_set1_epi32(0x01010101));
-  return _mm512_xor_si512(_mm512_sub_epi8(w, fours), _mm512_set1_epi8((char)0x80));
+INLINE_OP w64 w64_lifts(const uint8_t *p) {
+  const __m128i lifts = _mm_sub_epi8(_mm_set1_epi8(CK_ZERO_LIFT), _mm_loadu_si128((const __m128i *)(const void *)p));
+  const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(lifts), _mm512_mullo_epi32(lanes, _mm512_set1_epi32(0x01010101)));
 }
+INLINE_OP w64 w64_add(w64 a, w64 b) { return _mm512_add_epi8(a, b); }
 #elif defined(V16_NEON)
 #define WIDE_BIAS 0
 INLINE_OP w64 w64_bits(w64 w, const int right, const int mask) {
@@ -203,12 +209,17 @@ INLINE_OP i16 i16_zeros(const uint8_t *p, int32_t sum) {
   QUARTERS v.q[i] = vmulq_n_s32(vreinterpretq_s32_u32(unsigned_quarter(p + 4 * i)), sum);
   return v;
 }
-INLINE_OP w64 w64_less_zeros(w64 w, const uint8_t *p) {
+INLINE_OP w64 w64_lifts(const uint8_t *p) {
+  w64 w;
   QUARTERS {
     const uint32x4_t fours = vmulq_n_u32(unsigned_quarter(p + 4 * i), 0x01010101);
-    w.q[i] = vsubq_s8(w.q[i], vreinterpretq_s8_u32(fours));
+    w.q[i] = vsubq_s8(vdupq_n_s8(CK_ZERO_LIFT), vreinterpretq_s8_u32(fours));
   }
   return w;
+}
+INLINE_OP w64 w64_add(w64 a, w64 b) {
+  QUARTERS a.q[i] = vaddq_s8(a.q[i], b.q[i]);
+  return a;
 }
 #endif
 
@@ -222,6 +233,9 @@ INLINE_OP bool is_small(ck_format format) {
 
 // What weights have been raised by when i16_dot meets them.
 INLINE_OP int raised_by(ck_format format) { return is_small(format) ? ck_geometries[format].code_bias : WIDE_BIAS; }
+
+// The same where zeros have been taken away.
+INLINE_OP int lifted_by(ck_format format) { return ck_geometries[format].has_zeros ? CK_ZERO_LIFT : raised_by(format); }
 
 // Where the zeros are of part `part` of the block whose record is at `record`.
 INLINE_OP const uint8_t *zeros_of_part(ck_format format, const uint8_t *record, size_t part) {
