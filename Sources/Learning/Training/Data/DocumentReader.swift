@@ -94,7 +94,7 @@ struct DocumentReader {
   /// Whether a line of text is a document in JSON: its braces and names would be learnt.
   private func isDocument(_ line: ArraySlice<UInt8>) -> Bool {
     let value = try? JSONValue(
-      parsing: line, limits: JSONLimits(byteCount: LineReader.lineLimit + (1 << 20), depth: 64))
+      parsing: line, limits: JSONLimits(byteCount: FileLines.lineLimit + (1 << 20), depth: 64))
     return ["messages", "text", "token_ids", "completion"].contains { value?.object?[$0] != nil }
   }
 
