@@ -59,7 +59,8 @@ struct HybridPredictionTests {
       SpeculatedLayout(mode: $0, draftTokens: 4, ranks: ranks, batchTokens: $1)
     }
     if ranks > 1 {
-      for movesExperts in family == "qwen3_5" ? [false] : [false, true] {
+      // One has no experts, and those of the other's module have a format of their own: only alike ones change places.
+      for movesExperts in family == "qwen3_5_moe" ? [false, true] : [false] {
         var layout = layouts[0]
         (layout.sharing, layout.movesExperts) = (.sliced, movesExperts)
         layouts.append(layout)
