@@ -79,8 +79,8 @@ def bars(recipe):
     def ratio(a, b):
         return a / b if a is not None and b else None
 
-    def tokens(model):
-        result = recipe.result(model, "-sampled")
+    def tokens(model, suffix):
+        result = recipe.result(model, suffix)
         return result["tokens"] / result["n"] if result and result["n"] else None
 
     def wrong(model, part):
@@ -98,8 +98,9 @@ def bars(recipe):
         bar("base, greedy", "≤ 12 %", accuracy(base), percent, lambda v: v <= 0.12)
         bar("after reinforcement, greedy, lower end", "≥ 92 %", low("grpo"), percent, lambda v: v >= 0.92)
         bar("after reinforcement, sampled", "≥ 88 %", accuracy("grpo", "-sampled"), percent, lambda v: v >= 0.88)
-        bar("tokens of an answer, after over before", "≥ 4", ratio(tokens("grpo"), tokens(base)), "{:.1f}".format,
-            lambda v: v >= 4)
+        for suffix, words in (("", "greedy"), ("-sampled", "sampled")):
+            bar(f"tokens of an answer, {words}, after over before", "≥ 4",
+                ratio(tokens("grpo", suffix), tokens(base, suffix)), "{:.1f}".format, lambda v: v >= 4)
         teacher = accuracy("sft")
         bar("teacher, greedy", "≥ 96 %", teacher, percent, lambda v: v >= 0.96)
         bar("student, taught", "≥ 96 %, and its teacher − 1", accuracy("student-taught"), percent,
