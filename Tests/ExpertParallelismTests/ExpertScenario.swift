@@ -48,8 +48,8 @@ struct RankTokens: Sendable {
 /// Runs the same steps through each implementation of the expert layer.
 struct ExpertScenario: Sendable {
   /// `shared` is distributed through shared memory, of which there is less than the larger messages need; `rounded`
-  /// has sums come back in bf16; `relayed` has several hosts of several ranks, and room to relay steps of so many tokens
-  /// of a rank.
+  /// has sums come back in bf16; `relayed` has several hosts of several ranks, and room to relay steps of so many
+  /// tokens of a rank.
   enum Implementation: Sendable, Equatable {
     case distributed, shared, reference, rounded
     case relayed(ranksPerHost: Int, room: Int)

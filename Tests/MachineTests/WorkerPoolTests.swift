@@ -82,8 +82,8 @@ struct WorkerPoolTests {
       ContinuousClock().measure { for _ in 0..<100 { pool.run { worker in slots[worker] += 1 } } }
     }
     #expect(slots[0] == 10_000 && slots[1] == 10_000)
-    // About 1 µs each on cores of their own; the bound is for cores shared with other programs, and the best of many for
-    // machines that stand still meanwhile.
+    // About 1 µs each on cores of their own; the bound is for cores shared with other programs, and the best of many
+    // for machines that stand still meanwhile.
     #expect(try #require(times.min()) < .seconds(1))
   }
 
