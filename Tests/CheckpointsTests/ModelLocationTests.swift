@@ -45,6 +45,9 @@ struct ModelLocationTests {
     make("\(hub)/models--org--a--b/snapshots/1")
     let told = message(cache)
     #expect(told.contains("2 models, such as \"org/a--b\"; give one of its folders"), "\(told)")
+    // A folder that is a model's itself goes before.
+    folder.write("x", as: "cache/model.gguf")
+    #expect(try resolve(cache) == cache)
     folder.write("{}", as: "cache/config.json")
     #expect(try resolve(cache) == cache)
   }

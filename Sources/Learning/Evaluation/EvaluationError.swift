@@ -21,8 +21,8 @@ package enum EvaluationError: Error, Equatable, CustomStringConvertible {
     switch self {
     case .noTask(let name, let shipped):
       """
-      there is no folder \(name.isEmpty ? "\"\"" : name.shortened()), and no task of that name; give a folder with task.json, or one of \
-      \(shipped.joined(separator: ", "))
+      there is no folder \(name.isEmpty ? "\"\"" : name.shortened()), and no task of that name; give a folder with \
+      task.json, or one of \(shipped.joined(separator: ", "))
       """
     case .noFolder(let path):
       "\(path.shortened(to: 600)) is no folder; a task is a folder with task.json and the items that it names"

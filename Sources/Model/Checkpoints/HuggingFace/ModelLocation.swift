@@ -65,7 +65,7 @@ package enum ModelLocation {
   /// The folder of the only model in a cache; nil for folders that are no cache, and throws where it has several.
   /// `name` may be the folder that `HF_HOME` names, too.
   private static func onlyModel(ofCache name: String) throws(CheckpointError) -> String? {
-    guard !exists(name + "/config.json") else { return nil }
+    guard !exists(name + "/config.json"), !GGUFShards.recognises(name) else { return nil }
     for cache in [name, name + "/hub"] {
       let models = folders(in: cache).filter { $0.hasPrefix("models--") }.sorted()
       if models.count > 1 { throw .severalModels(folder: cache, models: models.map(hubName)) }
