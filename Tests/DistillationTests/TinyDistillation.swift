@@ -8,7 +8,7 @@ import TestSupport
 import Training
 
 @testable import Distillation
-@testable import Pretraining
+@testable import DistributedTraining
 
 /// A golden's model that learns for a few steps from another's what follows made-up tokens, on ranks that are threads
 /// of this process.

@@ -1,10 +1,10 @@
+import DistributedTraining
 import Evaluation
 import Fabric
 import JSON
 import ModelRuntime
 import ModelText
 import MoEModel
-import Pretraining
 import Rewards
 import Training
 

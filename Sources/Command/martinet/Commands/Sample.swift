@@ -1,12 +1,12 @@
 import ArgumentParser
 import Checkpoints
+import DistributedTraining
 import Evaluation
 import Fabric
 import Inference
 import JSON
 import Machine
 import ModelText
-import Pretraining
 import Reinforcement
 import Rewards
 import Training

@@ -1,6 +1,6 @@
+import DistributedTraining
 import JSON
 import MoEModel
-import Pretraining
 import Reports
 import Training
 

@@ -1,13 +1,13 @@
+import DistributedTraining
 import JSON
 import MoEModel
-import Pretraining
 import Reports
 import Telemetry
 
 extension TrainingReport {
   /// Of a training that is about to begin.
   init(
-    _ description: DecoderDescription, name: String, settings: PretrainingSettings, files: [(String, JSONValue)],
+    _ description: DecoderDescription, name: String, settings: TrainingSettings, files: [(String, JSONValue)],
     instructionSet: String, peak: Double
   ) {
     var subject = RunSubject()

@@ -1,6 +1,6 @@
+import DistributedTraining
 import Glibc
 import MoEModel
-import Pretraining
 import Reports
 
 /// The table that a training fills: a line for every so many steps, and on a terminal one more below it that is written

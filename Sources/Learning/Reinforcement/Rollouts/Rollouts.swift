@@ -1,9 +1,9 @@
+import DistributedTraining
 import EngineAPI
 import Fabric
 import Inference
 import ModelRuntime
 import MoEModel
-import Pretraining
 
 /// Draws completions with the model in training: the engine that serves, in the same memory, so that a token's
 /// log-probability has the bits that the training computes. Weights change between draws, and what the cache held is
