@@ -81,7 +81,9 @@ final class MixtureBackward: FeedForwardBackward {
     let (stream, rows) = (parts.stream, parts.rowCount)
     let flight = try dispatcher.dispatch(Rows(stream.start, stride: stream.stride), count: rows, choices, layer: layer)
     try experts.experts.forward(flight)
-    try dispatcher.combine(flight, into: returnedRows.view(rows: rows).start)
+    let returned = returnedRows.view(rows: rows).start
+    try dispatcher.combine(flight, into: returned)
+    try dispatcher.complete(flight, returned)
     dispatcher.release(flight)
   }
 

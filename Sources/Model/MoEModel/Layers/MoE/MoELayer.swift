@@ -50,11 +50,12 @@ final class MoELayer: FeedForwardLayer {
     try experts.forward(flight)
     if rows > 0, joins, let shared { finish(shared, rows: rows) }
     if let following { following.gatherer.next = following.next }
-    try dispatcher.combine(flight, into: stream.update.start) {
-      if rows > 0, joins, let outer = shared?.outer {
-        compute.pool.run { worker in addShared(to: stream.update, columns: outer.own, worker: worker) }
-      }
+    try dispatcher.combine(flight, into: stream.update.start)
+    // Travels with the experts' sums, as one number.
+    if rows > 0, joins, let outer = shared?.outer {
+      compute.pool.run { worker in addShared(to: stream.update, columns: outer.own, worker: worker) }
     }
+    try dispatcher.complete(flight, stream.update.start)
     dispatcher.release(flight)
     if rows > 0 { addUp(stream, addsShared: !joins && shared != nil) }
   }
