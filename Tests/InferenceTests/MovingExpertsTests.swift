@@ -32,7 +32,7 @@ struct MovingExpertsTests {
 
   /// What came of requests: tokens with their log-probabilities, of those that were cancelled the first.
   private struct Outcome {
-    var drawn: [[DrawnToken]] = []
+    var drawn: [[SampledToken]] = []
     var preempted = 0
     var cached = 0
     var placements = 0
@@ -96,7 +96,7 @@ struct MovingExpertsTests {
       }
       let loop = session.makeLoop()
       let ids = try requests(setting.model).map { try loop.submit($0) }
-      var (outcome, drawn, gone) = (Outcome(), [SequenceID: [DrawnToken]](), Set<SequenceID>())
+      var (outcome, drawn, gone) = (Outcome(), [SequenceID: [SampledToken]](), Set<SequenceID>())
       var (steps, seed) = (0, UInt64(1))
       while loop.hasWork {
         for event in try loop.step() {

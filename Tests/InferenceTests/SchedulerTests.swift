@@ -32,11 +32,11 @@ struct SchedulerTests {
     scheduler.submit(generate(2, 5), id: SequenceID(0))
     scheduler.submit(generate(100, 5), id: SequenceID(1))
     #expect(scheduler.plan().items.map(\.count) == [2, 2])
-    #expect(scheduler.drew(9, for: SequenceID(0)) == nil)
+    #expect(scheduler.append(9, for: SequenceID(0)) == nil)
     for _ in 0..<4 {
       let items = scheduler.plan().items
       #expect(items.map(\.id.value) == [0, 1] && items.map(\.count) == [1, 3])
-      _ = scheduler.drew(9, for: SequenceID(0))
+      _ = scheduler.append(9, for: SequenceID(0))
     }
     #expect(scheduler.plan().items.map(\.count) == [4], "the first has ended")
   }
@@ -50,7 +50,7 @@ struct SchedulerTests {
     for _ in 0..<20 where scheduler.hasWork {
       for item in scheduler.plan().items where item.outputs == .last {
         order.append(item.id.value)
-        _ = scheduler.drew(9, for: item.id)
+        _ = scheduler.append(9, for: item.id)
       }
     }
     #expect(order == [0, 1, 2])
@@ -69,10 +69,10 @@ struct SchedulerTests {
     scheduler.submit(generate(1, 2, stop: [7]), id: SequenceID(0))
     scheduler.submit(generate(1, 2, stop: [7]), id: SequenceID(1))
     _ = scheduler.plan()
-    #expect(scheduler.drew(7, for: SequenceID(0)) == .stop)
-    #expect(scheduler.drew(8, for: SequenceID(1)) == nil)
+    #expect(scheduler.append(7, for: SequenceID(0)) == .stop)
+    #expect(scheduler.append(8, for: SequenceID(1)) == nil)
     #expect(scheduler.plan().releases == [SequenceID(0)])
-    #expect(scheduler.drew(8, for: SequenceID(1)) == .length)
+    #expect(scheduler.append(8, for: SequenceID(1)) == .length)
     #expect(!scheduler.hasWork)
   }
 

@@ -83,7 +83,7 @@ final class EngineAnswers {
   }
 
   /// True once a stop string was met.
-  private func take(_ token: DrawnToken, _ finish: FinishReason?, _ part: Int) -> Bool {
+  private func take(_ token: SampledToken, _ finish: FinishReason?, _ part: Int) -> Bool {
     // Out of the dictionary while it grows, so that nothing is copied.
     guard var text = written.removeValue(forKey: part) else { return true }
     defer { written[part] = text }

@@ -11,7 +11,7 @@ extension GenerationRequest {
     self.init(
       prompt: request.prompt,
       task: .generate(maxNewTokens: request.maxNewTokens, sampling: request.sampling, stopTokens: request.stopTokens))
-    drawn = request.drawn
+    sampled = request.sampled
     details = request.details
     logitBias = request.logitBias
     self.constraint = constraint

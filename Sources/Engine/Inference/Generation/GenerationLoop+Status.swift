@@ -21,7 +21,7 @@ extension GenerationLoop {
     let counts = scheduler.counts
     (status.requestsFinished, status.preemptions) = (counts.finished, counts.preempted)
     (status.promptTokens, status.cachedTokens, status.generatedTokens) = (
-      counts.promptTokens, counts.cachedTokens, counts.drawn
+      counts.promptTokens, counts.cachedTokens, counts.sampled
     )
     (status.prefillSteps, status.decodeSteps) = (statistics.prefill.steps, statistics.decode.steps)
     (status.prefillSeconds, status.decodeSeconds) = (

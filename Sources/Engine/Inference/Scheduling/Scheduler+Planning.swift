@@ -26,7 +26,7 @@ extension Scheduler {
     return continued
   }
 
-  /// What continued sequences may draw, where something restricts it.
+  /// What tokens may continue sequences, where something restricts it.
   func mask(_ continued: [Int], _ plan: inout StepPlan) {
     for (item, i) in continued.enumerated() {
       guard let allowed = running[i].request.constraint?.allowed else { continue }

@@ -26,7 +26,7 @@ struct Scheduler {
     /// Tokens of prompts admitted, and those of them that were in the cache.
     var promptTokens = 0
     var cachedTokens = 0
-    var drawn = 0
+    var sampled = 0
   }
 
   init(limits: SchedulerLimits, rankCount: Int) {
@@ -94,14 +94,16 @@ struct Scheduler {
     for rank in pools.indices { pools[rank].forget() }
   }
 
-  /// Takes note of a drawn token; the reason to finish, if there is one.
-  mutating func drew(_ token: Int32, for id: SequenceID) -> FinishReason? {
+  /// Takes note of a sampled token; the reason to finish, if there is one. `accepting`: so many drafts of the sequence
+  /// were right, the token and what follows it: they are in the cache already.
+  mutating func append(_ token: Int32, for id: SequenceID, accepting drafts: Int = 0) -> FinishReason? {
     guard let i = running.firstIndex(where: { $0.id == id }),
       case .generate(let limit, _, let stopTokens) = running[i].request.task
     else { return .stop }
+    running[i].fed += drafts
     running[i].generated += 1
     running[i].tokens.append(token)
-    counts.drawn += 1
+    counts.sampled += 1
     var finish: FinishReason? = stopTokens.contains(token) ? .stop : running[i].generated >= limit ? .length : nil
     if let constraint = running[i].request.constraint, finish != .stop, constraint.advance(token) == .complete {
       finish = .stop
@@ -110,14 +112,7 @@ struct Scheduler {
     return finish
   }
 
-  /// Takes note that so many of a sequence's drafts were right: they are in the cache already. To be called before
-  /// `drew`.
-  mutating func accepted(_ count: Int, for id: SequenceID) {
-    guard count > 0, let i = running.firstIndex(where: { $0.id == id }) else { return }
-    running[i].fed += count
-  }
-
-  /// Takes note of what the prediction module guesses after the last token drawn; nil where it was not asked.
+  /// Takes note of what the prediction module guesses after the last token sampled; nil where it was not asked.
   mutating func predicted(_ token: Int32?, for id: SequenceID) {
     guard let i = running.firstIndex(where: { $0.id == id }) else { return }
     running[i].prediction = token

@@ -2,16 +2,16 @@ import Bytes
 import EngineAPI
 import Fabric
 
-/// What one rank found in one step: for each of its items in the plan's order, a drawn token or scores.
+/// What one rank found in one step: for each of its items in the plan's order, a sampled token or scores.
 struct StepOutcome {
   enum Result {
-    case token(DrawnToken)
-    /// Drafts that were right, and the token that was drawn after them; of an item with drafts.
-    case run([DrawnToken])
+    case token(SampledToken)
+    /// Drafts that were right, and the token that was sampled after them; of an item with drafts.
+    case run([SampledToken])
     case scored(ScoredChunk)
     /// Its pooled hidden states.
     case embedding([Float])
-    /// Its tokens cannot be drawn or scored, for this reason; others go on.
+    /// Its tokens cannot be sampled or scored, for this reason; others go on.
     case failed(String)
     /// A chunk of a prompt that wanted no logits.
     case nothing
@@ -30,7 +30,7 @@ struct StepOutcome {
   /// Distinct experts this rank ran, summed over layers.
   var expertsVisited = 0
   var results: [Result] = []
-  /// Where the prediction module ran: for each item its guess of the token after the last one drawn, or -1 for none;
+  /// Where the prediction module ran: for each item its guess of the token after the last one sampled, or -1 for none;
   /// else empty.
   var predictions: [Int32] = []
 
@@ -79,17 +79,17 @@ struct StepOutcome {
     for prediction in predictions { writer.write(prediction) }
   }
 
-  private static func write(_ token: DrawnToken, to writer: inout ByteWriter) {
+  private static func write(_ token: SampledToken, to writer: inout ByteWriter) {
     writer.write(UInt8(token.isBare ? 1 : 4))
     writer.write(token.token)
     if !token.isBare { token.write(to: &writer) }
   }
 
   /// A token of which `kind` says whether more is told.
-  private static func token(_ kind: UInt8, from reader: inout ByteReader) throws(TruncatedMessage) -> DrawnToken {
+  private static func token(_ kind: UInt8, from reader: inout ByteReader) throws(TruncatedMessage) -> SampledToken {
     switch kind {
-    case 1: DrawnToken(try reader.read())
-    case 4: try DrawnToken(from: &reader)
+    case 1: SampledToken(try reader.read())
+    case 4: try SampledToken(from: &reader)
     default: throw TruncatedMessage()
     }
   }
@@ -121,7 +121,7 @@ struct StepOutcome {
         case 3: results.append(.failed(try reader.readText()))
         case 5: results.append(.embedding(try reader.readRaw(count: try reader.readCount(width: 4))))
         case 6:
-          var tokens: [DrawnToken] = []
+          var tokens: [SampledToken] = []
           for _ in 0..<(try reader.readCount(width: 5)) {
             tokens.append(try Self.token(try reader.read(), from: &reader))
           }

@@ -83,7 +83,7 @@ package final class Rollouts {
       var asked = GenerationRequest(
         prompt: request.prompt,
         task: .generate(maxNewTokens: request.maxNewTokens, sampling: sampling, stopTokens: stopTokens))
-      asked.drawn = completions[i].tokens
+      asked.sampled = completions[i].tokens
       asked.details = TokenDetails(topLogprobs: 0)
       do throws(InferenceError) { places[try loop.submit(asked, index: i)] = i } catch {
         throw ReinforcementError.failedRollout(line: name(i), reason: "\(error)")

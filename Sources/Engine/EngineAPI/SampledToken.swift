@@ -5,7 +5,7 @@ package struct Candidate: Sendable, Equatable {
   package init(token: Int32, logprob: Float) { (self.token, self.logprob) = (token, logprob) }
 }
 
-/// What is to be told of each token that is drawn.
+/// What is to be told of each token that is sampled.
 package struct TokenDetails: Sendable, Equatable {
   /// Most log-probabilities to be told with a token.
   package static let topLogprobsLimit = 1000
@@ -22,12 +22,12 @@ package struct TokenDetails: Sendable, Equatable {
   }
 }
 
-/// A token that was drawn, with what is told of it.
+/// A token that was sampled, with what is told of it.
 ///
 /// Something more to tell is a property here and its line in `visit`; whoever computes it, and the form that the APIs
 /// give it (`TokenLogprob`), are the two other places that know it. Messages between ranks and lines to the supervisor
 /// follow `visit`.
-package struct DrawnToken: Sendable, Equatable {
+package struct SampledToken: Sendable, Equatable {
   package var token: Int32
   /// Log-probability before temperature, penalties, bias and grammar; nil unless asked for.
   package var logprob: Float?
@@ -39,7 +39,7 @@ package struct DrawnToken: Sendable, Equatable {
   }
 
   /// Nothing is told but the token itself.
-  package var isBare: Bool { self == DrawnToken(token) }
+  package var isBare: Bool { self == SampledToken(token) }
 
   /// Everything but the token itself, in the order of messages. Inlinable, so that it is specialised for each visitor.
   @inlinable
