@@ -146,7 +146,7 @@ struct ExpertScenario: Sendable {
   }
 }
 
-/// An account for one rank of a tiny mixture.
+/// An account for one rank of a tiny MoE model.
 func telemetry(_ model: TinyMixture, _ placement: ExpertPlacement) -> RankTelemetry {
   RankTelemetry(
     layerCount: TinyMixture.layerCount, expertCount: model.mixture.expertCount, rankCount: placement.rankCount)

@@ -6,7 +6,7 @@ import MoEModel
 import Tensors
 import TestSupport
 
-/// Random weights of a small model of mixture layers, written as a checkpoint and loaded from it.
+/// Random weights of a small model of MoE layers, written as a checkpoint and loaded from it.
 ///
 /// Sizes are no multiples of a panel or a vector, so that edges are covered.
 struct TinyMixture: Sendable {

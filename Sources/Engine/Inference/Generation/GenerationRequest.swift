@@ -134,7 +134,7 @@ package struct ScoredChunk: Sendable {
   package var top: [[Candidate]]
   /// `[count, vocabulary]`; empty unless asked for.
   package var logits: [Float]
-  /// By mixture layer: expert ids and weights `[count, topK]`; empty unless asked for.
+  /// By MoE layer: expert ids and weights `[count, topK]`; empty unless asked for.
   package var routing: [RoutedLayer]
 
   package struct RoutedLayer: Sendable {

@@ -13,7 +13,7 @@ struct RankPoint {
   var expertShare: Double
   /// Tokens of a step that it computes: those of all sequences, where ranks share out all matrices.
   var rows: Double
-  /// Of a mixture layer, or of an exchange of slices: rows that leave, and that come.
+  /// Of an MoE layer, or of an exchange of slices: rows that leave, and that come.
   var sent: Double
   var arrived: Double
   /// By phase, without waiting for late ranks: of a layer that has the phase, or of a step.

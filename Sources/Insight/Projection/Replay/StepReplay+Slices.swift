@@ -8,7 +8,7 @@ extension StepReplay {
   /// Of a message between ranks, before its rows.
   private static let headerBytes = 64.0
 
-  /// One step of so many rows; `layers` stand for all mixture layers.
+  /// One step of so many rows; `layers` stand for all MoE layers.
   func slicedStep(_ layers: [LayerTraffic], _ kind: StepKind, rows count: Int) -> Outcome {
     let (work, size, rows) = (compute.work, layout.rankCount, Double(count))
     let (mixtures, modules) = (Double(work.mixtureLayers), Double(work.modules))

@@ -58,7 +58,7 @@ package struct StepReplay: Sendable {
     return 2 * hidden * hidden / attention * compute.attention.seconds(memory: share, arithmetic: rows * share)
   }
 
-  /// One step; `layers` stand for all mixture layers.
+  /// One step; `layers` stand for all MoE layers.
   private func step(_ layers: [LayerTraffic], homes: [Int]) -> Outcome {
     let size = layout.rankCount
     var rows = Array(repeating: 0.0, count: size)

@@ -3,7 +3,7 @@ import Kernels
 import MoEModel
 import Tensors
 
-/// Of a mixture of experts, at its tokens' home. The gradient by a token's output goes to the experts it chose and
+/// Of an MoE layer, at its tokens' home. The gradient by a token's output goes to the experts it chose and
 /// comes back as that by its input, along the same tree, with the gradients by the weights of its choices beside it.
 final class MixtureBackward: FeedForwardBackward {
   private let layer: Int

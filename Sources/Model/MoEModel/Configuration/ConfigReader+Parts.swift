@@ -47,7 +47,7 @@ extension ConfigReader {
       router: router, expertHasBias: false, sharedIntermediateSize: sharedIntermediate, sharedIsGated: sharedIsGated)
   }
 
-  /// Qwen's rule: a layer is a mixture unless listed in `mlp_only_layers` or skipped by `decoder_sparse_step`.
+  /// Qwen's rule: a layer is one of experts unless listed in `mlp_only_layers` or skipped by `decoder_sparse_step`.
   func sparseStepLayers(_ attention: GroupedAttention, window: (Int) -> Int?) throws -> [LayerDescription] {
     let count = try layerCount()
     let step = try int("decoder_sparse_step", in: 1...4096)

@@ -2,7 +2,7 @@ import Checkpoints
 
 /// Settings of models with shared experts, and with a sigmoid router: DeepSeek and its kin.
 extension ConfigReader {
-  /// The mixture of DeepSeek and its kin: shared experts side by side make one wider expert. `sharedKeys`: what their
+  /// The experts of DeepSeek and its kin: shared experts side by side make one wider expert. `sharedKeys`: what their
   /// number is called.
   func sharedExpertMixture(
     router: RouterDescription, sharedKeys: ConfigKeys = "n_shared_experts"

@@ -83,7 +83,7 @@ package struct DecoderDescription: Sendable {
   package func layer(_ index: Int) -> LayerDescription {
     index < layers.count ? layers[index] : predictionLayer ?? layers[layers.count - 1]
   }
-  /// Those of them that are mixtures.
+  /// Those of them that are MoE layers.
   package var mixtureLayers: [Int] {
     let layers = runLayers
     return layers.indices.filter { layers[$0].isMixture }
@@ -248,7 +248,7 @@ package enum Activation: Sendable, Equatable {
   case limitedSwiGLU(limit: Float)
 }
 
-/// The mixture-of-experts layers: all alike.
+/// The MoE layers: all alike.
 package struct MixtureDescription: Sendable {
   package var expertCount: Int
   package var topK: Int

@@ -108,7 +108,7 @@ package struct PredictionTape {
   package let hidden: MatrixView<Float>
 }
 
-/// Of a mixture of experts, at home; what its experts saw is theirs (`ExpertTape`).
+/// Of an MoE layer, at home; what its experts saw is theirs (`ExpertTape`).
 package struct MixtureTape {
   /// The router's, `[rows, experts]`, and what it chose.
   package let logits: MatrixView<Float>

@@ -27,7 +27,7 @@ package final class ExpertBank: RoutedExperts {
   /// By layer, what the last batch left behind: one for all layers where those of one are kept; empty where nothing is.
   private let tapes: [ExpertTape]
 
-  /// `weights` of a model with a mixture. Where activations are kept each layer's visits come in one batch, which
+  /// `weights` of a model with MoE layers. Where activations are kept each layer's visits come in one batch, which
   /// leaves its tape behind; rows must be fp32 or bf16.
   package init(
     _ description: DecoderDescription, mixture: MixtureDescription, weights: ModelWeights, compute: Compute,

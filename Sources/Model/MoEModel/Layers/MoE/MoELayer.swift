@@ -2,7 +2,7 @@ import Kernels
 import Telemetry
 import Tensors
 
-/// A mixture of experts: each token visits the experts its router chooses, and the shared expert if there is one.
+/// An MoE layer: each token visits the experts its router chooses, and the shared expert if there is one.
 final class MoELayer: FeedForwardLayer {
   private let index: Int
   private let reading: StreamReading
