@@ -28,8 +28,8 @@ struct AccountTests {
         _ = try settings.step(number, trainer, rate: 1e-3)
         return trainer.stepTime
       }
-      _ = try trainer.score(sequenceCount: 4) {
-        settings.read($0, vocabulary: trainer.model.description.vocabularySize, into: $1)
+      _ = try trainer.score(leafCount: 4, rows: { _ in settings.length }) {
+        settings.read($0, vocabulary: trainer.model.description.vocabularySize, into: &$1)
       }
       let account = RankAccount(trainer.telemetry)
       var times = trainer.clock.times

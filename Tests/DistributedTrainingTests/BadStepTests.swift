@@ -90,9 +90,9 @@ struct BadStepTests {
       }
       _ = try kept.step(1, trainer, rate: 3e-3)
       let before = numbers()
-      let result = try trainer.step(
-        2, sequenceCount: kept.sequences, settings: kept.settings(3e-3), accepted: { _ in false },
-        sequence: { kept.read($0, vocabulary: 90, into: $1) })
+      let result = try kept.step(
+        2, trainer, kept.settings(3e-3), accepted: { _ in false },
+        leaf: { kept.read($0, vocabulary: 90, into: &$1) })
       #expect(result.fault == nil && numbers() == before)
       _ = try kept.step(3, trainer, rate: 3e-3)
       #expect(numbers() != before)

@@ -85,9 +85,8 @@ struct GradientTests {
       var settings = StepSettings(learningRate: 0)
       settings.clip = nil
       settings.predictionLoss = 0.3
-      let result = try trainer.step(1, sequenceCount: 2, settings: settings) { sequence, buffer in
-        for j in buffer.indices { buffer[j] = Int32((7 * sequence + 11 * j + j * j) % vocabulary) }
-        return kept.length
+      let result = try kept.step(1, trainer, settings) { sequence, rows in
+        rows.append((0...kept.length).map { j in Int32((7 * sequence + 11 * j + j * j) % vocabulary) })
       }
       let loss = try #require(expected["loss"]?.double)
       #expect(abs(result.loss - loss) < 1e-4 * loss, "\(result.loss), \(loss)")

@@ -122,8 +122,8 @@ struct RankTests {
     let losses = try LocalFabric.run(size: 2) { communicator in
       let trainer = try training.trainer(communicator)
       return try (1...30).map { number in
-        try trainer.step(number, sequenceCount: training.sequences, settings: training.settings(1e-2)) {
-          training.read($0, vocabulary: trainer.model.description.vocabularySize, into: $1)
+        try training.step(number, trainer, training.settings(1e-2)) {
+          training.read($0, vocabulary: trainer.model.description.vocabularySize, into: &$1)
         }.loss
       }
     }

@@ -1,3 +1,4 @@
+import Backpropagation
 import Checkpoints
 import Fabric
 import Foundation
@@ -46,7 +47,8 @@ struct TinyTraining: Sendable {
       holding: products == .bfloat16 ? .bf16 : .auto, predicting: predicts, on: communicator)
     let loaded = try LoadedModel(opened, runtime: runtime, options: LoadOptions(), onEvent: { _ in })
     let trainer = try Trainer(
-      loaded, runtime: runtime, optimizer: optimizer, sequenceLength: length, mostSequences: sequences, rounds: rounds,
+      loaded, runtime: runtime, optimizer: optimizer, sequenceLength: length, mostSequences: sequences,
+      capacity: StepCapacity(leaves: sequences, length: length, ranks: communicator.size), rounds: rounds,
       recomputes: recomputes)
     let reader = try ParameterReader(description, checkpoint: source)
     try trainer.model.fill([.master]) { _, spec, first, buffer in
@@ -84,10 +86,10 @@ struct TinyTraining: Sendable {
   }
 
   /// Sequence `number` of all that there are; the last tokens of some are not predicted.
-  func read(_ number: Int, vocabulary: Int, into buffer: UnsafeMutableBufferPointer<Int32>) -> Int {
+  func read(_ number: Int, vocabulary: Int, into rows: inout LeafRows) {
     var random = SeededGenerator(UInt64(number + 1))
-    for i in buffer.indices { buffer[i] = Int32.random(in: 0..<Int32(vocabulary), using: &random) }
-    return number % 3 == 1 ? length / 2 : length
+    let tokens = (0...length).map { _ in Int32.random(in: 0..<Int32(vocabulary), using: &random) }
+    rows.append(tokens, predicted: number % 3 == 1 ? length / 2 : length)
   }
 
   func settings(_ rate: Double) -> StepSettings {
@@ -100,8 +102,20 @@ struct TinyTraining: Sendable {
 
   /// One step of a training, of sequences that no other step has.
   func step(_ number: Int, _ trainer: Trainer, rate: Double) throws -> StepResult {
-    try trainer.step(number, sequenceCount: sequences, settings: settings(rate)) {
-      read((number - 1) * sequences + $0, vocabulary: trainer.model.description.vocabularySize, into: $1)
+    try step(number, trainer, settings(rate)) {
+      read((number - 1) * sequences + $0, vocabulary: trainer.model.description.vocabularySize, into: &$1)
+    }
+  }
+
+  /// One step of leaves of one sequence each.
+  func step(
+    _ number: Int, _ trainer: Trainer, _ settings: StepSettings, accepted: (StepResult) -> Bool = { $0.fault == nil },
+    leaf: (_ number: Int, _ rows: inout LeafRows) throws -> Void
+  ) throws -> StepResult {
+    try trainer.timed {
+      try trainer.update(
+        number, rowsByLeaf: Array(repeating: length, count: sequences),
+        loss: CrossEntropyLoss(zLoss: settings.headZLoss), settings: settings, accepted: accepted, leaf: leaf)
     }
   }
 }

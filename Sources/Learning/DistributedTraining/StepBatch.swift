@@ -11,6 +11,12 @@ package struct StepCapacity: Sendable {
   package var sequences: Int
 
   package init(rows: Int, sequences: Int) { (self.rows, self.sequences) = (rows, sequences) }
+
+  /// Of `leaves` of one sequence of `length` rows each, which ranks share out.
+  package init(leaves: Int, length: Int, ranks: Int) {
+    let own = (leaves + ranks - 1) / ranks
+    self.init(rows: own * length, sequences: own)
+  }
 }
 
 /// One rank's leaves of a step, ready for the decoder: each sequence a run of rows with cache blocks and a recurrent

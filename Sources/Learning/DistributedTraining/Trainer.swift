@@ -20,7 +20,6 @@ package final class Trainer {
   let description: DecoderDescription
   let communicator: any Communicator
   private let compute: GradientCompute
-  private let sequenceLength: Int
   private let mostSequences: Int
   let decoder: Decoder
   private let dispatchers: [ClusterDispatcher]
@@ -38,21 +37,10 @@ package final class Trainer {
   /// The least that steps had to send in reductions.
   private(set) var traffic = TrainingTraffic()
 
-  /// For steps of at most `mostSequences` leaves of one sequence of `sequenceLength` rows, over all ranks.
-  package convenience init(
-    _ loaded: LoadedModel, runtime: ClusterRuntime, optimizer: OptimizerKind, sequenceLength: Int, mostSequences: Int,
-    rounds: Bool = true, recomputes: Bool = false
-  ) throws {
-    let size = runtime.communicator.size
-    let own = (mostSequences + size - 1) / size
-    try self.init(
-      loaded, runtime: runtime, optimizer: optimizer, sequenceLength: sequenceLength, mostSequences: mostSequences,
-      capacity: StepCapacity(rows: own * sequenceLength, sequences: own), rounds: rounds, recomputes: recomputes)
-  }
-
   /// `loaded` is the model in bf16, or in fp32 where nothing `rounds`; where its rows are bf16, so are the operands of
-  /// the backward pass's products. `sequenceLength`, `mostSequences`: of what is scored at a time, over all ranks.
-  /// `capacity`: of a rank in a step. With `recomputes` only layers' inputs are kept for the backward pass.
+  /// the backward pass's products. `sequenceLength`: the most rows of a sequence; `mostSequences`: leaves that are
+  /// scored at a time, over all ranks; `capacity`: of a rank in a step. With `recomputes` only layers' inputs are kept
+  /// for the backward pass.
   package init(
     _ loaded: LoadedModel, runtime: ClusterRuntime, optimizer: OptimizerKind, sequenceLength: Int, mostSequences: Int,
     capacity: StepCapacity, rounds: Bool, recomputes: Bool
@@ -62,7 +50,7 @@ package final class Trainer {
     let compute = GradientCompute(
       runtime.compute, precision: loaded.weights.rowFormat == .bfloat16 ? .bfloat16 : .float32)
     (self.description, self.communicator, self.compute) = (description, communicator, compute)
-    (self.sequenceLength, self.mostSequences) = (sequenceLength, mostSequences)
+    self.mostSequences = mostSequences
     muonScratches = (0..<runtime.compute.workerCount).map { _ in MuonScratch() }
     let (placement, telemetry) = (loaded.placement, loaded.telemetry)
     self.telemetry = telemetry
@@ -126,39 +114,11 @@ package final class Trainer {
     (count * rank / rankCount)..<(count * (rank + 1) / rankCount)
   }
 
-  /// One step of leaves of one sequence each: `sequence` reads one, as `TrainingData.read` does. `loss`: another than
-  /// −log p.
-  package func step(
-    _ number: Int, sequenceCount: Int, settings: StepSettings, loss: (any RowLoss)? = nil,
-    accepted: (StepResult) -> Bool = { $0.fault == nil },
-    sequence: (_ leaf: Int, _ buffer: UnsafeMutableBufferPointer<Int32>) throws -> Int
-  ) throws -> StepResult {
-    try timed {
-      try withoutActuallyEscaping(sequence) {
-        try update(
-          number, rowsByLeaf: Array(repeating: sequenceLength, count: sequenceCount),
-          loss: loss ?? CrossEntropyLoss(zLoss: settings.headZLoss), settings: settings, accepted: accepted,
-          leaf: reader($0))
-      }
-    }
-  }
-
   /// A step's time: of `body`, which updates the model once or several times.
   package func timed<T>(_ body: () throws -> T) rethrows -> T {
     clock.beginStep()
     defer { stepTime = clock.endStep() }
     return try body()
-  }
-
-  /// Of a leaf that is one sequence of the trainer's length.
-  private func reader(
-    _ sequence: @escaping (_ leaf: Int, _ buffer: UnsafeMutableBufferPointer<Int32>) throws -> Int
-  ) -> (_ leaf: Int, _ rows: inout LeafRows) throws -> Void {
-    var tokens = [Int32](repeating: 0, count: sequenceLength + 1)
-    return { leaf, rows in
-      let predicted = try tokens.withUnsafeMutableBufferPointer { try sequence(leaf, $0) }
-      rows.append(tokens, predicted: predicted)
-    }
   }
 
   /// The leaves of a step of `count` that this rank has.
@@ -236,17 +196,8 @@ package final class Trainer {
     clock.waited(model.reductionWait &- before)
   }
 
-  /// −log p of each predicted token of some sequences of the trainer's length, added up, and their number: nothing is
-  /// learnt.
-  package func score(
-    sequenceCount: Int, sequence: (_ number: Int, _ buffer: UnsafeMutableBufferPointer<Int32>) throws -> Int
-  ) throws -> (loss: Double, predicted: Int) {
-    try withoutActuallyEscaping(sequence) {
-      try score(leafCount: sequenceCount, rows: { _ in sequenceLength }, leaf: reader($0))
-    }
-  }
-
-  /// The same of leaves, of as many rows as `rows` says.
+  /// −log p of each predicted token of some leaves, of as many rows as `rows` says, added up, and their number: nothing
+  /// is learnt.
   package func score(
     leafCount: Int, rows: (_ number: Int) -> Int, leaf: (_ number: Int, _ rows: inout LeafRows) throws -> Void
   ) throws -> (loss: Double, predicted: Int) {

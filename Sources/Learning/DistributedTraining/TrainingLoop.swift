@@ -63,12 +63,12 @@ package final class TrainingLoop {
       try folder.checkSpace(for: writer.byteCount)
       return writer
     }
-    let own = (settings.batch.last + communicator.size - 1) / communicator.size
     trainer = try Trainer(
       model, runtime: runtime, optimizer: settings.optimizer, sequenceLength: settings.sequenceLength,
       mostSequences: settings.batch.last,
-      capacity: source.capacity ?? StepCapacity(rows: own * settings.sequenceLength, sequences: own), rounds: true,
-      recomputes: settings.recomputes)
+      capacity: source.capacity
+        ?? StepCapacity(leaves: settings.batch.last, length: settings.sequenceLength, ranks: communicator.size),
+      rounds: true, recomputes: settings.recomputes)
     let placement = model.placement.base
     saver = CheckpointSaver(trainer.model, runtime: runtime, plan: plan, writer: writer, thread: thread) { spec in
       spec.expert.map { placement.owners[$0] }
