@@ -35,14 +35,14 @@ package final class FrozenModel {
     }
     var experts: Decoder.Experts?
     var dispatcher: ClusterDispatcher?
-    if let mixture = description.mixture {
-      let bank = ExpertBank(description, mixture: mixture, weights: model.weights, compute: compute)
+    if let moe = description.moe {
+      let bank = ExpertBank(description, moe: moe, weights: model.weights, compute: compute)
       let wire = WireFormat(hiddenSize: description.hiddenSize, tokens: bank.rowFormat)
       let made = ClusterDispatcher(
-        communicator: communicator, placement: model.placement, compute: compute, wire: wire, topK: mixture.topK,
+        communicator: communicator, placement: model.placement, compute: compute, wire: wire, topK: moe.topK,
         telemetry: model.telemetry, clocks: runtime.clocks,
         channels: try ExpertChannels(
-          communicator, placement: model.placement, wire: wire, topK: mixture.topK, batchTokens: rows,
+          communicator, placement: model.placement, wire: wire, topK: moe.topK, batchTokens: rows,
           hostOfRank: runtime.clocks.hostOfRank))
       dispatcher = made
       experts = Decoder.Experts(

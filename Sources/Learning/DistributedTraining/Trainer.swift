@@ -63,20 +63,20 @@ package final class Trainer {
     var experts: Decoder.Experts?
     var backwardExperts: Decoder.Experts?
     var dispatchers: [ClusterDispatcher] = []
-    if let mixture = description.mixture {
+    if let moe = description.moe {
       let bank = ExpertBank(
-        description, mixture: mixture, weights: loaded.weights, compute: runtime.compute, kept: kept)
+        description, moe: moe, weights: loaded.weights, compute: runtime.compute, kept: kept)
       let ways = [
         (tokens: bank.rowFormat, width: description.hiddenSize),
-        (tokens: .float32, width: description.hiddenSize + mixture.topK),
+        (tokens: .float32, width: description.hiddenSize + moe.topK),
       ]
       let made = try ways.map { tokens, width in
         let wire = WireFormat(hiddenSize: description.hiddenSize, tokens: tokens, outputSize: width)
         return ClusterDispatcher(
-          communicator: communicator, placement: placement, compute: runtime.compute, wire: wire, topK: mixture.topK,
+          communicator: communicator, placement: placement, compute: runtime.compute, wire: wire, topK: moe.topK,
           telemetry: telemetry, clocks: runtime.clocks,
           channels: try ExpertChannels(
-            communicator, placement: placement, wire: wire, topK: mixture.topK, batchTokens: capacity.rows,
+            communicator, placement: placement, wire: wire, topK: moe.topK, batchTokens: capacity.rows,
             hostOfRank: runtime.clocks.hostOfRank), gathersVisits: true)
       }
       dispatchers = made
@@ -84,7 +84,7 @@ package final class Trainer {
       experts = Decoder.Experts(MeteredExperts(bank, telemetry: telemetry), through: metered[0])
       backwardExperts = Decoder.Experts(
         MeteredExperts(
-          ExpertBackward(description, mixture: mixture, bank: bank, values: model, compute: compute),
+          ExpertBackward(description, moe: moe, bank: bank, values: model, compute: compute),
           telemetry: telemetry), through: metered[1])
     }
     self.dispatchers = dispatchers
@@ -259,17 +259,17 @@ package final class Trainer {
 
   /// By layer, the tokens of the whole step that chose each expert. Collective.
   private func addUp(_ loads: [Int: [Int]]) throws -> [Int: [Int]] {
-    guard let mixture = description.mixture else { return [:] }
-    let layers = description.mixtureLayers
+    guard let moe = description.moe else { return [:] }
+    let layers = description.moeLayers
     var counts: [Int64] = []
     for layer in layers {
-      counts += loads[layer]?.map { Int64($0) } ?? Array(repeating: 0, count: mixture.expertCount)
+      counts += loads[layer]?.map { Int64($0) } ?? Array(repeating: 0, count: moe.expertCount)
     }
     counts = try communicator.allReduce(counts, .sum)
     return Dictionary(
       uniqueKeysWithValues: layers.enumerated().map { place, layer in
-        let first = place * mixture.expertCount
-        return (layer, counts[first..<(first + mixture.expertCount)].map { Int($0) })
+        let first = place * moe.expertCount
+        return (layer, counts[first..<(first + moe.expertCount)].map { Int($0) })
       })
   }
 

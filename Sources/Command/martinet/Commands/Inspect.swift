@@ -73,7 +73,7 @@ struct Inspect: ParsableCommand {
       try (ranks ?? file?.placement.rankCount).map { ranks -> [RankShare] in
         if let file, let path = placement {
           try file.check(
-            expertCount: description.mixture?.expertCount ?? 0, layers: description.mixtureLayers,
+            expertCount: description.moe?.expertCount ?? 0, layers: description.moeLayers,
             module: description.layerCount, rankCount: ranks, path: path)
         }
         return try layout == .sliced

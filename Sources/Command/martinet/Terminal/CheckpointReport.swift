@@ -73,12 +73,12 @@ struct CheckpointReport {
     if case .hyper(let hyper) = description.residual {
       lines.append("residual       \(hyper.streams) streams, mixed by hyper-connections")
     }
-    if let mixture = description.mixture {
-      let shared = mixture.sharedIntermediateSize.map { ", shared expert of \($0)" } ?? ""
+    if let moe = description.moe {
+      let shared = moe.sharedIntermediateSize.map { ", shared expert of \($0)" } ?? ""
       lines.append(
         """
-        experts        \(mixture.expertCount) in each of \(description.mixtureLayers.count) layers, \
-        \(mixture.topK) chosen by a token, intermediate \(mixture.expertIntermediateSize)\(shared)
+        experts        \(moe.expertCount) in each of \(description.moeLayers.count) layers, \
+        \(moe.topK) chosen by a token, intermediate \(moe.expertIntermediateSize)\(shared)
         """
       )
       lines.append(
@@ -167,9 +167,9 @@ struct CheckpointReport {
       "layers": .int(description.layerCount),
       "hidden_size": .int(description.hiddenSize), "vocabulary_size": .int(description.vocabularySize),
       "maximum_positions": .int(description.maximumPositions), "attention": .string(attentionName),
-      "expert_layers": .int(description.mixtureLayers.count),
-      "experts_per_layer": .int(description.mixture?.expertCount ?? 0),
-      "experts_per_token": .int(description.mixture?.topK ?? 0),
+      "expert_layers": .int(description.moeLayers.count),
+      "experts_per_layer": .int(description.moe?.expertCount ?? 0),
+      "experts_per_token": .int(description.moe?.topK ?? 0),
       "total_parameters": .int(total.parameters), "active_parameters": .int(active.parameters),
       "active_ratio": .double(Double(active.parameters) / Double(max(total.parameters, 1))),
       "total_bytes": .int(total.bytes), "active_bytes": .int(active.bytes),

@@ -34,8 +34,8 @@ extension GenerationSession {
     facts.family = description.family
     facts.layerCount = description.layerCount
     facts.hiddenSize = description.hiddenSize
-    facts.expertCount = description.mixture?.expertCount ?? 0
-    facts.expertsPerToken = description.mixture?.topK ?? 0
+    facts.expertCount = description.moe?.expertCount ?? 0
+    facts.expertsPerToken = description.moe?.topK ?? 0
     facts.vocabularySize = description.vocabularySize
     facts.maximumPositions = description.maximumPositions
     facts.rankCount = communicator.size

@@ -153,7 +153,7 @@ package final class RankEngine {
     let sent = telemetry.traffic.total
     outcome.bytesSent = sent.bytes
     outcome.messagesSent = sent.messages
-    guard decoder.description.mixture != nil else { return }
+    guard decoder.description.moe != nil else { return }
     outcome.visits.replace(with: telemetry.stepVisits)
     outcome.experts.replace(with: telemetry.stepDistinct)
     outcome.expertsVisited = telemetry.stepDistinct.reduce(0) { $0 + Int($1) }

@@ -28,8 +28,8 @@ package struct RankShare: Sendable {
   package static func spread(
     _ description: DecoderDescription, _ checkpoint: any Checkpoint, ranks: Int, placement given: ModelPlacement?
   ) throws -> [RankShare] {
-    let plain = ModelPlacement(expertCount: description.mixture?.expertCount ?? 0, rankCount: ranks)
-    let (placement, layers) = (given ?? plain, description.mixtureLayers)
+    let plain = ModelPlacement(expertCount: description.moe?.expertCount ?? 0, rankCount: ranks)
+    let (placement, layers) = (given ?? plain, description.moeLayers)
     var budgets: [Int: WeightBudget] = [:]
     var shares: [RankShare] = []
     for rank in 0..<ranks {
@@ -50,7 +50,7 @@ package struct RankShare: Sendable {
     _ description: DecoderDescription, _ checkpoint: any Checkpoint, ranks: Int, placement: ModelPlacement?
   ) throws -> [RankShare] {
     if let obstacle = description.slicingObstacle { throw RuntimeError.notSliceable(obstacle) }
-    let (layers, expertCount) = (description.mixtureLayers, description.mixture?.expertCount ?? 0)
+    let (layers, expertCount) = (description.moeLayers, description.moe?.expertCount ?? 0)
     let plain = ModelPlacement(expertCount: expertCount, rankCount: ranks)
     var shares: [RankShare] = []
     for rank in 0..<ranks {

@@ -65,7 +65,7 @@ package struct StepReplay: Sendable {
     for home in homes { rows[home] += 1 }
     var clock = Array(repeating: 0.0, count: size)
     var outcome = Outcome()
-    let repeats = Double(compute.work.mixtureLayers) / Double(max(layers.count, 1))
+    let repeats = Double(compute.work.moeLayers) / Double(max(layers.count, 1))
     let cores = coresOfRank ?? Array(0..<size)
     for layer in layers {
       var one = Outcome()
@@ -77,7 +77,7 @@ package struct StepReplay: Sendable {
       outcome += one.times(repeats)
       outcome.busiest += layer.busiest
     }
-    let denseLayers = Double(compute.work.layers - compute.work.mixtureLayers)
+    let denseLayers = Double(compute.work.layers - compute.work.moeLayers)
     let modules = Double(compute.work.modules)
     var busy = Array(repeating: 0.0, count: size)
     for rank in 0..<size where rows[rank] > 0 {

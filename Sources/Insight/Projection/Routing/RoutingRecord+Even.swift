@@ -4,10 +4,10 @@ import Telemetry
 
 extension RoutingRecord {
   /// Tokens that choose at random among the experts of a model, in four layers that stand for all of its own.
-  package static func even(_ mixture: MixtureDescription, rows: Int, skew: Double) -> RoutingRecord {
+  package static func even(_ moe: MoEDescription, rows: Int, skew: Double) -> RoutingRecord {
     even(
-      expertCount: mixture.expertCount, topK: mixture.topK,
-      groups: mixture.router.groups.map { ($0.count, $0.kept) }, layers: 4, rows: rows, skew: skew)
+      expertCount: moe.expertCount, topK: moe.topK,
+      groups: moe.router.groups.map { ($0.count, $0.kept) }, layers: 4, rows: rows, skew: skew)
   }
 
   /// Tokens that choose at random, every expert as probable as any other; where the router first chooses groups, among

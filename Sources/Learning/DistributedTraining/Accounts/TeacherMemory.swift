@@ -23,7 +23,7 @@ package struct TeacherMemory: Sendable {
       ).memoryBytes
     }
     commonBytes = try bytes { _, _ in false }
-    expertBytes = description.mixture == nil ? 0 : try bytes { _, expert in expert == 0 } - commonBytes
+    expertBytes = description.moe == nil ? 0 : try bytes { _, expert in expert == 0 } - commonBytes
   }
 
   /// Of its layers as much as a training that keeps nothing but their inputs: a little more than it takes.
@@ -33,7 +33,7 @@ package struct TeacherMemory: Sendable {
     var terms = terms
     (terms.recomputes, terms.products, terms.checkpoints) = (true, .float32, nil)
     return (
-      terms, ExpertPlacement(expertCount: description.mixture?.expertCount ?? 0, rankCount: terms.rankCount)
+      terms, ExpertPlacement(expertCount: description.moe?.expertCount ?? 0, rankCount: terms.rankCount)
     )
   }
 

@@ -16,8 +16,8 @@ extension TrainingLayout {
       bytes += theirs * 4 * parts + Double(parameter.slices[0]) * 2 * Double(peers.count)
     }
     var messages = 2 * shared.count
-    if let mixture = description.mixture {
-      let (hidden, topK) = (Double(description.hiddenSize), Double(mixture.topK))
+    if let moe = description.moe {
+      let (hidden, topK) = (Double(description.hiddenSize), Double(moe.topK))
       let returned = returnedRows(by: 0)
       var rows = 0.0
       for peer in peers {
@@ -25,8 +25,8 @@ extension TrainingLayout {
         rows += self.rows(of: 0) * chance(ofSome: ownsExperts(peer)) * 2 * 4 * hidden
         rows += self.rows(of: peer) * returned * 4 * (2 * hidden + topK)
       }
-      bytes += rows * Double(description.mixtureLayers.count)
-      messages += 4 * description.mixtureLayers.count
+      bytes += rows * Double(description.moeLayers.count)
+      messages += 4 * description.moeLayers.count
     }
     return (bytes * Double(min(terms.ranksPerHost, terms.rankCount)), messages)
   }

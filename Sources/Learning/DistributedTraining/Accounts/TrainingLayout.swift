@@ -71,7 +71,7 @@ package struct TrainingLayout: Sendable {
       if number == 0 { expert.append(spec) }
     }
     (self.shared, self.expert) = (shared, expert)
-    placement = ExpertPlacement(expertCount: description.mixture?.expertCount ?? 0, rankCount: terms.rankCount)
+    placement = ExpertPlacement(expertCount: description.moe?.expertCount ?? 0, rankCount: terms.rankCount)
     let counts = (0..<terms.rankCount).map { Self.leaves(of: $0, terms).count }
     tree = LeafTree(counts: counts)
   }
@@ -110,8 +110,8 @@ package struct TrainingLayout: Sendable {
   /// A layer's part that a token's choice of `topK` of `expertCount` experts meets with even routing: the chance that
   /// some of `count` experts is among them.
   func chance(ofSome count: Int) -> Double {
-    guard let mixture = description.mixture, count > 0 else { return 0 }
-    let (all, chosen) = (mixture.expertCount, min(mixture.topK, mixture.expertCount))
+    guard let moe = description.moe, count > 0 else { return 0 }
+    let (all, chosen) = (moe.expertCount, min(moe.topK, moe.expertCount))
     guard all - count >= chosen else { return 1 }
     var none = 1.0
     for place in 0..<chosen { none *= Double(all - count - place) / Double(all - place) }

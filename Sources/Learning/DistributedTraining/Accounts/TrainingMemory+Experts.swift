@@ -6,31 +6,31 @@ extension TrainingMemory {
   private static let channelBytes = Double(512 << 20)
 
   mutating func addExperts(_ layout: TrainingLayout, _ rank: Int) {
-    guard let mixture = layout.description.mixture, mixture.expertCount > 0 else { return }
+    guard let moe = layout.description.moe, moe.expertCount > 0 else { return }
     let owned = Double(layout.ownsExperts(rank))
-    let (hidden, width) = (Double(layout.description.hiddenSize), Double(mixture.expertIntermediateSize))
+    let (hidden, width) = (Double(layout.description.hiddenSize), Double(moe.expertIntermediateSize))
     let tokens = Double(layout.terms.sequences) * Double(layout.terms.sequenceLength)
-    let visits = tokens * Double(mixture.topK) * owned / Double(mixture.expertCount)
+    let visits = tokens * Double(moe.topK) * owned / Double(moe.expertCount)
     let rows = Self.reserved(visits)
     // Inputs, gate, up, their product; weight and order.
-    let layers = layout.terms.recomputes ? 1 : Double(layout.description.mixtureLayers.count)
+    let layers = layout.terms.recomputes ? 1 : Double(layout.description.moeLayers.count)
     add(.experts, floats: layers * rows * (hidden + 3 * width + 3))
     let isRounded = layout.terms.products == .bfloat16
     if isRounded { add(.experts, rows * 2 * hidden) }
     // Outputs there, and back with gradients by weights; gradients by outputs, gate and up.
-    add(.experts, floats: rows * (3 * hidden + Double(mixture.topK) + 2 * width))
+    add(.experts, floats: rows * (3 * hidden + Double(moe.topK) + 2 * width))
     // Lists of visits, there and back.
     add(.experts, 2 * rows * 48)
     let own = Self.reserved(layout.rows(of: rank))
-    add(.experts, 2 * own * (8 + 28 * Double(mixture.topK)))
+    add(.experts, 2 * own * (8 + 28 * Double(moe.topK)))
     guard owned > 0 else { return }
     // Gate and up of a run of visits, of which nothing is kept there.
     add(.experts, Self.reserved(64 + visits / owned) * (isRounded ? 10 : 8) * width)
   }
 
   mutating func addMessages(_ layout: TrainingLayout, _ rank: Int) {
-    guard let mixture = layout.description.mixture, layout.terms.rankCount > 1 else { return }
-    let (hidden, topK) = (Double(layout.description.hiddenSize), Double(mixture.topK))
+    guard let moe = layout.description.moe, layout.terms.rankCount > 1 else { return }
+    let (hidden, topK) = (Double(layout.description.hiddenSize), Double(moe.topK))
     let own = (layout.rows(of: rank), layout.chance(ofSome: layout.ownsExperts(rank)), layout.returnedRows(by: rank))
     // Peers that own as many experts in as many subtrees are alike.
     var known: [Int: (chance: Double, returned: Double)] = [:]

@@ -152,21 +152,21 @@ private struct LayerStages {
     let hidden = Double(description.hiddenSize)
     /// Gate, up, and their product; as many in the backward pass.
     func block(_ width: Int) -> Stage { Stage(shape: [2, width], columns: 3 * Double(width), rounded: Double(width)) }
-    switch (layer.feedForward, description.mixture) {
+    switch (layer.feedForward, description.moe) {
     case (.dense(let width), _):
       kept.append(block(width))
       backward.append(block(width))
-    case (.mixture, let mixture?):
+    case (.moe, let moe?):
       // Logits, the gate of a shared expert, experts chosen and their weights.
-      choices = Double(2 * mixture.topK)
-      let logits = Double(mixture.expertCount + 1)
+      choices = Double(2 * moe.topK)
+      let logits = Double(moe.expertCount + 1)
       kept.append(
-        Stage(shape: [3], columns: logits + choices + (mixture.sharedIntermediateSize == nil ? 0 : hidden), rounded: 0))
-      backward.append(Stage(shape: [3], columns: 2 * hidden + Double(mixture.topK) + logits, rounded: 0))
-      guard let width = mixture.sharedIntermediateSize else { return }
+        Stage(shape: [3], columns: logits + choices + (moe.sharedIntermediateSize == nil ? 0 : hidden), rounded: 0))
+      backward.append(Stage(shape: [3], columns: 2 * hidden + Double(moe.topK) + logits, rounded: 0))
+      guard let width = moe.sharedIntermediateSize else { return }
       kept.append(block(width))
       backward.append(block(width))
-    case (.mixture, nil): return
+    case (.moe, nil): return
     }
   }
 }

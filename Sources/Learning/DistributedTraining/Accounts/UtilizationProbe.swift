@@ -89,9 +89,9 @@ package struct UtilizationProbe {
     for shared in layout.shared where shared.spec.role != .embedding || description.tiedEmbeddings {
       add(shared.spec, tokens: terms.sequenceLength, times: 1, isExpert: false)
     }
-    if let mixture = description.mixture {
-      let visits = terms.sequences * min(terms.sequenceLength, 1 << 24) / max(1, mixture.expertCount) * mixture.topK
-      for spec in layout.expert { add(spec, tokens: visits, times: Double(mixture.topK), isExpert: true) }
+    if let moe = description.moe {
+      let visits = terms.sequences * min(terms.sequenceLength, 1 << 24) / max(1, moe.expertCount) * moe.topK
+      for spec in layout.expert { add(spec, tokens: visits, times: Double(moe.topK), isExpert: true) }
     }
     return work
   }
@@ -104,7 +104,7 @@ package struct UtilizationProbe {
     for shared in layout.shared where shared.spec.role != .embedding || description.tiedEmbeddings {
       numbers += sides(shared.spec)
     }
-    for spec in layout.expert { numbers += sides(spec) * Double(description.mixture?.topK ?? 0) }
+    for spec in layout.expert { numbers += sides(spec) * Double(description.moe?.topK ?? 0) }
     let work = TrainingWork(description, sequenceLength: terms.sequenceLength)
     let tokens = Double(max(1, terms.sequences)) * Double(max(1, terms.sequenceLength))
     return numbers + Double(work.parameterCount) / tokens

@@ -39,10 +39,10 @@ extension ConfigReader {
     return topK
   }
 
-  func mixture(
+  func moe(
     intermediate: Int, router: RouterDescription, sharedIntermediate: Int? = nil, sharedIsGated: Bool = false
-  ) throws -> MixtureDescription {
-    MixtureDescription(
+  ) throws -> MoEDescription {
+    MoEDescription(
       expertCount: try expertCount(), topK: try topK(), expertIntermediateSize: intermediate, activation: .swiGLU,
       router: router, expertHasBias: false, sharedIntermediateSize: sharedIntermediate, sharedIsGated: sharedIsGated)
   }
@@ -54,9 +54,9 @@ extension ConfigReader {
     let denseOnly = Set(try optionalInts("mlp_only_layers", in: 0...(1 << 20), maxCount: 4096) ?? [])
     let intermediate = try int("intermediate_size", in: ConfigurationBounds.width)
     return (0..<count).map { layer in
-      let isMixture = !denseOnly.contains(layer) && (layer + 1) % step == 0
+      let isMoE = !denseOnly.contains(layer) && (layer + 1) % step == 0
       return LayerDescription(
-        attention: .grouped(attention), feedForward: isMixture ? .mixture : .dense(intermediateSize: intermediate),
+        attention: .grouped(attention), feedForward: isMoE ? .moe : .dense(intermediateSize: intermediate),
         slidingWindow: window(layer))
     }
   }
@@ -112,7 +112,7 @@ extension ConfigReader {
           attention: .grouped(attention), feedForward: .dense(intermediateSize: intermediate),
           slidingWindow: types?[$0] == true ? sliding : nil)
       },
-      mixture: nil, denseHasBias: hasBias)
+      moe: nil, denseHasBias: hasBias)
   }
 
   /// Settings that say what is done anyway, in families where nothing else is.

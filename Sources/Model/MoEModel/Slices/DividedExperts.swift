@@ -27,22 +27,22 @@ package final class DividedExperts: RoutedExperts {
 
   /// `weights` of a model whose description is sliced, with its experts.
   package init(
-    _ description: DecoderDescription, mixture: MixtureDescription, weights: ModelWeights, compute: Compute,
+    _ description: DecoderDescription, moe: MoEDescription, weights: ModelWeights, compute: Compute,
     slices gatherer: SliceGatherer
   ) {
     (self.compute, self.weights) = (compute, weights)
-    (hiddenSize, intermediateSize) = (description.hiddenSize, mixture.expertIntermediateSize)
-    activation = mixture.activation
+    (hiddenSize, intermediateSize) = (description.hiddenSize, moe.expertIntermediateSize)
+    activation = moe.activation
     expertsByLayer = weights.runLayers.map { layer in
-      if case .mixture(let mixture) = layer.feedForward { mixture.experts } else { [] }
+      if case .moe(let moe) = layer.feedForward { moe.experts } else { [] }
     }
     sharedByLayer = weights.runLayers.map { layer in
-      if case .mixture(let mixture) = layer.feedForward { mixture.shared?.down } else { nil }
+      if case .moe(let moe) = layer.feedForward { moe.shared?.down } else { nil }
     }
     next = gatherer.fetches ? NextWeights(workerCount: compute.workerCount) : nil
     inner = RowSlices(gatherer: gatherer, ranges: gatherer.slice.ranges(of: intermediateSize), next: next)
     outer = RowSlices(gatherer: gatherer, ranges: gatherer.slice.ranges(of: hiddenSize))
-    order = ExpertOrder(expertCount: mixture.expertCount, workerCount: compute.workerCount, mayClaim: false)
+    order = ExpertOrder(expertCount: moe.expertCount, workerCount: compute.workerCount, mayClaim: false)
     gateRows = RowStorage(columns: intermediateSize)
     upRows = RowStorage(columns: intermediateSize)
     gathered = RowBuffer(weights.expertRowFormat, columns: hiddenSize, rows: 0)

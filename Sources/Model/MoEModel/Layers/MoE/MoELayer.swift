@@ -7,7 +7,7 @@ final class MoELayer: FeedForwardLayer {
   private let index: Int
   private let reading: StreamReading
   private let router: Router
-  private let weights: MixtureWeights
+  private let weights: MoEWeights
   private let shared: FeedForward?
   private let experts: any RoutedExperts
   private let dispatcher: any ExpertDispatcher
@@ -21,7 +21,7 @@ final class MoELayer: FeedForwardLayer {
 
   /// `index` is the layer's number in the model; `input`: where the layer's input is kept.
   init(
-    _ index: Int, reading: StreamReading, router: Router, _ weights: MixtureWeights, shared: FeedForward?,
+    _ index: Int, reading: StreamReading, router: Router, _ weights: MoEWeights, shared: FeedForward?,
     experts: any RoutedExperts, dispatcher: any ExpertDispatcher, scratch: MoEScratch, input: RowStorage<Float>?,
     hostShares: HostShares? = nil, following: (gatherer: SliceGatherer, next: NextWeights)? = nil, compute: Compute
   ) {
@@ -88,9 +88,9 @@ final class MoELayer: FeedForwardLayer {
 
   func tape(rows: Int) -> FeedForwardLayerTape? {
     guard let input else { return nil }
-    return .mixture(
+    return .moe(
       input: input.view(rows: rows),
-      MixtureTape(
+      MoETape(
         logits: scratch.logits(rows), decisions: scratch.decisions, shared: shared?.tape(rows: rows),
         sharedOutput: scratch.shared(rows), sharedGate: scratch.sharedGate(rows)))
   }

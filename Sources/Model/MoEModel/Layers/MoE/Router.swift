@@ -28,10 +28,10 @@ package struct Router: Sendable {
   let expertCount: Int
   let topK: Int
 
-  package init(_ mixture: MixtureDescription) {
-    description = mixture.router
-    expertCount = mixture.expertCount
-    topK = mixture.topK
+  package init(_ moe: MoEDescription) {
+    description = moe.router
+    expertCount = moe.expertCount
+    topK = moe.topK
   }
 
   /// Decides one row: `logits` and the scratch `scores`, `choice` are `[expertCount]`; `experts`, `weights` `[topK]`.

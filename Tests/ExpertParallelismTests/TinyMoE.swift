@@ -9,7 +9,7 @@ import TestSupport
 /// Random weights of a small model of MoE layers, written as a checkpoint and loaded from it.
 ///
 /// Sizes are no multiples of a panel or a vector, so that edges are covered.
-struct TinyMixture: Sendable {
+struct TinyMoE: Sendable {
   static let hiddenSize = 40
   static let intermediateSize = 24
   static let layerCount = 2
@@ -18,7 +18,7 @@ struct TinyMixture: Sendable {
   private let weights: ModelWeights
   private let arenas: [NodeArena]
 
-  var mixture: MixtureDescription { description.mixture! }
+  var moe: MoEDescription { description.moe! }
 
   /// Weights divided among `threads` workers; the same numbers for every division.
   init(expertCount: Int, topK: Int, threads: Int, weights precision: WeightPrecision = .auto) throws {
@@ -43,9 +43,9 @@ struct TinyMixture: Sendable {
   func weights(holding holds: (Int, Int) -> Bool) -> ModelWeights {
     var part = weights
     for layer in part.layers.indices {
-      guard case .mixture(var mixture) = part.layers[layer].feedForward else { continue }
-      for expert in mixture.experts.indices where !holds(layer, expert) { mixture.experts[expert] = nil }
-      part.layers[layer].feedForward = .mixture(mixture)
+      guard case .moe(var moe) = part.layers[layer].feedForward else { continue }
+      for expert in moe.experts.indices where !holds(layer, expert) { moe.experts[expert] = nil }
+      part.layers[layer].feedForward = .moe(moe)
     }
     return part
   }

@@ -5,9 +5,9 @@ import Tensors
 
 /// Of an MoE layer, at its tokens' home. The gradient by a token's output goes to the experts it chose and
 /// comes back as that by its input, along the same tree, with the gradients by the weights of its choices beside it.
-final class MixtureBackward: FeedForwardBackward {
+final class MoEBackward: FeedForwardBackward {
   private let layer: Int
-  private let mixture: MixtureDescription
+  private let moe: MoEDescription
   private let experts: Decoder.Experts
   private let parts: BackwardParts
   private let router: RouterGradient
@@ -20,19 +20,19 @@ final class MixtureBackward: FeedForwardBackward {
   /// The tokens' choices, numbered.
   private var choices: RouterDecisions
 
-  init(_ layer: Int, _ mixture: MixtureDescription, _ experts: Decoder.Experts, _ parts: BackwardParts) {
-    (self.layer, self.mixture, self.experts, self.parts) = (layer, mixture, experts, parts)
-    router = RouterGradient(mixture)
-    shared = mixture.sharedIntermediateSize.map { _ in GatedBlockBackward(.shared, layer: layer, parts) }
-    returnedRows = parts.rows(.returned, columns: parts.normed.columns + mixture.topK)
-    logitGradientRows = parts.rows(.logits, columns: mixture.expertCount)
+  init(_ layer: Int, _ moe: MoEDescription, _ experts: Decoder.Experts, _ parts: BackwardParts) {
+    (self.layer, self.moe, self.experts, self.parts) = (layer, moe, experts, parts)
+    router = RouterGradient(moe)
+    shared = moe.sharedIntermediateSize.map { _ in GatedBlockBackward(.shared, layer: layer, parts) }
+    returnedRows = parts.rows(.returned, columns: parts.normed.columns + moe.topK)
+    logitGradientRows = parts.rows(.logits, columns: moe.expertCount)
     gateGradientRows = parts.rows(.sharedGate, columns: 1)
     sharedGradientRows = parts.rows(.sharedOutput, columns: parts.normed.columns)
-    choices = RouterDecisions(capacity: 1, topK: mixture.topK)
+    choices = RouterDecisions(capacity: 1, topK: moe.topK)
   }
 
   func run(_ tape: FeedForwardLayerTape, objective: Objective, loss: inout StepLoss) throws {
-    guard case .mixture(let input, let tape) = tape else { return }
+    guard case .moe(let input, let tape) = tape else { return }
     let rows = parts.rowCount
     parts.phases?.enter(.gate, layer: layer)
     reserve(rows)
@@ -55,15 +55,15 @@ final class MixtureBackward: FeedForwardBackward {
     for storage in [returnedRows, logitGradientRows, sharedGradientRows, gateGradientRows] {
       storage.reserve(rows: rows)
     }
-    if choices.experts.count < rows * mixture.topK {
-      choices = RouterDecisions(capacity: rows + rows / 2, topK: mixture.topK)
+    if choices.experts.count < rows * moe.topK {
+      choices = RouterDecisions(capacity: rows + rows / 2, topK: moe.topK)
     }
   }
 
   /// The same choices, with their number in the place of the weight: experts return the gradient by a weight at its
   /// number.
   private func number(_ decisions: RouterDecisions, rows: Int) {
-    let topK = mixture.topK
+    let topK = moe.topK
     for i in 0..<rows * topK {
       choices.experts.pointer[i] = decisions.experts.pointer[i]
       choices.weights.pointer[i] = Float(i % topK)
@@ -72,8 +72,8 @@ final class MixtureBackward: FeedForwardBackward {
 
   /// Tokens by expert, of the numbered choices.
   private func countLoads(rows: Int) -> [Int] {
-    var counts = [Int](repeating: 0, count: mixture.expertCount)
-    for i in 0..<rows * mixture.topK { counts[Int(choices.experts.pointer[i])] += 1 }
+    var counts = [Int](repeating: 0, count: moe.expertCount)
+    for i in 0..<rows * moe.topK { counts[Int(choices.experts.pointer[i])] += 1 }
     return counts
   }
 
@@ -87,9 +87,9 @@ final class MixtureBackward: FeedForwardBackward {
     dispatcher.release(flight)
   }
 
-  private func backThroughShared(_ tape: MixtureTape, hidden: Int) throws {
+  private func backThroughShared(_ tape: MoETape, hidden: Int) throws {
     guard let shared, let block = tape.shared else { return }
-    guard mixture.sharedIsGated else { return try shared.run(block, dy: parts.stream, adding: true) }
+    guard moe.sharedIsGated else { return try shared.run(block, dy: parts.stream, adding: true) }
     // The output was s · y, s = sigmoid(gate): by y it is s · dy, by the gate (dy · (s y)) · (1 − s).
     let (rows, compute) = (parts.rowCount, parts.compute.compute)
     let (dShared, dGate, stream) = (
@@ -108,8 +108,8 @@ final class MixtureBackward: FeedForwardBackward {
       adding: true, precision: .float32)
   }
 
-  private func backThroughRouter(_ tape: MixtureTape, objective: Objective, hidden: Int, loss: inout StepLoss) throws {
-    let (rows, topK) = (parts.rowCount, mixture.topK)
+  private func backThroughRouter(_ tape: MoETape, objective: Objective, hidden: Int, loss: inout StepLoss) throws {
+    let (rows, topK) = (parts.rowCount, moe.topK)
     let (gradients, returned) = (logitGradientRows.view(rows: rows), returnedRows.view(rows: rows))
     let experts = tape.decisions.experts.pointer
     parts.forEachRow { row in
@@ -125,15 +125,15 @@ final class MixtureBackward: FeedForwardBackward {
     try parts.gradients.addProduct(
       ParameterID(.router, layer: layer), dy: gradients, x: parts.normed, precision: .float32)
     parts.backThrough(
-      parts.matrix(.router, layer, rows: mixture.expertCount, columns: hidden), dy: gradients,
+      parts.matrix(.router, layer, rows: moe.expertCount, columns: hidden), dy: gradients,
       into: parts.normedGradient, adding: true, precision: .float32)
   }
 
   /// The balance loss of each sequence, which workers share.
   private func addBalance(
-    _ tape: MixtureTape, _ objective: Objective, to gradients: MatrixView<Float>, loss: inout StepLoss
+    _ tape: MoETape, _ objective: Objective, to gradients: MatrixView<Float>, loss: inout StepLoss
   ) {
-    let (leaves, compute, router, topK) = (parts.gradients.leaves, parts.compute.compute, router, mixture.topK)
+    let (leaves, compute, router, topK) = (parts.gradients.leaves, parts.compute.compute, router, moe.topK)
     let (logits, experts) = (tape.logits, tape.decisions.experts.pointer)
     loss.balance.withUnsafeMutableBufferPointer { sums in
       let sums = sums
