@@ -66,7 +66,7 @@ package final class Flight: ExpertFlight {
     owners.removeAll(keepingCapacity: true)
     try transport.expectTokens(rowsByRank: rowsByRank, from: &sources)
     plan.build(
-      decisions, rows: tokenCount, placement: transport.placement[layer], receivers: transport.receivers.pointer)
+      decisions, rows: tokenCount, placement: transport.placement[layer], receivers: transport.receivers?.pointer)
     arrivals.begin(layer: layer)
     ownVisits.begin(layer: layer)
   }

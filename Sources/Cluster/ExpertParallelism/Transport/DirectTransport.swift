@@ -6,7 +6,7 @@ import Tensors
 final class DirectTransport: Transport {
   // One thread calls.
   @exclusivity(unchecked) var placement: ModelPlacement
-  let receivers: AlignedBuffer<Int32>
+  let receivers: AlignedBuffer<Int32>? = nil
   let peers: [Rank]
   let tokens: any Exchange
   let outputs: any Exchange
@@ -19,12 +19,10 @@ final class DirectTransport: Transport {
 
   init(
     own: Rank, hostOfRank: [Int], placement: ModelPlacement, tokens: any Exchange, outputs: any Exchange,
-    compute: Compute,
-    wire: WireFormat, topK: Int
+    compute: Compute, wire: WireFormat, topK: Int
   ) {
     self.own = own
     self.placement = placement
-    receivers = AlignedBuffer((0..<placement.rankCount).map { Int32($0) })
     let gateways = Gateways(hostOfRank: hostOfRank)
     readers = gateways.ranks(onHostOf: own).map { $0 == own ? own : nil }
     peers = (0..<placement.rankCount).map { Rank($0) }.filter { $0 != own }
