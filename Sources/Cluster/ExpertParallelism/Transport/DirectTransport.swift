@@ -51,8 +51,9 @@ final class DirectTransport: Transport {
 
   /// Sends one source the partial outputs of its tokens; none to this rank itself, or where there are none.
   func returnOutputs(of arrivals: Flight.Arrivals, toSource index: Int) throws {
-    let rows = arrivals.outputs(ofSource: index)
-    guard !rows.isEmpty, let rank = arrivals.sources[index].rank else { return }
+    let (source, rows) = (arrivals.sources[index], arrivals.outputs(ofSource: index))
+    guard !rows.isEmpty, let rank = source.rank else { return }
+    let (compute, wire) = (compute, wire)
     let count = wire.combineByteCount(rows: rows.count)
     let message = CombineMessage(base: try outputs.room(to: rank, byteCount: count), wire: wire)
     compute.pool.run { worker in
@@ -60,8 +61,9 @@ final class DirectTransport: Transport {
     }
     try outputs.send(
       MessageContents(
-        base: message.base, byteCount: count, layer: arrivals.layer, tokenCount: arrivals.sources[index].tokenCount,
-        rowCount: rows.count, rowByteCount: wire.sumByteCount), to: rank)
+        base: message.base, byteCount: count, layer: arrivals.layer, tokenCount: source.tokenCount,
+        rowCount: rows.count,
+        rowByteCount: wire.sumByteCount), to: rank)
   }
 
   func finishSends() throws {
