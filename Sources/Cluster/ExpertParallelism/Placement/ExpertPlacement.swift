@@ -101,6 +101,7 @@ package final class ExpertPlacement: Sendable {
 
   /// Whether a rank holds an expert, which must be one of the layer's.
   package func holds(_ expert: Int, _ rank: Rank) -> Bool {
+    guard hasReplicas else { return Int(ownerTable.pointer[expert]) == rank.index }
     for holder in holders(of: Int32(expert)) where Int(holder) == rank.index { return true }
     return false
   }

@@ -5,7 +5,7 @@
 /// the same bits as if all were summed in one place.
 package enum CombineTree {
   /// The height at which two ids part: the smallest j for which both lie in one aligned range of 2ʲ ids.
-  package static func level(_ a: Int32, _ b: Int32) -> Int { 32 - (a ^ b).leadingZeroBitCount }
+  @inlinable package static func level(_ a: Int32, _ b: Int32) -> Int { 32 - (a ^ b).leadingZeroBitCount }
 
   /// Visits the additions, in order, that sum entries with the ascending ids `ids`, `[count]`: entry `source` is to be
   /// added to entry `target`. Entry 0 ends up with the total.
