@@ -80,6 +80,17 @@ import Testing
     #expect(seconds < 60)
   }
 
+  /// A call's own end that comes a hundred thousand times ends one call, however it comes.
+  @Test(arguments: [ToolCallFormat.Syntax.hermes, .qwenCoder, .llama])
+  func endsThatComeAgainTakeNoStack(syntax: ToolCallFormat.Syntax) {
+    let ends = String(repeating: "</function>\n", count: 100_000)
+    let text = "<function=weather>{\"city\": \"Rom\"}" + ends
+    let sample = ReplySample(name: "", syntax: syntax, text: text)
+    let whole = reply(sample.events([text]))
+    #expect(whole.toolCalls.map(\.arguments) == ["{\"city\": \"Rom\"}"])
+    #expect((whole.content ?? "").utf8.allSatisfy(isWhitespace))
+  }
+
   /// A schema that refers to itself 192 times, in each of which it refers to itself as often.
   @Test func aSchemaThatMultipliesIsReadInBoundedTime() {
     let members = JSONValue.array(Array(repeating: ["$ref": "#/properties/x"], count: 64))
