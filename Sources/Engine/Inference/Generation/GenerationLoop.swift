@@ -52,6 +52,10 @@ package final class GenerationLoop {
 
   package var hasWork: Bool { scheduler.hasWork }
 
+  /// Tokens of prompts fed since the start: those of a prompt that were in the cache are not, those of a sequence that
+  /// was thrown out are again.
+  package var promptRows: Int { scheduler.counts.promptRows }
+
   /// Queues a request after checking that it can be carried out; `index` names it in errors.
   package func submit(_ request: GenerationRequest, index: Int = 0) throws(InferenceError) -> SequenceID {
     let request = try request.checked(against: session.description, index: index)

@@ -33,7 +33,7 @@ extension Scheduler {
     plan.predicts = !plan.items.isEmpty && (drafting.isOn || drafting.readsPrompts && plan.kind == .prefill)
     guard !plan.predicts else { return }
     for item in plan.items {
-      guard let i = running.firstIndex(where: { $0.id == item.id }) else { continue }
+      guard let i = place(of: item.id) else { continue }
       running[i].missedCount += item.count - item.drafts.count
     }
   }
