@@ -6,6 +6,7 @@
 //   HAS_FLUSHED, FORGET_FLUSHED, v_fma_flushed   where it gives them for what rounding would make normal: whether it has
 //                             since it was told to forget, and a multiply-add that does not
 //   v_step(a, b, c)           c + a * b, or the products of two bf16 pairs added to c where PAIRS is defined
+//   HAS_PACK_TRANSPOSED       where `pack_transposed` is there already, in the instruction set's own words
 //   v_pin(v)                  an opaque use of a vector in its register: keeps the compiler from mixing two p's work and
 //                             spilling sums
 //
@@ -25,6 +26,7 @@
 
 INLINE size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 
+#ifndef HAS_PACK_TRANSPOSED
 typedef float four __attribute__((vector_size(16), aligned(4)));
 typedef float two __attribute__((vector_size(8), aligned(4)));
 
@@ -77,6 +79,7 @@ INLINE void pack_transposed(const float *from, size_t row_stride, size_t count, 
     for (size_t p = 0; p < depth; ++p) to[p * width + row] = 0;
   }
 }
+#endif
 
 #ifndef PAIRS
 /// The same of numbers of which those of one p lie one after another.

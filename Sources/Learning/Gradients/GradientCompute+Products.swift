@@ -22,6 +22,12 @@ extension GradientCompute {
       a.rows(part.rows), by: b.columns(part.columns), into: own, adding: adding, precision: precision, worker: worker)
   }
 
+  /// What `multiply` has a worker compute of a product of so many rows and columns.
+  package func part(rows: Int, columns: Int, worker: Int) -> (rows: Range<Int>, columns: Range<Int>) {
+    let part = ProductPart(rows: rows, columns: columns, worker: worker, of: compute.workerCount)
+    return (part.rows, part.columns)
+  }
+
   /// The same by `worker` alone.
   package func multiplyAll(
     _ a: StridedMatrix, by b: StridedMatrix, into c: MatrixView<Float>, adding: Bool = false,

@@ -8,7 +8,8 @@ import Tensors
 /// position: its parameters' gradients need no exchange.
 ///
 /// An output row is `[hidden | topK]`: the gradient by the token, and by the weight of its choice at the choice's
-/// number, which comes in the place of a weight. Workers take whole experts.
+/// number, which comes in the place of a weight. Workers take whole experts: first for what is returned, and then, while
+/// that travels, for the gradients of their own parameters (`finish`).
 package final class ExpertBackward: RoutedExperts {
   private let bank: ExpertBank
   private let mixture: MixtureDescription
@@ -18,6 +19,8 @@ package final class ExpertBackward: RoutedExperts {
   private let outputGradientRows: RowStorage<Float>
   private let gateGradientRows: RowStorage<Float>
   private let upGradientRows: RowStorage<Float>
+  /// The layer whose parameters still want their gradients.
+  private var unfinished: Int?
 
   /// `bank` keeps its tapes.
   package init(
@@ -41,17 +44,42 @@ package final class ExpertBackward: RoutedExperts {
     let width = hiddenSize + mixture.topK
     let returned = MatrixView(batch.reserveProducts(tape.count * width), rows: tape.count, columns: width)
     gather(batch, tape, into: outputGradientRows.view(rows: tape.count))
-    // The longest first, so that none is left to one worker at the end.
+    forEachGroup(of: tape) { run($0, tape, layer: batch.layer, into: returned, worker: $1) }
+    addUp(batch, tape, returned)
+    unfinished = batch.layer
+  }
+
+  package func finish() {
+    guard let layer = unfinished, let tape = bank.tape(layer: layer) else { return }
+    unfinished = nil
+    let (dy, dGate, dUp) = (
+      outputGradientRows.view(rows: tape.count), gateGradientRows.view(rows: tape.count),
+      upGradientRows.view(rows: tape.count)
+    )
+    forEachGroup(of: tape) { group, worker in
+      let (places, x) = (group.places, tape.inputs.rows(group.places))
+      func id(_ projection: ParameterRole.Projection) -> ParameterID {
+        ParameterID(.feedForward(.expert, projection), layer: layer, expert: group.expert)
+      }
+      add(id(.down), dy: dy.rows(places), x: tape.product.rows(places), worker: worker)
+      add(id(.gate), dy: dGate.rows(places), x: x, worker: worker)
+      add(id(.up), dy: dUp.rows(places), x: x, worker: worker)
+    }
+  }
+
+  /// Workers take whole experts, the longest first, so that none is left to one worker at the end; the first of them
+  /// moves messages on.
+  private func forEachGroup(of tape: ExpertTape, _ body: (_ group: ExpertTape.Group, _ worker: Int) -> Void) {
     let groups = tape.groups.sorted { ($1.places.count, $0.expert) < ($0.places.count, $1.expert) }
-    let next = TaskCounter()
-    compute.compute.pool.run { worker in
+    let (next, pool) = (TaskCounter(), compute.compute.pool)
+    pool.run { worker in
       while true {
         let task = next.take()
         guard task < groups.count else { return }
-        run(groups[task], tape, layer: batch.layer, batch, into: returned, worker: worker)
+        if worker == 0 { pool.poll?() }
+        body(groups[task], worker)
       }
     }
-    addUp(batch, tape, returned)
   }
 
   /// The gradients by outputs, an expert's side by side.
@@ -64,15 +92,14 @@ package final class ExpertBackward: RoutedExperts {
   }
 
   private func run(
-    _ group: ExpertTape.Group, _ tape: ExpertTape, layer: Int, _ batch: VisitBatch, into returned: MatrixView<Float>,
-    worker: Int
+    _ group: ExpertTape.Group, _ tape: ExpertTape, layer: Int, into returned: MatrixView<Float>, worker: Int
   ) {
     let (places, width, arithmetic) = (group.places, mixture.expertIntermediateSize, compute.compute)
     let dy = outputGradientRows.view(rows: tape.count).rows(places)
     let (dGate, dUp) = (
       gateGradientRows.view(rows: tape.count).rows(places), upGradientRows.view(rows: tape.count).rows(places)
     )
-    let (product, x, out) = (tape.product.rows(places), tape.inputs.rows(places), returned.rows(places))
+    let (product, out) = (tape.product.rows(places), returned.rows(places))
     let (gate, up) = (tape.gate.rows(places), tape.up.rows(places))
     func id(_ projection: ParameterRole.Projection) -> ParameterID {
       ParameterID(.feedForward(.expert, projection), layer: layer, expert: group.expert)
@@ -103,9 +130,6 @@ package final class ExpertBackward: RoutedExperts {
       StridedMatrix(dGate), by: matrix(.gate, rows: width, columns: hiddenSize), into: dx, worker: worker)
     compute.multiplyAll(
       StridedMatrix(dUp), by: matrix(.up, rows: width, columns: hiddenSize), into: dx, adding: true, worker: worker)
-    add(id(.down), dy: dy, x: product, worker: worker)
-    add(id(.gate), dy: dGate, x: x, worker: worker)
-    add(id(.up), dy: dUp, x: x, worker: worker)
   }
 
   /// An own parameter's gradient: dyᵀ · x over its visits, and their sum for a bias.

@@ -146,8 +146,8 @@ package final class ExpertBank: RoutedExperts {
             compute, worker: worker, x: y.from(group.first - run.first), count: group.count,
             y: outputs + group.first * hidden, yStride: hidden)
         }
-        // The next run writes what others may still be reading.
-        if activated.format == .float32 { compute.pool.barrier(worker: worker) }
+        // The next run writes what others may still be reading, unless all runs' rows are kept.
+        if activated.format == .float32, tape == nil { compute.pool.barrier(worker: worker) }
       }
       computeClaims(worker: worker, experts: experts, x: x, outputs: outputs)
     }
