@@ -4,6 +4,9 @@ import Tensors
 /// Products of matrices that are made anew each step; definition and order of summation in `product.h`. A number of C
 /// is the same whoever computes it.
 extension GradientCompute {
+  /// Summands of one chain.
+  package static var depthBlock: Int { Int(CG_DEPTH_BLOCK) }
+
   /// C = A · B, or C += A · B, by all workers together, each of which must call it: `[m, k] · [k, n]`. C overlaps
   /// neither. It is whole after the next barrier.
   ///
