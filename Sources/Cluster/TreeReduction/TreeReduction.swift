@@ -105,6 +105,9 @@ package final class TreeReduction {
     begun = try start(sums, 0, piece(slices[communicator.rank.index], 0))
   }
 
+  /// Whether it was begun, and is not finished.
+  package var isUnderWay: Bool { begun != nil }
+
   /// Writes the sums over all leaves of this rank's slice to `own`, which has as many numbers. Collective.
   package func reduceScatter(_ sums: LeafSums, into own: UnsafeMutableBufferPointer<Float>) throws {
     let slice = slices[communicator.rank.index]

@@ -13,6 +13,11 @@ extension TrainedModel {
 
   // MARK: Gradients
 
+  /// Whether another reduction may be under way: whoever moves messages on looks at those of all.
+  private var hasRoom: Bool {
+    reductions.values.count(where: \.isUnderWay) < max(1, 512 / max(communicator.size - 1, 1))
+  }
+
   /// Starts to bring to their owners the sums of a layer's gradients, all of which are whole; nil: of all parameters
   /// that belong to none of the model's layers, but for the embedding's. Collective, in one order.
   func beginReduction(ofLayer layer: Int?, _ gradients: LeafGradients) throws {
@@ -20,7 +25,7 @@ extension TrainedModel {
     let layers = description.layers.indices
     for parameter in exchanged where parameter.spec.role != .embedding {
       let own = parameter.spec.layer.flatMap { layers.contains($0) ? $0 : nil }
-      if own == layer { try begin(parameter, gradients) }
+      if own == layer, hasRoom { try begin(parameter, gradients) }
     }
     compute.pool.poll = poll
   }
@@ -39,8 +44,14 @@ extension TrainedModel {
   func reduce(_ gradients: LeafGradients) throws {
     compute.pool.poll = nil
     let exchanged = exchanged
-    if communicator.size > 1 { for parameter in exchanged { try begin(parameter, gradients) } }
-    for parameter in exchanged {
+    var next = 0
+    for (place, parameter) in exchanged.enumerated() {
+      // Others travel while this one's sums are finished.
+      while communicator.size > 1, next < exchanged.count, hasRoom {
+        try begin(exchanged[next], gradients)
+        next += 1
+      }
+      next = max(next, place + 1)
       guard let reduction = reductions[parameter.spec.id] else { continue }
       let own = UnsafeMutableBufferPointer(start: parameter.gradient.pointer, count: parameter.own.count)
       try reduction.reduceScatter(gradients.sums(of: parameter.spec.id), into: own)
