@@ -17,7 +17,9 @@ extension TreeReduction {
 
   /// The same without waiting: until `finish`, nobody writes to own numbers or reads others'. Collective, in one order
   /// with other messages of reductions.
-  package func startGather<Element: BitwiseCopyable>(_ values: UnsafeMutableBufferPointer<Element>) throws -> Gathering {
+  package func startGather<Element: BitwiseCopyable>(
+    _ values: UnsafeMutableBufferPointer<Element>
+  ) throws -> Gathering {
     guard values.count == count else { throw ReductionError.wrongCount(values.count, expected: count) }
     let bytes = UnsafeMutableRawBufferPointer(values)
     let width = MemoryLayout<Element>.stride

@@ -169,7 +169,8 @@ extension TrainedModel {
       for (parameter, halves) in zip(group, places) {
         guard let halves else { continue }
         let values = parameter.values.pointer
-        for i in compute.share(of: parameter.spec.elementCount, worker: worker) { values[i] = BFloat16.value(halves[i]) }
+        let share = compute.share(of: parameter.spec.elementCount, worker: worker)
+        for i in share { values[i] = BFloat16.value(halves[i]) }
       }
     }
   }

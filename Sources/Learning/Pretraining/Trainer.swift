@@ -82,7 +82,7 @@ package final class Trainer {
         (tokens: bank.rowFormat, width: description.hiddenSize),
         (tokens: .float32, width: description.hiddenSize + mixture.topK),
       ]
-      let made = try ways.map { tokens, width in
+      let made: [ClusterDispatcher] = try communicator.size == 1 ? [] : ways.map { tokens, width in
         let wire = WireFormat(hiddenSize: description.hiddenSize, tokens: tokens, outputSize: width)
         return ClusterDispatcher(
           communicator: communicator, placement: placement, compute: runtime.compute, wire: wire, topK: mixture.topK,
@@ -92,7 +92,12 @@ package final class Trainer {
             hostOfRank: runtime.clocks.hostOfRank), gathersVisits: true)
       }
       dispatchers = made
-      let metered = made.map { MeteredDispatcher($0, telemetry: telemetry) }
+      // A rank that has all experts sends nothing, and so plans nothing.
+      let metered: [any ExpertDispatcher] =
+        communicator.size == 1
+        ? ways.map {
+          MeteredLocalDispatcher(LocalDispatcher(compute: runtime.compute, hiddenSize: $0.width), telemetry: telemetry)
+        } : made.map { MeteredDispatcher($0, telemetry: telemetry) }
       experts = Decoder.Experts(MeteredExperts(bank, telemetry: telemetry), through: metered[0])
       backwardExperts = Decoder.Experts(
         MeteredExperts(

@@ -8,8 +8,8 @@ import Tensors
 /// position: its parameters' gradients need no exchange.
 ///
 /// An output row is `[hidden | topK]`: the gradient by the token, and by the weight of its choice at the choice's
-/// number, which comes in the place of a weight. Workers take whole experts. Where messages travel between hosts, they do
-/// so first for what is returned, and then, while that is under way, for the gradients of parameters (`finish`).
+/// number, which comes in the place of a weight. Workers take whole experts. Where messages travel between hosts, they
+/// do so first for what is returned, and then, while that is under way, for the gradients of parameters (`finish`).
 package final class ExpertBackward: RoutedExperts {
   private let bank: ExpertBank
   private let mixture: MixtureDescription
