@@ -45,7 +45,8 @@ struct NormBackward {
     let (scales, rows, weights) = (scratch.scales.pointer, scratch.rows.pointer, scratch.weights.pointer)
     compute.pool.run { worker in
       for place in apart ? compute.share(of: leaves.count, worker: worker) : leaves.indices {
-        let (leaf, own) = (leaves[place], apart ? worker : 0)
+        // Where workers meet, one may be at the next leaf while others are at the end of this one.
+        let (leaf, own) = (leaves[place], apart ? worker : place % 2)
         let made = MatrixView(rows + own * longest * width, rows: leaf.count, columns: width)
         let share = apart ? 0..<leaf.count : compute.share(of: leaf.count, worker: worker)
         let columns = apart ? 0..<count : lines(compute, worker: worker)
