@@ -42,7 +42,10 @@ package final class ExpertBackward: RoutedExperts {
     guard tape.count > 0 else { return }
     for storage in [outputGradientRows, gateGradientRows, upGradientRows] { storage.reserve(rows: tape.count) }
     let width = hiddenSize + mixture.topK
-    let returned = MatrixView(batch.reserveProducts(tape.count * width), rows: tape.count, columns: width)
+    // Products write to rows that begin with lines of a cache.
+    let stride = (width + 15) / 16 * 16
+    let returned = MatrixView(
+      batch.reserveProducts(tape.count * stride), rows: tape.count, columns: width, stride: stride)
     // Where messages are under way, what is returned goes first.
     let waits = compute.compute.pool.poll == nil
     forEachGroup(of: tape) { group, worker in
