@@ -94,6 +94,18 @@ INLINE void pack_straight(const float *from, size_t p_stride, size_t count, size
   }
 }
 
+/// Some tiles of A, whose numbers of one p lie one after another, side by side: so each line of a cache is read once, and
+/// those of rows a page or more apart need not stay there until the next tile.
+INLINE void pack_straight_tiles(const float *from, size_t p_stride, size_t tiles, size_t depth, float *to) {
+  for (size_t p = 0; p < depth; ++p) {
+    const float *const numbers = from + p * p_stride;
+    for (size_t t = 0; t < tiles; ++t) {
+      __builtin_memcpy(to + t * TILE_ROWS * CG_DEPTH_BLOCK + p * TILE_ROWS, numbers + t * TILE_ROWS,
+                       TILE_ROWS * sizeof(float));
+    }
+  }
+}
+
 /// One tile of an operand, whichever way it lies: to[p][width] = from[i * stride + p * p_stride].
 INLINE void pack(const float *from, size_t stride, size_t p_stride, size_t count, size_t depth, float *to,
                  const size_t width) {
@@ -298,7 +310,16 @@ static void multiply_part(const cg_product *call, const product_part *part, floa
     s.a = a_tiles;
     s.a_tile = TILE_ROWS * CG_DEPTH_BLOCK;
     s.a_step = TILE_ROWS;
-    for (size_t i = 0; i < part->rows; i += TILE_ROWS) {
+    size_t i = 0;
+#ifndef PAIRS
+    if (!call->bf16 && call->a_row_stride == 1) {
+      // Tiles of some instruction sets are a multiple of a page apart, where a cache holds few lines.
+      for (size_t tiles; (tiles = smaller((part->rows - i) / TILE_ROWS, 8)) > 0; i += tiles * TILE_ROWS) {
+        pack_straight_tiles(a + i, call->a_column_stride, tiles, part->depth, a_tiles + i * CG_DEPTH_BLOCK);
+      }
+    }
+#endif
+    for (; i < part->rows; i += TILE_ROWS) {
       s.depth = pack_tile(call->bf16, a + i * call->a_row_stride, call->a_row_stride, call->a_column_stride,
                           smaller(part->rows - i, TILE_ROWS), part->depth, a_tiles + i * CG_DEPTH_BLOCK, TILE_ROWS);
     }
