@@ -13,10 +13,9 @@ extension TrainedModel {
 
   // MARK: Gradients
 
-  /// Whether another reduction may be under way: whoever moves messages on looks at those of all.
-  private var hasRoom: Bool {
-    reductions.values.count(where: \.isUnderWay) < max(1, 512 / max(communicator.size - 1, 1))
-  }
+  /// Parameters of which something may be under way at a time: whoever moves messages on looks at those of all.
+  private var limit: Int { max(1, 512 / max(communicator.size - 1, 1)) }
+  private var hasRoom: Bool { reductions.values.count(where: \.isUnderWay) < limit }
 
   /// Starts to bring to their owners the sums of a layer's gradients, all of which are whole; nil: of all parameters
   /// that belong to none of the model's layers, but for the embedding's. Collective, in one order.
@@ -116,7 +115,8 @@ extension TrainedModel {
   private func travellingGroups() -> [[TrainedParameter]] {
     var (groups, count) = ([[TrainedParameter]](), 0)
     for parameter in parameters where reductions[parameter.spec.id] != nil {
-      if groups.isEmpty || count + parameter.spec.elementCount > Self.groupCount {
+      let isFull = groups.last.map { $0.count >= limit } ?? true
+      if isFull || count + parameter.spec.elementCount > Self.groupCount {
         groups.append([])
         count = 0
       }
