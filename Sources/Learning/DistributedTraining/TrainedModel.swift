@@ -13,20 +13,20 @@ package final class TrainedModel: ParameterValues {
   package let description: DecoderDescription
   let communicator: any Communicator
   let compute: Compute
-  private let held: HeldParameters
+  let held: HeldParameters
   /// In the order of the table: those that every rank computes with, and own experts'.
   let parameters: [TrainedParameter]
   private let places: [ParameterID: Int]
   private let table: ParameterTable
   private let names: ParameterNames
   private let owner: (_ expert: Int) -> Rank
-  private let rounds: Bool
+  let rounds: Bool
   private let telemetry: RankTelemetry?
   private var tree = LeafTree(owners: [])
-  /// A parameter on its way to other ranks.
-  private var travelling = AlignedBuffer<UInt16>(count: 1)
+  /// Parameters on their way to other ranks: of those that come, and of those that come next.
+  var travelling = [AlignedBuffer<UInt16>(count: 1), AlignedBuffer<UInt16>(count: 1)]
   /// Of those that every rank computes with.
-  private var reductions: [ParameterID: TreeReduction] = [:]
+  private(set) var reductions: [ParameterID: TreeReduction] = [:]
 
   /// Where initial numbers come from; masters are as they are stored, without the parameter's offset.
   package typealias Source = (
@@ -104,7 +104,13 @@ package final class TrainedModel: ParameterValues {
 
   /// Empties the gradients of own experts.
   func clearExpertGradients() {
-    for parameter in parameters where parameter.spec.expert != nil { parameter.gradient.buffer.update(repeating: 0) }
+    let (all, compute) = (parameters, compute)
+    compute.pool.run { worker in
+      for parameter in all where parameter.spec.expert != nil {
+        let share = compute.share(of: parameter.gradient.count, worker: worker)
+        (parameter.gradient.pointer + share.lowerBound).update(repeating: 0, count: share.count)
+      }
+    }
   }
 
   /// Gets ready for steps whose leaves lie with ranks as `tree` says. Collective.
@@ -118,81 +124,21 @@ package final class TrainedModel: ParameterValues {
     }
   }
 
-  /// Nanoseconds that this rank has waited in reductions.
-  var reductionWait: UInt64 { reductions.values.reduce(0) { $0 &+ $1.waited } }
-
-  /// Brings new masters to where all passes see them, rounded to bf16, on every rank. Collective; `prepare` comes
-  /// first.
-  package func refresh() throws {
-    let (all, compute, rounds) = (parameters, compute, rounds)
-    compute.pool.run { worker in
-      for parameter in all {
-        let share = compute.share(of: parameter.own.count, worker: worker)
-        let (master, own) = (parameter.numbers(.master).pointer, parameter.values.pointer + parameter.own.lowerBound)
-        let (source, target) = (master + share.lowerBound, own + share.lowerBound)
-        if parameter.isRounded, rounds {
-          BFloat16.round(source, to: target, count: share.count)
-        } else {
-          target.update(from: source, count: share.count)
-        }
-      }
-    }
-    if communicator.size > 1 { try exchange() }
-    compute.pool.run { worker in
-      for parameter in all where parameter.spec.offset != 0 {
-        let values = parameter.values.pointer
-        for i in compute.share(of: parameter.spec.elementCount, worker: worker) { values[i] += parameter.spec.offset }
-      }
-      compute.pool.barrier(worker: worker)
-      for parameter in all { held.replace(parameter.spec, with: parameter.values.pointer, worker: worker) }
-    }
-  }
-
-  /// Brings each rank's slices of values to all. Collective.
-  private func exchange() throws {
-    for parameter in parameters {
-      guard let reduction = reductions[parameter.spec.id] else { continue }
-      let (values, count) = (parameter.values.pointer, parameter.spec.elementCount)
-      guard parameter.isRounded, rounds else {
-        try reduction.gather(UnsafeMutableBufferPointer(start: values, count: count))
-        continue
-      }
-      if travelling.count < count { travelling = AlignedBuffer(count: count) }
-      let (halves, compute) = (travelling.pointer, compute)
-      for i in parameter.own { halves[i] = BFloat16.bits(values[i]) }
-      try reduction.gather(UnsafeMutableBufferPointer(start: halves, count: count))
-      compute.pool.run { worker in
-        for i in compute.share(of: count, worker: worker) { values[i] = BFloat16.value(halves[i]) }
-      }
-    }
-  }
-
-  /// Finishes the sums of gradients: each rank gets those of its slices. Collective.
-  func reduce(_ gradients: LeafGradients) throws {
-    for parameter in parameters where parameter.spec.expert == nil && parameter.rule.learns {
-      guard let reduction = reductions[parameter.spec.id] else { continue }
-      let own = UnsafeMutableBufferPointer(start: parameter.gradient.pointer, count: parameter.own.count)
-      try reduction.reduceScatter(gradients.sums(of: parameter.spec.id), into: own)
-      guard description.tiedEmbeddings, parameter.spec.role == .embedding else { continue }
-      // The head's part and the embedding's are added last, each whole.
-      let head = AlignedBuffer<Float>(count: own.count)
-      try reduction.reduceScatter(
-        gradients.sums(of: ParameterID(.head)), into: UnsafeMutableBufferPointer(start: head.pointer, count: own.count))
-      for i in 0..<own.count { own[i] += head.pointer[i] }
-    }
-  }
-
   /// The norm of all gradients, and the first tensor of the backward pass whose gradient is not finite. Collective:
   /// each rank adds the squares of its blocks, and all add those in one order. `clock` is told of the waiting.
   func gradientNorm(_ clock: TrainingClock) throws -> (norm: GradientNorm, firstBad: String?) {
     // Blocks of each parameter in the order of owners, and whole sums of experts', by name.
     var writer = ByteWriter()
-    for parameter in parameters where parameter.rule.learns {
-      let gradient = parameter.gradient.pointer
+    let learning = parameters.filter(\.rule.learns)
+    let counts = learning.map { $0.spec.expert == nil ? $0.own.count : $0.spec.elementCount }
+    var blocks = blockSquares(of: learning, counts)[...]
+    for (parameter, count) in zip(learning, counts) {
+      let own = blocks.prefix(SquareSum.blockCount(count))
+      blocks = blocks.dropFirst(own.count)
       if parameter.spec.expert == nil {
-        for sum in SquareSum.blocks(gradient, count: parameter.own.count) { writer.write(sum) }
+        for sum in own { writer.write(sum) }
       } else {
-        writer.write(SquareSum.total(gradient, count: parameter.spec.elementCount))
+        writer.write(SquareSum.total(own))
       }
     }
     var sums = try clock.wait { try communicator.allGather(writer.bytes) }.map { ByteReader($0) }
@@ -216,5 +162,29 @@ package final class TrainedModel: ParameterValues {
       }
     }
     return (GradientNorm(squares: squares), squares.last { !$0.sum.isFinite }?.name)
+  }
+
+  /// The sums of all blocks of the first `counts` numbers of some parameters' gradients, one after another, which
+  /// workers share.
+  private func blockSquares(of parameters: [TrainedParameter], _ counts: [Int]) -> [Double] {
+    let (blockCounts, compute) = (counts.map { SquareSum.blockCount($0) }, compute)
+    let total = blockCounts.reduce(0, +)
+    return Array(unsafeUninitializedCapacity: total) { sums, initialized in
+      let start = sums.baseAddress
+      initialized = total
+      compute.pool.run { worker in
+        guard let start else { return }
+        let share = compute.share(of: total, worker: worker)
+        var first = 0
+        for (place, parameter) in parameters.enumerated() {
+          for block in share.clamped(to: first..<(first + blockCounts[place])) {
+            let at = (block - first) * SquareSum.blockLength
+            start[block] = SquareSum.block(
+              parameter.gradient.pointer + at, count: min(SquareSum.blockLength, counts[place] - at))
+          }
+          first += blockCounts[place]
+        }
+      }
+    }
   }
 }

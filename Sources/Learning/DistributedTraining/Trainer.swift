@@ -70,7 +70,7 @@ package final class Trainer {
         (tokens: bank.rowFormat, width: description.hiddenSize),
         (tokens: .float32, width: description.hiddenSize + moe.topK),
       ]
-      let made = try ways.map { tokens, width in
+      let made: [ClusterDispatcher] = try communicator.size == 1 ? [] : ways.map { tokens, width in
         let wire = WireFormat(hiddenSize: description.hiddenSize, tokens: tokens, outputSize: width)
         return ClusterDispatcher(
           communicator: communicator, placement: placement, compute: runtime.compute, wire: wire, topK: moe.topK,
@@ -80,7 +80,12 @@ package final class Trainer {
             hostOfRank: runtime.clocks.hostOfRank), gathersVisits: true)
       }
       dispatchers = made
-      let metered = made.map { MeteredDispatcher($0, telemetry: telemetry) }
+      // A rank that has all experts sends nothing, and so plans nothing.
+      let metered: [any ExpertDispatcher] =
+        communicator.size == 1
+        ? ways.map {
+          MeteredLocalDispatcher(LocalDispatcher(compute: runtime.compute, hiddenSize: $0.width), telemetry: telemetry)
+        } : made.map { MeteredDispatcher($0, telemetry: telemetry) }
       experts = Decoder.Experts(MeteredExperts(bank, telemetry: telemetry), through: metered[0])
       backwardExperts = Decoder.Experts(
         MeteredExperts(
@@ -155,7 +160,8 @@ package final class Trainer {
     }
     let loss = try record(.backward, .backwardPass) {
       try backward.run(
-        decoder, batch.decoderBatch, next: batch.next, targets: batch.targets, rowLoss, objective: objective)
+        decoder, batch.decoderBatch, next: batch.next, targets: batch.targets, rowLoss, objective: objective,
+        whole: { try model.beginReduction(ofLayer: $0, gradients) })
     }
     clock.enter(.agreement)
     let (loads, total) = try clock.wait {
@@ -274,30 +280,36 @@ package final class Trainer {
   }
 
   private func update(_ number: Int, _ settings: StepSettings, factor: Float, loads: [Int: [Int]]) throws {
-    let pool = compute.compute
-    for parameter in model.parameters {
+    for parameter in model.parameters where parameter.rule == .balance {
+      guard !parameter.own.isEmpty, let layer = parameter.spec.layer, let counts = loads[layer] else { continue }
       let master = parameter.numbers(.master)
-      switch parameter.rule {
-      case .adamW:
-        let rate = settings.learningRate * (parameter.spec.role == .router ? settings.routerRate : 1)
-        let step = settings.adamW.step(number, learningRate: rate, decays: parameter.spec.decays)
-        let (first, second) = (parameter.numbers(.firstMoment), parameter.numbers(.secondMoment))
-        pool.pool.run { worker in
-          let share = pool.share(of: parameter.own.count, worker: worker)
-          let at = share.lowerBound
-          step.update(
-            weights: master.pointer + at, firstMoment: first.pointer + at, secondMoment: second.pointer + at,
-            gradient: parameter.gradient.pointer + at, factor: factor, count: share.count)
-        }
-      case .muon, .frozen: continue
-      case .balance:
-        guard !parameter.own.isEmpty, let layer = parameter.spec.layer, let counts = loads[layer] else { continue }
-        var bias = Array(master.buffer[..<parameter.own.count])
-        LoadBalance.update(&bias, loads: counts, speed: settings.balanceSpeed)
-        for (i, value) in bias.enumerated() { master.pointer[i] = value }
+      var bias = Array(master.buffer[..<parameter.own.count])
+      LoadBalance.update(&bias, loads: counts, speed: settings.balanceSpeed)
+      for (i, value) in bias.enumerated() { master.pointer[i] = value }
+    }
+    updateByAdamW(number, settings, factor: factor)
+    updateByMuon(settings, factor: factor)
+  }
+
+  /// Workers take a part of each parameter.
+  private func updateByAdamW(_ number: Int, _ settings: StepSettings, factor: Float) {
+    let parameters = model.parameters.filter { $0.rule == .adamW }
+    let steps = parameters.map { parameter in
+      let rate = settings.learningRate * (parameter.spec.role == .router ? settings.routerRate : 1)
+      return settings.adamW.step(number, learningRate: rate, decays: parameter.spec.decays)
+    }
+    let compute = compute.compute
+    compute.pool.run { worker in
+      for (parameter, step) in zip(parameters, steps) {
+        let share = compute.share(of: parameter.own.count, worker: worker)
+        let at = share.lowerBound
+        step.update(
+          weights: parameter.numbers(.master).pointer + at,
+          firstMoment: parameter.numbers(.firstMoment).pointer + at,
+          secondMoment: parameter.numbers(.secondMoment).pointer + at, gradient: parameter.gradient.pointer + at,
+          factor: factor, count: share.count)
       }
     }
-    updateByMuon(settings, factor: factor)
   }
 
   /// Workers take whole matrices, the largest first.

@@ -33,19 +33,22 @@ final class MoEBackward: FeedForwardBackward {
 
   func run(_ tape: FeedForwardLayerTape, objective: Objective, loss: inout StepLoss) throws {
     guard case .moe(let input, let tape) = tape else { return }
-    let rows = parts.rowCount
+    let (rows, hidden) = (parts.rowCount, parts.normed.columns)
     parts.phases?.enter(.gate, layer: layer)
     reserve(rows)
     number(tape.decisions, rows: rows)
     loss.loads[layer] = countLoads(rows: rows)
-    try exchange(through: experts.dispatcher)
+    try exchange(through: experts.dispatcher) {
+      guard rows > 0 else { return }
+      parts.normalize(input, .feedForwardNorm, layer: layer)
+      try beginShared(tape, hidden: hidden)
+    }
     guard rows > 0 else { return }
     parts.phases?.enter(.gate, layer: layer)
-    parts.normalize(input, .feedForwardNorm, layer: layer)
-    let (target, hidden, returned) = (parts.normedGradient, parts.normed.columns, returnedRows.view(rows: rows))
+    let (target, returned) = (parts.normedGradient, returnedRows.view(rows: rows))
     parts.forEachRow { target[$0].update(from: returned[$0], count: hidden) }
     if shared != nil { parts.phases?.enter(.shared, layer: layer) }
-    try backThroughShared(tape, hidden: hidden)
+    endShared(tape, hidden: hidden)
     parts.phases?.enter(.gate, layer: layer)
     try backThroughRouter(tape, objective: objective, hidden: hidden, loss: &loss)
     try parts.endNorm(input, .feedForwardNorm, layer: layer)
@@ -77,19 +80,24 @@ final class MoEBackward: FeedForwardBackward {
     return counts
   }
 
-  private func exchange(through dispatcher: some ExpertDispatcher) throws {
+  /// `meanwhile`: what is computed while gradients travel to experts. While those by inputs travel back, experts finish
+  /// what nobody waits for.
+  private func exchange(through dispatcher: some ExpertDispatcher, meanwhile: () throws -> Void) throws {
     let (stream, rows) = (parts.stream, parts.rowCount)
     let flight = try dispatcher.dispatch(Rows(stream.start, stride: stream.stride), count: rows, choices, layer: layer)
+    try meanwhile()
     try experts.experts.forward(flight)
+    experts.experts.finish()
     let returned = returnedRows.view(rows: rows).start
     try dispatcher.combine(flight, into: returned)
     try dispatcher.complete(flight, returned)
     dispatcher.release(flight)
   }
 
-  private func backThroughShared(_ tape: MoETape, hidden: Int) throws {
+  /// All of the shared expert's backward pass but the gradient by its input, which is added to what experts return.
+  private func beginShared(_ tape: MoETape, hidden: Int) throws {
     guard let shared, let block = tape.shared else { return }
-    guard moe.sharedIsGated else { return try shared.run(block, dy: parts.stream, adding: true) }
+    guard moe.sharedIsGated else { return try shared.begin(block, dy: parts.stream) }
     // The output was s · y, s = sigmoid(gate): by y it is s · dy, by the gate (dy · (s y)) · (1 − s).
     let (rows, compute) = (parts.rowCount, parts.compute.compute)
     let (dShared, dGate, stream) = (
@@ -100,12 +108,18 @@ final class MoEBackward: FeedForwardBackward {
       dGate[row].pointee = compute.dot(stream[row], tape.sharedOutput[row], count: hidden) * (1 - opened)
       compute.scale(stream[row], by: opened, into: dShared[row], count: hidden)
     }
-    try shared.run(block, dy: dShared, adding: true)
+    try shared.begin(block, dy: dShared)
     try parts.gradients.addProduct(
       ParameterID(.sharedGate, layer: layer), dy: dGate, x: parts.normed, precision: .float32)
+  }
+
+  private func endShared(_ tape: MoETape, hidden: Int) {
+    guard let shared, tape.shared != nil else { return }
+    shared.end(adding: true)
+    guard moe.sharedIsGated else { return }
     parts.backThrough(
-      parts.matrix(.sharedGate, layer, rows: 1, columns: hidden), dy: dGate, into: parts.normedGradient,
-      adding: true, precision: .float32)
+      parts.matrix(.sharedGate, layer, rows: 1, columns: hidden), dy: gateGradientRows.view(rows: parts.rowCount),
+      into: parts.normedGradient, adding: true, precision: .float32)
   }
 
   private func backThroughRouter(_ tape: MoETape, objective: Objective, hidden: Int, loss: inout StepLoss) throws {

@@ -18,7 +18,8 @@ extension TrainingMemory {
     let isRounded = layout.terms.products == .bfloat16
     if isRounded { add(.experts, rows * 2 * hidden) }
     // Outputs there, and back with gradients by weights; gradients by outputs, gate and up.
-    add(.experts, floats: rows * (3 * hidden + Double(moe.topK) + 2 * width))
+    let returned = Double((layout.description.hiddenSize + moe.topK + 15) / 16 * 16)
+    add(.experts, floats: rows * (2 * hidden + returned + 2 * width))
     // Lists of visits, there and back.
     add(.experts, 2 * rows * 48)
     let own = Self.reserved(layout.rows(of: rank))

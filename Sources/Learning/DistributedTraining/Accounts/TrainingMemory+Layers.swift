@@ -23,7 +23,8 @@ extension TrainingMemory {
       }
       widest = max(widest, stages.widestNorm)
     }
-    add(.backward, floats: rows * 4 * hidden + sequences * length * widest)
+    // The stream, a norm and its gradient; of a worker the gradients by one leaf's inputs of a norm.
+    add(.backward, floats: rows * 3 * hidden + workers * layout.leafRows * widest)
     // Gradients around a prediction module, and by the last norm's output.
     if description.predicts { add(.backward, floats: rows * 5 * hidden) }
     let block = Self.reserved(min(layout.leafRows.rounded(.up), 256)) * (description.predicts ? 2 : 1)

@@ -91,11 +91,16 @@ extension TrainingMemory {
     add(.optimizer, floats: Double(layout.terms.workerCount) * (sizes.max() ?? 0))
   }
 
-  /// Memory for one parameter at a time: on its way to other ranks in bf16; on rank 0, which writes checkpoints, pieces
-  /// in fp32 and bf16.
+  /// Memory for some parameters at a time: those on their way to other ranks in bf16, and those that go next; on rank
+  /// 0, which writes checkpoints, pieces of one in fp32 and bf16.
   private mutating func addLargest(_ layout: TrainingLayout, _ rank: Int) {
-    let shared = layout.shared.map(\.spec.elementCount).max() ?? 0
-    if layout.terms.rankCount > 1 { add(.scratch, 2 * Double(shared)) }
+    let counts = layout.shared.map(\.spec.elementCount)
+    let shared = counts.max() ?? 0
+    if layout.terms.rankCount > 1 {
+      let all = counts.reduce(0) { $0 + Double($1) }
+      let group = Double(max(shared, TrainedModel.groupCount))
+      add(.scratch, 2 * min(all, 2 * group))
+    }
     guard rank == 0 else { return }
     let largest = max(shared, layout.expert.map(\.elementCount).max() ?? 0)
     add(.scratch, 6 * Double(min(largest, SavePlan.pieceLength)))

@@ -108,9 +108,10 @@ package final class ExpertBank: RoutedExperts {
     let (product, inputRows) = (tape?.product.start ?? gate, tape?.inputs.start ?? outputs)
     let activation = activation
     let (gathered, activated) = (gathered, activated)
-    compute.pool.run { worker in
-      // An expert's rows lie side by side.
-      for place in compute.share(of: visits.count, worker: worker) {
+    /// An expert's rows lie side by side.
+    func gather(_ first: Int, _ count: Int, worker: Int) {
+      let share = compute.share(of: count, worker: worker)
+      for place in (first + share.lowerBound)..<(first + share.upperBound) {
         let input = inputs[Int(visits[Int(visitAt[place])].row)]
         if gathered.format == .float32 {
           UnsafeMutableRawPointer(inputRows + place * hidden).copyMemory(from: input, byteCount: hidden * 4)
@@ -122,8 +123,13 @@ package final class ExpertBank: RoutedExperts {
         }
       }
       compute.pool.barrier(worker: worker)
+    }
+    compute.pool.run { worker in
+      // Many visits of a training fill no cache together: each run's rows are brought there when they are needed.
+      if tape == nil { gather(0, visits.count, worker: worker) }
       let x = gathered.rows(of: inputRows, stride: hidden)
       for run in runs {
+        if tape != nil { gather(run.first, run.count, worker: worker) }
         let origin = tape == nil ? run.first : 0
         let first = (run.first - origin) * intermediate
         for group in groups[run.groups] {
@@ -146,8 +152,8 @@ package final class ExpertBank: RoutedExperts {
             compute, worker: worker, x: y.from(group.first - run.first), count: group.count,
             y: outputs + group.first * hidden, yStride: hidden)
         }
-        // The next run writes what others may still be reading.
-        if activated.format == .float32 { compute.pool.barrier(worker: worker) }
+        // The next run writes what others may still be reading, unless all runs' rows are kept.
+        if activated.format == .float32, tape == nil { compute.pool.barrier(worker: worker) }
       }
       computeClaims(worker: worker, experts: experts, x: x, outputs: outputs)
     }

@@ -44,6 +44,8 @@ package final class ExpertTape {
 
   /// The place of each visit, in the order in which the batch had them.
   package var placeOf: UnsafePointer<Int32> { UnsafePointer(order.placeOf.pointer) }
+  /// The visit at each place.
+  package var visitAt: UnsafePointer<Int32> { UnsafePointer(order.visitAt.pointer) }
   /// The factor on each output, by place.
   package var weights: UnsafePointer<Float> { UnsafePointer(weightList.pointer) }
   /// `[visits, hidden]`, by place.

@@ -80,7 +80,7 @@ final class MoELayer: FeedForwardLayer {
             logits: logits[row], selectionBias: weights.selectionBias?.pointer,
             given: table.map { UnsafePointer($0 + Int(batch.tokens[row]) * topK) }, scores: memory.baseAddress!,
             choice: memory.baseAddress! + router.expertCount, experts: decisions.experts.pointer + row * topK,
-            weights: decisions.weights.pointer + row * topK)
+            weights: decisions.weights.pointer + row * topK, on: compute)
         }
       }
     }
