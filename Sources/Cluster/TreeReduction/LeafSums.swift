@@ -24,7 +24,7 @@ package final class LeafSums {
   private var open: [(sum: AlignedBuffer<Float>, height: Int)] = []
   private var free: [AlignedBuffer<Float>] = []
 
-  /// `adder` adds up what is whole.
+  /// For values `[count]`. `adder` adds up what is whole.
   package init(_ tree: LeafTree, rank: Rank, count: Int, adder: @escaping Adder = LeafSums.add) {
     (self.tree, self.rank, self.count) = (tree, rank, max(0, count))
     self.adder = adder
@@ -99,7 +99,8 @@ package final class LeafSums {
     next = parts.first?.leaves.lowerBound
   }
 
-  /// Element by element: work is divided along elements only, so that the compiler's vectors change no bit.
+  /// target += source, each `[count]`, element by element: work is divided along elements only, so that the compiler's
+  /// vectors change no bit.
   package static func add(_ source: UnsafePointer<Float>, to target: UnsafeMutablePointer<Float>, count: Int) {
     for i in 0..<count { target[i] += source[i] }
   }

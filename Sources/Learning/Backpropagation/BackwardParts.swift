@@ -98,9 +98,9 @@ final class BackwardParts {
     forEachRow { compute.compute.add(target[$0], to: stream[$0], count: hiddenSize) }
   }
 
-  /// target := the gradient by `input` of its norm, from `gradient` by what the norm gave, all `[rows, vectors ·
-  /// stride]`, of which the first `count` numbers of each vector have a norm, or all; the norm's weight `[count]` gets
-  /// its gradient. `target` may be `gradient`.
+  /// target := the gradient by `input` of its norm, from `gradient` by what the norm gave, all
+  /// `[rows, vectors · stride]`, of which the first `count` numbers of each vector have a norm, or all; the norm's
+  /// weight `[count]` gets its gradient. `target` may be `gradient`.
   func norm(
     _ id: ParameterID, _ input: MatrixView<Float>, _ gradient: MatrixView<Float>, vectors: Int = 1, count: Int? = nil,
     into target: MatrixView<Float>, epsilon: Float

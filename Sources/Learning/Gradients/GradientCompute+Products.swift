@@ -4,8 +4,8 @@ import Tensors
 /// Products of matrices that are made anew each step; definition and order of summation in `product.h`. A number of C
 /// is the same whoever computes it.
 extension GradientCompute {
-  /// C = A · B, or C += A · B, by all workers together, each of which must call it: `[m, k] · [k, n]`. C overlaps
-  /// neither. It is whole after the next barrier.
+  /// C = A · B, or C += A · B, by all workers together, each of which must call it with its number, `worker`:
+  /// `[m, k] · [k, n]`, `c` `[m, n]`. C overlaps neither. It is whole after the next barrier.
   ///
   /// Gradients of a weight are `dy.transposed · x`, those of its input `dy · W`. `precision`: this one's, if not all
   /// products'.

@@ -11,8 +11,8 @@ struct ScoreFiles {
 
   /// Creates the files asked for, so that a path nobody can write to is found before the work and not after it.
   ///
-  /// `logits`, float32 `[positions, vocabulary]`; for each mixture layer n, `layer.{n}.indices` int32 `[positions,
-  /// topK]`, ascending, and `layer.{n}.weights` float32. They get their names when written; throws
+  /// `logits`, float32 `[positions, vocabulary]`; for each mixture layer n, `layer.{n}.indices` int32
+  /// `[positions, topK]`, ascending, and `layer.{n}.weights` float32. They get their names when written; throws
   /// `PromptError.unwritable`.
   init(logits: String?, routing: String?, positions: Int, description: DecoderDescription) throws {
     let topK = description.mixture?.topK ?? 0
