@@ -40,7 +40,7 @@ struct Sample: ParsableCommand {
   var temperature = 1.0
   @Option(parsing: .unconditional, help: ArgumentHelp("Most tokens of a completion.", valueName: "tokens"))
   var maxNewTokens = 256
-  @Option(parsing: .unconditional, help: "Of what is drawn.") var seed: UInt64 = 0
+  @Option(parsing: .unconditional, help: "Of what is sampled.") var seed: UInt64 = 0
   @Option(parsing: .unconditional, help: ArgumentHelp("The first prompts only.", valueName: "n")) var limit: Int?
   @Option(
     help: ArgumentHelp(
@@ -119,7 +119,7 @@ private struct SampleRun {
   mutating func draw() throws {
     let seeds = RandomStream(seed: command.seed, purpose: "samples")
     let each = max(1, Self.portion / command.samples)
-    var bar = ProgressBar("drawing")
+    var bar = ProgressBar("sampling")
     for first in stride(from: 0, to: prompts.count, by: each) {
       let own = first..<min(first + each, prompts.count)
       var requests: [RolloutRequest] = []
