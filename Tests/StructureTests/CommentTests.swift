@@ -77,7 +77,7 @@ import Testing
 
     /// The names, outer and inner, of each parameter that is a number or leads to some.
     var numbers: [[String]] {
-      let parameters = signature.replacing(/\([^()]*\) -> \w+/, with: "")
+      let parameters = signature.replacing(/: (?:@\w+ )*\([^()]*\) -> \w+/, with: "")
       let number = /(\w+ )?(\w+): (?:\[+)?(?:U?Int\d*|Float|Double|Unsafe\w+|MatrixView|Range|StridedMatrix)\b/
       return parameters.matches(of: number).map { match in
         let outer = match.1.map { String($0.dropLast()) } ?? "_"
