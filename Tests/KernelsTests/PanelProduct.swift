@@ -45,7 +45,7 @@ extension PanelProduct {
   }
 
   /// An output's bits do not depend on who computes it: of 20 rows and 150 outputs, those from each of `panels` on.
-  func expectTheSameBits(fromPanels panels: some Sequence<Int>) {
+  func expectTheSameBits(fromPanels panels: some Collection<Int>) {
     for isa in ck_isa.supported {
       let whole = multiply(isa, m: 20, n: 150)
       for split in panels {
