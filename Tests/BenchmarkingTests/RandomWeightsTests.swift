@@ -33,6 +33,26 @@ struct RandomWeightsTests {
     }
   }
 
+  /// But for embeddings, whose variance is 1; norms multiply by 1.
+  @Test func matricesHaveAVarianceOfOneOverTheirFanIn() throws {
+    let shape = try shape(.f32)
+    let random = RandomWeights(seed: 0, shape.description)
+    for (number, tensor) in try CheckpointPlan(shape.description, type: .float32).tensors.enumerated() {
+      let values = try bytes(random, tensor, number: number).withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
+      guard tensor.parameter.isMatrix else {
+        #expect(values.allSatisfy { $0 == 1 }, "\(tensor.entry.name)")
+        continue
+      }
+      let count = Float(values.count)
+      let mean = values.reduce(0, +) / count
+      let variance = values.reduce(0) { $0 + $1 * $1 } / count
+      let expected = tensor.parameter.role == .embedding ? 1 : 1 / Float(tensor.entry.shape[1])
+      // Five standard errors of a mean and of a variance.
+      #expect(abs(mean) < 5 * (expected / count).squareRoot(), "\(tensor.entry.name): \(mean)")
+      #expect(abs(variance / expected - 1) < 5 * (2 / count).squareRoot(), "\(tensor.entry.name): \(variance)")
+    }
+  }
+
   /// To nearest, of equal ones to the even.
   @Test func halfAsManyBitsAreTheSameNumbersRounded() throws {
     let (wide, narrow) = (try shape(.f32), try shape(.bf16))
