@@ -272,6 +272,12 @@ let package = Package(
         .product(name: "Logging", package: "swift-log"), .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
       ]),
+    tests(
+      "BenchmarkingTests",
+      [
+        "TestSupport", "Benchmarking", "JSON", "Machine", "Tensors", "Kernels", "Checkpoints", "MoEModel", "Fabric",
+        "ExpertParallelism",
+      ]),
     tests("ClusterCheckTests", ["ClusterCheck", "JSON", "Machine", "TestSupport"]),
     tests("LoadGeneratorTests", ["LoadGenerator", "JSON"]),
     tests(

@@ -3,10 +3,10 @@
 
 usage: compare.py OLD NEW --model DIR [--rounds N] [--minutes N] [--long N] [--only REGEX]
 
-OLD and NEW are programs. Both serve the model at the same time, and are asked in turn: an absolute figure drifts with the
-machine within minutes, two requests seconds apart meet the same machine. Each round starts both anew, in the other order:
-where their memory lies differs from start to start, by a fifth of what is bound by reading it, and the one that starts
-first is the faster one. So what counts is the median of the rounds' ratios in either order, and of these two the
+OLD and NEW are programs. Both serve the model at the same time, and are asked in turn: an absolute figure drifts with
+the machine within minutes, two requests seconds apart meet the same machine. Each round starts both anew, in the other
+order: where their memory lies differs from start to start, by a fifth of what is bound by reading it, and the one that
+starts first is the faster one. So what counts is the median of the rounds' ratios in either order, and of these two the
 geometric mean; beside it the ratio of the best rounds, which neighbours of a virtual machine disturb least.
 Memory for the model twice is needed. With --minutes a round is begun only while as long as the longest one is left.
 Cases: prefill of 512 tokens; decode at batch 1, 4, 16 and 32, and after a long prompt; decode on two ranks;

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Runs one stage of the recipe, or finds that it is done: stage.py OUT NAME KIND [--option value …] -- COMMAND…
 
-What the command prints as JSON goes into OUT/stages/NAME.log, line by line, and all else into NAME.err. When it ends well,
-OUT/stages/NAME.json says what ran, how long it took (all attempts together), its tokens and its curve. A stage with such a file
-is done, and is not run again. Ctrl-C has a training save what it has; a second one ends it.
+What the command prints as JSON goes into OUT/stages/NAME.log, line by line, and all else into NAME.err. When it ends
+well, OUT/stages/NAME.json says what ran, how long it took (all attempts together), its tokens and its curve. A stage
+with such a file is done, and is not run again. Ctrl-C has a training save what it has; a second one ends it.
 """
 
 import argparse

@@ -12,6 +12,7 @@ package struct LogSoftmax {
   /// log Σ e^logit.
   package var logSum: Double { greatest + rest }
 
+  /// The natural logarithm of the probability of the token with this logit.
   package func callAsFunction(_ logit: Float) -> Float { Float(Double(logit) - greatest - rest) }
 }
 

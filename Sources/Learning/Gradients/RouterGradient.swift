@@ -24,8 +24,8 @@ package struct RouterGradient: Sendable {
     self.init(moe.router, expertCount: moe.expertCount, topK: moe.topK)
   }
 
-  /// One row's gradients by its logits, both `[expertCount]`, from the `experts` chosen and the gradients by their
-  /// weights, `[topK]`.
+  /// One row's gradients by its logits, both `[expertCount]`, from the `experts` chosen and `weightGradients`, the
+  /// gradients by their weights, both `[topK]`.
   package func write(
     logits: UnsafePointer<Float>, experts: UnsafePointer<Int32>, weightGradients: UnsafePointer<Float>,
     into gradients: UnsafeMutablePointer<Float>

@@ -36,8 +36,9 @@ package final class ClusterDispatcher: ExpertDispatcher {
   /// Moves messages on while experts compute.
   private let poll: () -> Void
 
-  /// `placement` is the same on all ranks; `telemetry` counts the messages sent and awaited. With `gathersVisits`
-  /// experts get all visits of a layer in one batch, in order of rank, however long that takes.
+  /// `placement` is the same on all ranks; a token visits `topK` experts; `telemetry` counts the messages sent and
+  /// awaited. With `gathersVisits` experts get all visits of a layer in one batch, in order of rank, however long that
+  /// takes.
   package init(
     communicator: any Communicator, placement: ModelPlacement, compute: Compute, wire: WireFormat, topK: Int,
     telemetry: RankTelemetry, clocks: PeerClocks, channels: ExpertChannels? = nil, gathersVisits: Bool = false
@@ -54,7 +55,8 @@ package final class ClusterDispatcher: ExpertDispatcher {
     expanded = Array(repeating: AlignedBuffer(count: 1), count: communicator.size)
   }
 
-  /// Tells how many tokens each rank feeds through the model in the coming step; the same on every rank.
+  /// Tells how many tokens each rank feeds through the model in the coming step, `rowsByRank` `[ranks]`; the same on
+  /// every rank.
   ///
   /// Throws `messageTooLarge`, on all ranks or none, when a rank's tokens could make a message that MPI cannot carry.
   package func beginStep(rowsByRank: [Int]) throws(ExpertParallelismError) {

@@ -23,9 +23,9 @@ package final class ExpertPlacement: Sendable {
   private let holderStarts: AlignedBuffer<Int32>
   private let holderTable: AlignedBuffer<Int32>
 
-  /// Rank r owns ⌊(r+1)·E/R⌋ − ⌊r·E/R⌋ experts: runs of consecutive ids, in order of rank, or, where that makes fewer
-  /// subtrees, a range for each power of two in that number, dealt out from the largest to the smallest, so that all
-  /// are aligned.
+  /// Of E = `expertCount` experts rank r of R = `rankCount` owns ⌊(r+1)·E/R⌋ − ⌊r·E/R⌋: runs of consecutive ids, in
+  /// order of rank, or, where that makes fewer subtrees, a range for each power of two in that number, dealt out from
+  /// the largest to the smallest, so that all are aligned.
   package convenience init(expertCount: Int, rankCount: Int) {
     self.init(owners: Self.owners(expertCount: expertCount, rankCount: rankCount), rankCount: rankCount)
   }

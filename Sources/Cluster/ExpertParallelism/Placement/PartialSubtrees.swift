@@ -6,8 +6,8 @@ import MoEModel
 /// Only the token's sender knows all of its visits; it marks in the message where each subtree begins. So scattered
 /// experts, and replicas, cost no more rows than these tokens make them.
 package enum PartialSubtrees {
-  /// Marks the visits that begin a subtree: 1, and 0 for the others. All are `[count]`: `ids` ascend, `places` say
-  /// where each is computed.
+  /// Marks the visits of one token that begin a subtree: 1, and 0 for the others. `ids`, which ascend, `places`, which
+  /// say where each is computed, and `marks` are `[count]`.
   ///
   /// The greatest subtrees partition the visits: each is found from its first visit, by how far it can reach to the
   /// right.

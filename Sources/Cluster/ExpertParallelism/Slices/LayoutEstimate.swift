@@ -78,7 +78,7 @@ package struct LayoutEstimate: Sendable, Equatable {
     }
   }
 
-  /// The reason, of a step of so many sequences.
+  /// The reason, of a step of `streams` sequences.
   package func words(streams: Int) -> String {
     func milliseconds(_ seconds: Double) -> String { "\((seconds * 1e5).rounded() / 100) ms" }
     return

@@ -37,7 +37,7 @@ struct Sample: ParsableCommand {
   var temperature = 1.0
   @Option(parsing: .unconditional, help: ArgumentHelp("Most tokens of a completion.", valueName: "tokens"))
   var maxNewTokens = 256
-  @Option(parsing: .unconditional, help: "Of what is drawn.") var seed: UInt64 = 0
+  @Option(parsing: .unconditional, help: "Of what is sampled.") var seed: UInt64 = 0
   @Option(parsing: .unconditional, help: ArgumentHelp("The first prompts only.", valueName: "n")) var limit: Int?
   @Option(
     help: ArgumentHelp(
@@ -97,7 +97,7 @@ struct Sample: ParsableCommand {
 
   /// Writes what is kept after each portion.
   private func draw(_ sampling: inout RejectionSampling, isRoot: Bool) throws {
-    var bar = ProgressBar("drawing")
+    var bar = ProgressBar("sampling")
     while try sampling.next() {
       guard isRoot else { continue }
       try ReportFile.replace(out, with: sampling.lines)

@@ -8,8 +8,9 @@ package struct TrainingWork: Sendable, Equatable {
   package private(set) var activeElements = 0
   /// Of the whole model, all of its parameters.
   package private(set) var parameterCount = 0
-  /// Operations of attention's products between tokens in the forward pass, a token: `2 · keys · heads · (query + value
-  /// dimensions)` with as many keys as a token sees on average, half of the sequence.
+  /// Operations of attention's products between tokens in the forward pass, a token:
+  /// `2 · keys · heads · (query + value dimensions)` with as many keys as a token sees on average, half of the
+  /// sequence.
   package private(set) var attention = 0.0
 
   /// `predicts`: with multi-token prediction modules, as the description has it if it is nil; each is a

@@ -1,6 +1,6 @@
 /// The one order in which a token's expert outputs are added: along the binary tree over expert ids.
 ///
-/// Leaves are expert ids; an inner node spans an aligned range of 2ʲ ids and is the sum of its two halves, or the one
+/// Leaves are expert ids; a subtree spans an aligned range of 2ʲ ids and is the sum of its two halves, or the one
 /// half that is not empty. Any aligned range can be summed where its experts live and the rest finished elsewhere, with
 /// the same bits as if all were summed in one place.
 package enum CombineTree {

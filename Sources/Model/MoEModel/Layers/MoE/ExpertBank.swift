@@ -64,12 +64,12 @@ package final class ExpertBank: RoutedExperts {
 
   package var rowFormat: RowFormat { gathered.format }
 
-  /// Whether this rank holds the expert.
+  /// Whether this rank holds the expert of the layer, whose number is that in the model.
   package func holds(layer: Int, expert: Int) -> Bool {
     expertsByLayer[layer].indices.contains(expert) && expertsByLayer[layer][expert] != nil
   }
 
-  /// Takes an expert in, or lets it go; between steps.
+  /// Takes an expert of the layer in, or lets it go; between steps.
   package func set(_ weights: FeedForwardWeights?, layer: Int, expert: Int) { expertsByLayer[layer][expert] = weights }
 
   /// Every expert visited must be held here.
