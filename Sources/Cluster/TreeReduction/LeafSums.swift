@@ -26,7 +26,7 @@ package final class LeafSums {
   /// Of buffers that are zero but for some rows, which these are (`takeRows`).
   private var touched: [ObjectIdentifier: TouchedRows] = [:]
 
-  /// `adder` adds up what is whole.
+  /// For values `[count]`. `adder` adds up what is whole.
   package init(_ tree: LeafTree, rank: Rank, count: Int, adder: @escaping Adder = LeafSums.add) {
     (self.tree, self.rank, self.count) = (tree, rank, max(0, count))
     self.adder = adder
@@ -168,7 +168,8 @@ package final class LeafSums {
     next = parts.first?.leaves.lowerBound
   }
 
-  /// Element by element: work is divided along elements only, so that the compiler's vectors change no bit.
+  /// target += source, each `[count]`, element by element: work is divided along elements only, so that the compiler's
+  /// vectors change no bit.
   package static func add(_ source: UnsafePointer<Float>, to target: UnsafeMutablePointer<Float>, count: Int) {
     for i in 0..<count { target[i] += source[i] }
   }

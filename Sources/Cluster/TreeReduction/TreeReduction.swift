@@ -39,15 +39,15 @@ package final class TreeReduction {
   static let sumsTag = MessageTag(8)
   static let gatherTag = MessageTag(9)
 
-  /// Slices of equal size, but for the last of them, that begin at multiples of sixteen numbers.
+  /// `count` numbers in `rankCount` slices of equal size, but for the last of them, that begin at multiples of sixteen.
   package static func evenSlices(count: Int, rankCount: Int) -> [Range<Int>] {
     let width = ((count + rankCount - 1) / max(rankCount, 1) + 15) / 16 * 16
     return (0..<rankCount).map { min($0 * width, count)..<min(($0 + 1) * width, count) }
   }
 
-  /// Agrees with the other ranks on what is to be added up. `slices`: by rank, in order; nil for even ones. Memory
-  /// stays near `pieceBytes` for what arrives, and as much for what leaves. Collective; what is wrong is thrown on all
-  /// ranks.
+  /// Agrees with the other ranks on what is to be added up: values `[count]` by leaf. `slices`: by rank, in order; nil
+  /// for even ones. Memory stays near `pieceBytes` for what arrives, and as much for what leaves. Collective; what is
+  /// wrong is thrown on all ranks.
   package init(
     _ communicator: any Communicator, tree: LeafTree, count: Int, slices: [Range<Int>]? = nil,
     pieceBytes: Int = pieceBytes, telemetry: RankTelemetry? = nil

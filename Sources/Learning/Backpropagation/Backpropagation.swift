@@ -40,8 +40,8 @@ package final class Backpropagation {
         case .compressed: preconditionFailure("a layer without a backward pass")
         }
       let feedForward: any FeedForwardBackward
-      if let mixture = description.mixture, layer.isMixture, let experts {
-        feedForward = MixtureBackward(index, mixture, experts, parts)
+      if let moe = description.moe, layer.isMoE, let experts {
+        feedForward = MoEBackward(index, moe, experts, parts)
       } else {
         feedForward = DenseBackward(index, parts)
       }

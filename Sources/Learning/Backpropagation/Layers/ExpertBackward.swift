@@ -12,7 +12,7 @@ import Tensors
 /// do so first for what is returned, and then, while that is under way, for the gradients of parameters (`finish`).
 package final class ExpertBackward: RoutedExperts {
   private let bank: ExpertBank
-  private let mixture: MixtureDescription
+  private let moe: MoEDescription
   private let hiddenSize: Int
   private let values: any ParameterValues
   private let compute: GradientCompute
@@ -24,14 +24,14 @@ package final class ExpertBackward: RoutedExperts {
 
   /// `bank` keeps its tapes.
   package init(
-    _ description: DecoderDescription, mixture: MixtureDescription, bank: ExpertBank, values: any ParameterValues,
+    _ description: DecoderDescription, moe: MoEDescription, bank: ExpertBank, values: any ParameterValues,
     compute: GradientCompute
   ) {
-    (self.bank, self.mixture, self.values, self.compute) = (bank, mixture, values, compute)
+    (self.bank, self.moe, self.values, self.compute) = (bank, moe, values, compute)
     hiddenSize = description.hiddenSize
     outputGradientRows = RowStorage(columns: hiddenSize)
-    gateGradientRows = RowStorage(columns: mixture.expertIntermediateSize)
-    upGradientRows = RowStorage(columns: mixture.expertIntermediateSize)
+    gateGradientRows = RowStorage(columns: moe.expertIntermediateSize)
+    upGradientRows = RowStorage(columns: moe.expertIntermediateSize)
   }
 
   package var rowFormat: RowFormat { .float32 }
@@ -41,7 +41,7 @@ package final class ExpertBackward: RoutedExperts {
     precondition(batch.visits.count == tape.count, "other visits than in the forward pass")
     guard tape.count > 0 else { return }
     for storage in [outputGradientRows, gateGradientRows, upGradientRows] { storage.reserve(rows: tape.count) }
-    let width = hiddenSize + mixture.topK
+    let width = hiddenSize + moe.topK
     // Products write to rows that begin with lines of a cache.
     let stride = (width + 15) / 16 * 16
     let returned = MatrixView(
@@ -118,7 +118,7 @@ package final class ExpertBackward: RoutedExperts {
   private func run(
     _ expert: Int, _ places: Range<Int>, _ tape: ExpertTape, layer: Int, into returned: MatrixView<Float>, worker: Int
   ) {
-    let (width, arithmetic) = (mixture.expertIntermediateSize, compute.compute)
+    let (width, arithmetic) = (moe.expertIntermediateSize, compute.compute)
     let dy = outputGradientRows.view(rows: tape.count).rows(places)
     let (dGate, dUp) = (
       gateGradientRows.view(rows: tape.count).rows(places), upGradientRows.view(rows: tape.count).rows(places)
@@ -136,9 +136,9 @@ package final class ExpertBackward: RoutedExperts {
     for row in 0..<places.count {
       let weight = tape.weights[places.lowerBound + row]
       // By the weight: dy · output = dUp · product, and where the output has a bias dy · bias.
-      (out[row] + hiddenSize).update(repeating: 0, count: mixture.topK)
+      (out[row] + hiddenSize).update(repeating: 0, count: moe.topK)
       out[row][hiddenSize] = arithmetic.dot(dUp[row], product[row], count: width)
-      if mixture.expertHasBias {
+      if moe.expertHasBias {
         var down = id(.down)
         down.isBias = true
         out[row][hiddenSize] += arithmetic.dot(dy[row], values.values(down), count: hiddenSize)
@@ -146,7 +146,7 @@ package final class ExpertBackward: RoutedExperts {
       arithmetic.scale(dUp[row], by: weight, into: dUp[row], count: width)
       arithmetic.scale(dy[row], by: weight, into: dy[row], count: hiddenSize)
       arithmetic.activationGradient(
-        mixture.activation, gate: gate[row], up: up[row], gradient: dUp[row], gateGradient: dGate[row],
+        moe.activation, gate: gate[row], up: up[row], gradient: dUp[row], gateGradient: dGate[row],
         upGradient: dUp[row], count: width)
     }
     let dx = out.columns(0..<hiddenSize)
@@ -160,14 +160,14 @@ package final class ExpertBackward: RoutedExperts {
   private func add(_ id: ParameterID, dy: MatrixView<Float>, x: MatrixView<Float>, worker: Int) {
     let target = MatrixView(values.expertGradient(id), rows: dy.columns, columns: x.columns)
     compute.multiplyAll(StridedMatrix(dy).transposed, by: StridedMatrix(x), into: target, adding: true, worker: worker)
-    guard mixture.expertHasBias else { return }
+    guard moe.expertHasBias else { return }
     compute.sumRows(StridedMatrix(dy), into: values.expertGradient(id.bias), adding: true, worker: worker)
   }
 
   /// Puts the gradients by weights at the numbers of their choices, and adds rows up as the forward pass added outputs.
   private func addUp(_ batch: VisitBatch, _ tape: ExpertTape, _ returned: MatrixView<Float>) {
     let (visits, places, ids, hidden) = (batch.visits.elements, tape.placeOf, batch.experts.elements, hiddenSize)
-    let (subtrees, count, topK) = (batch.subtrees.elements, batch.subtrees.count, mixture.topK)
+    let (subtrees, count, topK) = (batch.subtrees.elements, batch.subtrees.count, moe.topK)
     let (rows, arithmetic) = (batch.outputs.extend(by: count), compute.compute)
     arithmetic.pool.run { worker in
       for i in arithmetic.share(of: count, worker: worker) {

@@ -64,7 +64,10 @@ final class LatentAttentionLayer: SequenceMixer {
         indexer?.projectQueries(latents, rows: rows, worker: worker)
       }
       pool.barrier(worker: worker)
-      indexer?.choose(worker: worker)
+      if let indexer, indexer.chooses {
+        indexer.choose(worker: worker)
+        pool.barrier(worker: worker)
+      }
       attend(batch, rows: rows, worker: worker)
       (slices?.values).finish(
         scratch.values(rows), in: scratch.roundedValues, for: weights.output.rowFormat, compute, worker: worker)
