@@ -36,6 +36,10 @@ INLINE void pack_sixteen(const float *from, size_t row_stride, const size_t coun
     vf v[16];
     EACH (size_t r = 0; r < 16; ++r) v[r] = r < count ? v_load_first(from + r * row_stride + p, n) : v_set(0.0f);
     transpose_sixteen(v);
+    // What comes next, most often: as many rows again.
+    EACH (size_t r = 0; r < 16; ++r) {
+      if (r < count) __builtin_prefetch(from + (r + count) * row_stride + p, 0, 2);
+    }
     if (n == 16) {
       EACH (size_t q = 0; q < 16; ++q) _mm512_mask_storeu_ps(to + (p + q) * width, kept, v[q]);
     } else {
