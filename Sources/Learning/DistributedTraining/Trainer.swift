@@ -70,15 +70,18 @@ package final class Trainer {
         (tokens: bank.rowFormat, width: description.hiddenSize),
         (tokens: .float32, width: description.hiddenSize + moe.topK),
       ]
-      let made: [ClusterDispatcher] = try communicator.size == 1 ? [] : ways.map { tokens, width in
-        let wire = WireFormat(hiddenSize: description.hiddenSize, tokens: tokens, outputSize: width)
-        return ClusterDispatcher(
-          communicator: communicator, placement: placement, compute: runtime.compute, wire: wire, topK: moe.topK,
-          telemetry: telemetry, clocks: runtime.clocks,
-          channels: try ExpertChannels(
-            communicator, placement: placement, wire: wire, topK: moe.topK, batchTokens: capacity.rows,
-            hostOfRank: runtime.clocks.hostOfRank), gathersVisits: true)
-      }
+      let made: [ClusterDispatcher] =
+        try communicator.size == 1
+        ? []
+        : ways.map { tokens, width in
+          let wire = WireFormat(hiddenSize: description.hiddenSize, tokens: tokens, outputSize: width)
+          return ClusterDispatcher(
+            communicator: communicator, placement: placement, compute: runtime.compute, wire: wire, topK: moe.topK,
+            telemetry: telemetry, clocks: runtime.clocks,
+            channels: try ExpertChannels(
+              communicator, placement: placement, wire: wire, topK: moe.topK, batchTokens: capacity.rows,
+              hostOfRank: runtime.clocks.hostOfRank), gathersVisits: true)
+        }
       dispatchers = made
       // A rank that has all experts sends nothing, and so plans nothing.
       let metered: [any ExpertDispatcher] =
