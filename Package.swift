@@ -56,7 +56,7 @@ let package = Package(
     sources("CHost", in: "Base"),
     sources("CKernels", in: "Base"),
     room("Bytes", in: "Base"),
-    room("JSON", in: "Base", ["Bytes"]),
+    room("JSON", in: "Base", ["Bytes"], marksUnsafe: true),
     room("Threads", in: "Base"),
     room("Machine", in: "Base", ["CNUMA", "CHost", "Bytes"]),
     room("Tensors", in: "Base"),
