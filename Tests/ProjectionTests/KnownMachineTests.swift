@@ -9,7 +9,7 @@ import Testing
 
 /// Reports of two ranks on a machine whose limits are known: what is fitted to some of them must tell the others.
 @Suite struct KnownMachineTests {
-  private static let mixtures = 3
+  private static let moeLayers = 3
   private static let promptLength = 16
   private let record = RoutingRecord.even(expertCount: 16, topK: 2, groups: nil, layers: 3, rows: 512)
   private let rowBytes = RowBytes(token: 256, sum: 256)
@@ -21,8 +21,8 @@ import Testing
     var work = ModelWork()
     (work.attention, work.dense, work.shared, work.expert) = (4_000_000, 8_000_000, 2_000_000, 1_000_000)
     (work.head, work.router, work.hiddenSize) = (8_000_000, 1024, 64)
-    (work.layers, work.mixtureLayers) = (1 + Self.mixtures, Self.mixtures)
-    work.exchanges = [RowExchange(.attentionOutput, count: 1 + Self.mixtures, [.init(columns: 64)])]
+    (work.layers, work.moeLayers) = (1 + Self.moeLayers, Self.moeLayers)
+    work.exchanges = [RowExchange(.attentionOutput, count: 1 + Self.moeLayers, [.init(columns: 64)])]
     return work
   }
 
@@ -35,7 +35,7 @@ import Testing
 
   private var subject: RunSubject {
     var subject = RunSubject()
-    (subject.expertCount, subject.expertsPerToken, subject.layerCount) = (16, 2, 1 + Self.mixtures)
+    (subject.expertCount, subject.expertsPerToken, subject.layerCount) = (16, 2, 1 + Self.moeLayers)
     (subject.rowBytes, subject.sumBytes, subject.hiddenSize) = (rowBytes.token, rowBytes.sum, 64)
     subject.work = work
     return subject
@@ -60,7 +60,7 @@ import Testing
       tokens.append(rows * steps)
       let homes = (0..<rows).map { isSliced || sequences == 1 ? 0 : $0 % 2 }
       let traffic = (0..<steps).map { step in
-        (0..<Self.mixtures).map {
+        (0..<Self.moeLayers).map {
           LayerTraffic(record, layer: $0, rows: all[(step * rows)..<((step + 1) * rows)], homes: homes, layout: layout)
         }
       }
@@ -89,7 +89,7 @@ import Testing
     counts.distinctExperts = counts.visits
     counts.experts = Array(repeating: [], count: work.layers)
     (counts.sent, counts.rowsToHost) = ([Traffic(), Traffic()], [0, 0])
-    if !isSliced { counts.rowsToHost[0] = Int(rows) * steps * Self.mixtures }
+    if !isSliced { counts.rowsToHost[0] = Int(rows) * steps * Self.moeLayers }
     func spend(_ phase: Phase, _ layer: Int, _ seconds: Double) {
       counts.time[layer][phase.rawValue] += Int((seconds * 1e9).rounded())
     }
@@ -102,7 +102,7 @@ import Testing
     for layer in 0..<work.layers { spend(.attention, layer, truth.attention) }
     spend(.dense, 0, truth.dense)
     spend(.head, work.layers, truth.outside)
-    for layer in 0..<Self.mixtures {
+    for layer in 0..<Self.moeLayers {
       spend(.shared, 1 + layer, truth.shared)
       spend(.gate, 1 + layer, Double(steps) * (rows > 0 ? truth.gate.seconds(rows) * share : 1e-6))
       spend(.merge, 1 + layer, Double(steps) * (rows > 0 ? truth.merge.seconds(rows) : 1e-6))
@@ -220,7 +220,7 @@ import Testing
     // No more experts than there are visits.
     replay.distinctExperts = 100
     let many = try #require(replay.run(record, kind: .decode, batch: 8))
-    #expect(many.experts >= one.experts && many.experts <= 8 * truth.experts.perMemory * Double(Self.mixtures))
+    #expect(many.experts >= one.experts && many.experts <= 8 * truth.experts.perMemory * Double(Self.moeLayers))
     replay.distinctExperts = 4
     let few = try #require(replay.run(record, kind: .decode, batch: 8))
     #expect(few.experts < one.experts && few.attention == one.attention)

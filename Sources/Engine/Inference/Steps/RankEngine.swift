@@ -8,7 +8,7 @@ import ModelRuntime
 import Telemetry
 
 /// One rank's part in every step: it feeds its own sequences' tokens through the model, takes part in all expert
-/// layers, and draws or scores tokens.
+/// layers, and samples or scores tokens.
 package final class RankEngine {
   let runtime: ClusterRuntime
   private let cache: KeyValueCache
@@ -127,7 +127,7 @@ package final class RankEngine {
     if plan.predicts { try predict(own, routing: isTraced ? routing : nil) }
     takeBackStates(own)
     if answers, isTraced { countRejected(own) }
-    // The other ranks have drawn and guessed the same tokens, to go on after them.
+    // The other ranks have sampled and guessed the same tokens, to go on after them.
     if !answers {
       outcome.results.removeAll(keepingCapacity: true)
       outcome.predictions.removeAll(keepingCapacity: true)
@@ -153,7 +153,7 @@ package final class RankEngine {
     let sent = telemetry.traffic.total
     outcome.bytesSent = sent.bytes
     outcome.messagesSent = sent.messages
-    guard decoder.description.mixture != nil else { return }
+    guard decoder.description.moe != nil else { return }
     outcome.visits.replace(with: telemetry.stepVisits)
     outcome.experts.replace(with: telemetry.stepDistinct)
     outcome.expertsVisited = telemetry.stepDistinct.reduce(0) { $0 + Int($1) }

@@ -14,7 +14,7 @@ extension ComputeModel {
   package init(
     _ reports: [RunReport], of kind: StepKind, isSliced: Bool = false, path: String
   ) throws(ProjectionError) {
-    guard let first = reports.first, let work = first.subject.work, work.mixtureLayers > 0 else {
+    guard let first = reports.first, let work = first.subject.work, work.moeLayers > 0 else {
       throw .nothingMeasured(
         path: path, reason: "it tells of no model with experts, or was written before reports told parameters")
     }

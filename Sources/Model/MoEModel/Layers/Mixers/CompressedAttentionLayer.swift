@@ -77,7 +77,10 @@ final class CompressedAttentionLayer: SequenceMixer {
       prepareQueries(rows: rows, worker: worker)
       for chunk in compute.share(of: batch.chunks.count, worker: worker) { keepWindow(batch, chunk) }
       pool.barrier(worker: worker)
-      indexer?.choose(worker: worker)
+      if let indexer, indexer.chooses {
+        indexer.choose(worker: worker)
+        pool.barrier(worker: worker)
+      }
       attend(batch, rows: rows, parts: parts, worker: worker)
       pool.barrier(worker: worker)
       contract(into: stream.update, rows: rows, worker: worker)
