@@ -13,6 +13,8 @@ struct TensorUse {
   private(set) var roundedBesideIntegers: [String: Int] = [:]
   /// Layers that attend to what another's indexer chose.
   private let sharingLayers: Set<Int>
+  /// Layers whose experts follow from a token's id.
+  private let tabledLayers: Set<Int>
   private let names: PublishedNames
   /// Whether some of them are integers, or FP4 that is held as such.
   private(set) var findsIntegers = false
@@ -25,6 +27,7 @@ struct TensorUse {
         guard case .latent(let latent) = description.layers[$0].attention else { return false }
         return latent.indexer?.isShared == true
       })
+    tabledLayers = Set(description.layers.indices.filter { description.layers[$0].routesByToken })
     let parameters = StoredParameters(description, checkpoint: checkpoint, workerCount: 1)
     if let layer {
       for spec in description.parameters(ofLayer: layer) where parameters.table.holder(of: spec.id) == spec.id {
@@ -64,10 +67,15 @@ struct TensorUse {
     checkpoint.entries.filter { !used.contains(ExactString($0.name)) && !Self.isHarmless($0) && !isOfNoUse($0) }
   }
 
-  /// An indexer that the configuration says is not asked.
+  /// An indexer that the configuration says is not asked; of DeepSeek-V4 that sees images what is added to the router's
+  /// scores for those, and the same for text in layers whose experts follow from a token's id.
   private func isOfNoUse(_ entry: TensorEntry) -> Bool {
-    guard let layer = names.layer(ofTensor: entry.name), sharingLayers.contains(layer) else { return false }
-    return entry.name.contains(".self_attn.indexer.")
+    guard let layer = names.layer(ofTensor: entry.name) else { return false }
+    if tabledLayers.contains(layer), entry.name == names.tensor(ParameterID(.selectionBias, layer: layer)) {
+      return true
+    }
+    return entry.name.hasSuffix(".gate.bias_vl")
+      || sharingLayers.contains(layer) && entry.name.contains(".self_attn.indexer.")
   }
 
   /// What checkpoints hold beside weights: buffers that follow from the configuration, masks, and scales of inputs and
