@@ -68,7 +68,8 @@ struct Inspect: ParsableCommand {
     speculation.mode = speculate
     let layersThere = description.predictionLayerCount
     if try speculation.loadsModule(of: description, in: checkpoint) { description = description.predicting() }
-    let leftOut = layersThere - (description.predicts ? 1 : 0) + description.outerPredictionLayerCount
+    let run = description.predicts ? description.predictionLayerCount : 0
+    let leftOut = layersThere - run + description.outerPredictionLayerCount
     let inventory = try ModelInventory(description, checkpoint: checkpoint)
     let file = try placement.map { try PlacementOptions.read($0) }
     let shares =
@@ -261,7 +262,16 @@ struct Inspect: ParsableCommand {
     }
     let byToken = description.layers.count(where: \.routesByToken)
     if byToken > 0 { lines.append("routing        in \(Figures.count(byToken, "layer")) by a table of tokens") }
-    if description.predicts { lines.append("drafts         by 1 multi-token prediction layer, counted as one more") }
+    if description.predicts, let blocks = description.blockDrafting {
+      lines.append(
+        """
+        drafts         \(blocks.blockSize) tokens at once by \(description.predictionLayerCount) multi-token prediction \
+        layer(s), counted as so many more
+        """
+      )
+    } else if description.predicts {
+      lines.append("drafts         by 1 multi-token prediction layer, counted as one more")
+    }
     if leftOut > 0 { lines.append("left out       \(leftOut) multi-token prediction layer(s)") }
     if let composite = description.compositeNote { lines.append("note           \(composite)") }
     if let rounding = description.roundingNote { lines.append("note           \(rounding)") }

@@ -31,8 +31,15 @@ struct StepOutcome {
   var expertsVisited = 0
   var results: [Result] = []
   /// Where the prediction module ran: for each item its guess of the token after the last one drawn, or -1 for none;
-  /// else empty.
+  /// else empty. Where modules draft blocks, as many for each item as `predictionWidth` says, -1 from where there are
+  /// none.
   var predictions: [Int32] = []
+  var predictionWidth = 1
+
+  /// The guesses of one item.
+  func predictions(ofItem item: Int) -> ArraySlice<Int32> {
+    predictions.isEmpty ? [] : predictions[(item * predictionWidth)..<((item + 1) * predictionWidth)]
+  }
 
   /// The message of a rank whose step failed.
   static func failure(_ message: String) -> [UInt8] {
@@ -49,7 +56,9 @@ struct StepOutcome {
   }
 
   func encode(to writer: inout ByteWriter) {
-    writer.write(UInt8((interrupted ? 1 : 0) | (predictions.isEmpty ? 0 : 2)))
+    let isWide = !predictions.isEmpty && predictionWidth > 1
+    writer.write(UInt8((interrupted ? 1 : 0) | (predictions.isEmpty ? 0 : 2) | (isWide ? 4 : 0)))
+    if isWide { writer.write(UInt8(clamping: predictionWidth)) }
     writer.write(stamp)
     writer.write(visits)
     writer.write(experts)
@@ -102,6 +111,10 @@ struct StepOutcome {
     do throws(TruncatedMessage) {
       let status = try reader.read(UInt8.self)
       (interrupted, predicts) = (status & 1 != 0, status & 2 != 0)
+      if status != 255, status & 4 != 0 {
+        predictionWidth = Int(try reader.read(UInt8.self))
+        guard predicts, predictionWidth > 1 else { throw TruncatedMessage() }
+      }
       failure = status == 255 ? try reader.readText() : nil
     } catch { throw .malformedOutcome(rank, "it is empty") }
     if let failure { throw .rankFailed(rank, failure) }
@@ -129,7 +142,7 @@ struct StepOutcome {
         default: throw TruncatedMessage()
         }
       }
-      if predicts { predictions = try reader.readRaw(count: itemCount) }
+      if predicts { predictions = try reader.readRaw(count: itemCount * predictionWidth) }
     } catch { throw .malformedOutcome(rank, "it ends early") }
     guard reader.isAtEnd else { throw .malformedOutcome(rank, "it has bytes after its end") }
   }
