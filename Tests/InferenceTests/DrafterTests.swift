@@ -65,7 +65,8 @@ struct DrafterTests {
         atMost: count)
     }
     #expect(drafts([7, 8, 9], looksUp: false, atMost: 5) == [7, 8, 9])
-    #expect(drafts([7, 8, 9], looksUp: false, atMost: 2) == [7, 8] && drafts([7, 8], looksUp: false, atMost: 0) == [])
+    #expect(
+      drafts([7, 8, 9], looksUp: false, atMost: 2) == [7, 8] && drafts([7, 8], looksUp: false, atMost: 0) == [])
     #expect(drafts([], looksUp: false, atMost: 5) == [])
     // The text goes on as it did after the last guesses.
     #expect(drafts([9, 2, 3, 4], looksUp: true, atMost: 6) == [9, 2, 3, 4, 5, 6])

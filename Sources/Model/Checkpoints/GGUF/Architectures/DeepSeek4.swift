@@ -50,7 +50,8 @@ extension GGUFNames {
       "ffn_down_shexp": "{block}.shared_experts.w2",
     ], block: "ffn",
     bare: [
-      "exp_probs_b_vl", "attn_compressor_ape", "indexer_compressor_ape", "ffn_gate_tid2eid", "hc_attn_fn", "hc_attn_base",
+      "exp_probs_b_vl", "attn_compressor_ape", "indexer_compressor_ape", "ffn_gate_tid2eid", "hc_attn_fn",
+      "hc_attn_base",
       "hc_attn_scale", "hc_ffn_fn", "hc_ffn_base", "hc_ffn_scale",
     ],
     outside: [
