@@ -102,7 +102,7 @@ let package = Package(
       "Training", in: "Learning",
       ["JSON", "Bytes", "Machine", "Tensors", "Tokenization", "ModelText", "Checkpoints", "MoEModel", "Gradients"]),
     room(
-      "Pretraining", in: "Learning",
+      "DistributedTraining", in: "Learning",
       [
         "JSON", "Threads", "Bytes", "Machine", "Tensors", "Kernels", "Telemetry", "Checkpoints", "MoEModel", "Fabric",
         "ExpertParallelism", "TreeReduction", "ModelRuntime", "Gradients", "Training", "Backpropagation",
@@ -112,14 +112,14 @@ let package = Package(
       "Reinforcement", in: "Learning",
       [
         "JSON", "Bytes", "Tensors", "Kernels", "ModelText", "Checkpoints", "MoEModel", "Fabric", "EngineAPI",
-        "ModelRuntime", "Inference", "Gradients", "Evaluation", "Training", "Backpropagation", "Pretraining",
+        "ModelRuntime", "Inference", "Gradients", "Evaluation", "Training", "Backpropagation", "DistributedTraining",
         "Rewards",
       ]),
     room(
       "Distillation", in: "Learning",
       [
         "JSON", "Bytes", "Tensors", "Kernels", "Tokenization", "MoEModel", "Fabric", "ModelRuntime", "Gradients",
-        "Training", "Backpropagation", "Pretraining", "Reinforcement",
+        "Training", "Backpropagation", "DistributedTraining", "Reinforcement",
       ]),
     // Service: an engine's face to the network, and what keeps it alive.
     room("OpenAIProtocol", in: "Service", ["Bytes", "JSON", "EngineAPI"]),
@@ -166,7 +166,7 @@ let package = Package(
         "JSON", "Threads", "Bytes", "Machine", "Tensors", "Kernels", "Telemetry", "Tokenization", "ChatTemplates",
         "StructuredOutput", "ModelText", "Checkpoints", "MoEModel", "DemoModel", "Fabric", "ExpertParallelism",
         "ClusterCheck", "EngineAPI",
-        "ModelRuntime", "Inference", "Gradients", "Evaluation", "Training", "Backpropagation", "Pretraining",
+        "ModelRuntime", "Inference", "Gradients", "Evaluation", "Training", "Backpropagation", "DistributedTraining",
         "Rewards", "Reinforcement", "Distillation", "OpenAIProtocol", "Supervision", "HTTPServer", "LoadGenerator",
         "Reports", "Projection", "Benchmarking",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -211,11 +211,11 @@ let package = Package(
         "EngineAPI", "Reports", "Tensors",
       ]),
     tests(
-      "PretrainingTests",
+      "DistributedTrainingTests",
       [
         "TestSupport", "ForwardingCommunicator", "JSON", "Machine", "Tensors", "Kernels", "Telemetry", "Checkpoints",
         "MoEModel", "Fabric", "TreeReduction", "ModelRuntime", "Gradients", "Training", "Backpropagation",
-        "Pretraining",
+        "DistributedTraining",
       ]),
     tests(
       "ProjectionTests",
@@ -241,15 +241,15 @@ let package = Package(
       "ReinforcementTests",
       [
         "TestSupport", "JSON", "Machine", "Tensors", "Kernels", "Telemetry", "Checkpoints", "MoEModel", "Fabric",
-        "EngineAPI", "ModelRuntime", "Inference", "Gradients", "Training", "Backpropagation", "Pretraining", "Rewards",
-        "Reinforcement", "Evaluation", "ModelText",
+        "EngineAPI", "ModelRuntime", "Inference", "Gradients", "Training", "Backpropagation", "DistributedTraining",
+        "Rewards", "Reinforcement", "Evaluation", "ModelText",
       ]),
     tests(
       "DistillationTests",
       [
         "TestSupport", "JSON", "Machine", "Tensors", "Kernels", "Telemetry", "Tokenization", "Checkpoints", "MoEModel",
-        "Fabric", "EngineAPI", "ModelRuntime", "Inference", "Gradients", "Training", "Backpropagation", "Pretraining",
-        "Rewards", "Reinforcement", "Distillation", "ModelText",
+        "Fabric", "EngineAPI", "ModelRuntime", "Inference", "Gradients", "Training", "Backpropagation",
+        "DistributedTraining", "Rewards", "Reinforcement", "Distillation", "ModelText",
       ]),
     tests(
       "SupervisionTests", ["TestSupport", "Supervision", "SupervisionScenarios", "JSON", "EngineAPI", "Telemetry"]),
@@ -271,6 +271,12 @@ let package = Package(
         "StructuredOutput", "Tokenization",
         .product(name: "Logging", package: "swift-log"), .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
+      ]),
+    tests(
+      "BenchmarkingTests",
+      [
+        "TestSupport", "Benchmarking", "JSON", "Machine", "Tensors", "Kernels", "Checkpoints", "MoEModel", "Fabric",
+        "ExpertParallelism",
       ]),
     tests("ClusterCheckTests", ["ClusterCheck", "JSON", "Machine", "TestSupport"]),
     tests("LoadGeneratorTests", ["LoadGenerator", "JSON"]),

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# What planned placements do to the busiest of 8 ranks, where experts are chosen by Zipf's law: planned from one half of made-up
-# routing with a tenth more memory for replicas, and replayed with the other half, step by step. Prints the plain placement and
-# the planned one for each exponent and number of tokens in a step; fails where the planned one has more than 1.15 times the mean
-# in steps of 256 tokens or more: in smaller ones chance alone makes one rank busier.
+# What planned placements do to the busiest of 8 ranks, where experts are chosen by Zipf's law: planned from one half of
+# made-up routing with a tenth more memory for replicas, and replayed with the other half, step by step. Prints the
+# plain placement and the planned one for each exponent and number of tokens in a step; fails where the planned one has
+# more than 1.15 times the mean in steps of 256 tokens or more: in smaller ones chance alone makes one rank busier.
 #   benchmarks/placement.sh PROGRAM [OPTION of martinet placement…]
 set -euo pipefail
 

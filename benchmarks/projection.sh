@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# How far projections of sliced runs and of runs with drafts are off: two ranks of one thread on this machine. Fits spread
-# and sliced runs of two batches, and compares with other batches and with drafts; of each setting the median round counts.
-# No round is begun that would end later than ten minutes after the first began.
+# How far projections of sliced runs and of runs with drafts are off: two ranks of one thread on this machine. Fits
+# spread and sliced runs of two batches, and compares with other batches and with drafts; of each setting the median
+# round counts. No round is begun that would end later than ten minutes after the first began.
 set -euo pipefail
 
 if [ $# -lt 2 ]; then

@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
-# Builds pages of all rooms' types out of the comments in the sources, led by Sources/Martinet.docc: docs.sh [FOLDER [BUILD]]
-# Fails on every warning, such as a link that leads nowhere. Takes the modules of BUILD (.build/debug, which it makes where there is none)
-# and docc of the Swift toolchain. To read them: python3 -m http.server -d FOLDER, then http://localhost:8000/documentation/martinet
+# Builds pages of all rooms' types out of the comments in the sources, led by Sources/Martinet.docc:
+# docs.sh [FOLDER [BUILD]]
+# Fails on every warning, such as a link that leads nowhere. Takes the modules of BUILD (.build/debug, which it makes
+# where there is none) and docc of the Swift toolchain. To read them: python3 -m http.server -d FOLDER, then
+# http://localhost:8000/documentation/martinet
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

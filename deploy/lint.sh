@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Holds every kind of file to its layout and to the faults its linter knows: lint.sh [PART…]
-# Parts: swift c neon shell executables python scripts pages. Needs what `install-packages.sh --linters` installs; a part whose tool is missing is
-# named at the end, and fails nothing.
+# Parts: swift c neon shell executables python scripts pages. Needs what `install-packages.sh --linters` installs; a
+# part whose tool is missing is named at the end, and fails nothing.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 
@@ -11,15 +11,15 @@ swift_layout() { swift format lint --strict --parallel --recursive Package.swift
 
 c_layout() { files '*.c' '*.h' '*.js' | xargs clang-format --dry-run -Werror; }
 
-# The kernels for Armv8 compile. Tests/Reference/run_kernels_in_qemu.sh runs them.
+# The kernels for Armv8 compile, a file on each core. Tests/Reference/run_kernels_in_qemu.sh runs them.
 neon() {
-  local clang file
+  local clang
   clang="$(dirname "$(readlink -f "$(command -v swift)")")/clang"
   [ -x "$clang" ] || clang=clang
-  for file in $(files 'Sources/Base/CKernels/*.c' 'Sources/Base/CHost/*.c' 'Sources/Model/CChecksum/*.c' 'Sources/Learning/CGradients/*.c'); do
-    "$clang" --target=aarch64-linux-gnu -isystem /usr/aarch64-linux-gnu/include -fsyntax-only -Wall -Wextra -Werror \
-      -I "$(dirname "$file")/include" -I Sources/Base/CKernels/include "$file" || return 1
-  done
+  files 'Sources/Base/CKernels/*.c' 'Sources/Base/CHost/*.c' 'Sources/Model/CChecksum/*.c' 'Sources/Learning/CGradients/*.c' |
+    xargs -P "$(nproc)" -n 1 "$clang" --target=aarch64-linux-gnu -isystem /usr/aarch64-linux-gnu/include -fsyntax-only \
+      -Wall -Wextra -Werror -I Sources/Base/CKernels/include -I Sources/Base/CHost/include -I Sources/Model/CChecksum/include \
+      -I Sources/Learning/CGradients/include
 }
 
 shells() {
@@ -43,8 +43,9 @@ executables() {
 
 python() { files '*.py' | xargs pyflakes3; }
 
-# Each page's scripts as the program joins them, in one scope: names that nobody defines, wrong numbers of arguments, what is
-# never used. What this compiler's age does not know of browsers (2339), and sums of unknown types (2363), are not faults.
+# Each page's scripts as the program joins them, in one scope: names that nobody defines, wrong numbers of arguments,
+# what is never used. What this compiler's age does not know of browsers (2339), and sums of unknown types (2363), are
+# not faults.
 scripts() {
   local page folder joined found file bad=0
   for page in Sources/Service/HTTPServer/Page/Resources/page.html Sources/Insight/Reports/Resources/training.html; do

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Makes an archive that runs on nodes without Swift, wherever it is unpacked:
 #   package.sh [--program FILE] [--out FOLDER] [--no-test] [--root FOLDER]
-# Without --program it builds one with Swift's libraries inside. --program takes one that was built before, with its *.resources beside it;
-# libraries of Swift that it needs are then put beside it. Afterwards the archive is unpacked elsewhere and run with an empty
-# environment, unless --no-test; with --root (as root) also within that folder, a Debian with no more than openmpi-bin:
+# Without --program it builds one with Swift's libraries inside. --program takes one that was built before, with its
+# *.resources beside it; libraries of Swift that it needs are then put beside it. Afterwards the archive is unpacked
+# elsewhere and run with an empty environment, unless --no-test; with --root (as root) also within that folder, a Debian
+# with no more than openmpi-bin:
 #   debootstrap --variant=minbase --include=openmpi-bin bookworm FOLDER
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -51,7 +52,8 @@ dynamic=$(readelf -d "$tree/lib/martinet/martinet")
 grep -q 'R\(UN\)\?PATH.*\$ORIGIN' <<<"$dynamic" ||
   fail "$program does not look for libraries beside itself; build it with -Xlinker -rpath -Xlinker '\$ORIGIN'"
 
-# Libraries. libmpi stays the node's: it must be that of the node's mpirun. The C library and those that come with it are everywhere.
+# Libraries. libmpi stays the node's: it must be that of the node's mpirun. The C library and those that come with it
+# are everywhere.
 bundled=() wanted=()
 while read -r library path; do
   case $library in

@@ -6,8 +6,8 @@
 #   thread      tests of ranks as threads, the worker pool, the engine and the server: data races
 #   undefined   the same tests as address: undefined behaviour of C
 #
-# FILTER, a regular expression over Target.Suite/test, chooses other tests. Each sanitizer builds all tests in a folder of its own
-# (.build/address, …), which takes a quarter of an hour and more at first, and some gigabytes.
+# FILTER, a regular expression over Target.Suite/test, chooses other tests. Each sanitizer builds all tests in a folder
+# of its own (.build/address, …), which takes a quarter of an hour and more at first, and some gigabytes.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -24,9 +24,9 @@ swift_clang() {
   if [ -x "$clang" ]; then printf '%s\n' "$clang"; else command -v clang; fi
 }
 
-# Compiles a file of C with the clang and flags of who calls, and further OPTIONs. Inlined vector code took nearly all of the run
-# to compile. It is checked by calls, and its pointers by the addresses that they lead to: its loads say themselves what need
-# not be aligned, and the same in portable C is checked in full.
+# Compiles a file of C with the clang and flags of who calls, and further OPTIONs. Inlined vector code took nearly all
+# of the run to compile. It is checked by calls, and its pointers by the addresses that they lead to: its loads say
+# themselves what need not be aligned, and the same in portable C is checked in full.
 compile() { # FILE OBJECT [OPTION…]
   local checks=()
   case "$1" in
@@ -79,7 +79,7 @@ case "${1:-}" in
     ;;
   thread) filter='^(MachineTests|FabricTests\.(LocalFabricTests|AgreementTests|StallWatchTests)|ExpertParallelismTests|TreeReductionTests|HTTPServerTests|SupervisionTests|InferenceTests\.(GenerationLoopTests|LocalEngineTests|AgreementTests|PrefixCacheTests))' ;;
   *)
-    sed -n '2,9{s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}" >&2
+    sed -n '2,10{s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}" >&2
     exit 2
     ;;
 esac

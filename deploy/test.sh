@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what is missing, and runs linters and the whole test suite, optimised as users run it, with the assertions and the checks of
-# indices that optimised code goes without left in.
+# Installs what is missing, and runs linters and the whole test suite, optimised as users run it, with the assertions
+# and the checks of indices that optimised code goes without left in. Says after each part how long it took.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -9,12 +9,12 @@ export SWIFT_BACKTRACE=enable=no
 
 ./deploy/install-packages.sh --linters
 
-# Tests reach internals, which release builds hide unless asked. That and the checks change every module, so this build has a
-# folder of its own: building for use and for tests in turn would start afresh each time.
+# Tests reach internals, which release builds hide unless asked. That and the checks change every module, so this build
+# has a folder of its own: building for use and for tests in turn would start afresh each time.
 options=(-c release --scratch-path .build/tests -Xswiftc -enable-testing -Xswiftc -assert-config -Xswiftc Debug)
 
-# Ranks that wait spin: tests that start mpirun take the machine for themselves, one at a time, after all others; and so do tests
-# of servers and clients, whose waits would count what runs beside them.
+# Ranks that wait spin: tests that start mpirun take the machine for themselves, one at a time, after all others; and
+# so do tests of servers and clients, whose waits would count what runs beside them.
 whole_runs='^(FabricTests\.MPITests|CommandTests\.|HTTPServerTests\.|LoadGeneratorTests\.|SupervisionTests\.)'
 # All tests are Swift Testing's; XCTest would only add a line about none of its own.
 run_tests() { swift test --skip-build --disable-xctest "${options[@]}" "$@" </dev/null; }
@@ -22,12 +22,18 @@ run_tests() { swift test --skip-build --disable-xctest "${options[@]}" "$@" </de
 # A part that fails does not hide the others: all run, and the end tells which failed.
 failed=()
 part() { # NAME COMMAND…
+  local start=$SECONDS
   echo "== $1"
   "${@:2}" || failed+=("$1")
+  echo "   $((SECONDS - start)) s"
 }
+# Packages come meanwhile, as far as they can: the build fetches what is missing, and says why where it cannot.
+swift package --scratch-path .build/tests resolve >/dev/null 2>&1 </dev/null &
+fetching=$!
 part "Linting" ./deploy/lint.sh
-echo "== Building the tests"
-swift build --build-tests "${options[@]}"
+wait "$fetching" || true
+part "Building the tests" swift build --build-tests "${options[@]}"
+[ ${#failed[@]} -eq 0 ] || [ "${failed[-1]}" != "Building the tests" ] || exit 1
 
 # Links in comments lead somewhere.
 part "Writing pages of all types" ./deploy/docs.sh .build/tests/docs .build/tests/release

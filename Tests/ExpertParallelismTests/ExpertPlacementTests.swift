@@ -18,7 +18,7 @@ struct ExpertPlacementTests {
     let runs = (0..<ranks).flatMap { rank in
       Array(repeating: Rank(rank), count: experts * (rank + 1) / ranks - experts * rank / ranks)
     }
-    #expect(placement.nodeCount <= ExpertPlacement(owners: runs, rankCount: ranks).nodeCount)
+    #expect(placement.subtreeCount <= ExpertPlacement(owners: runs, rankCount: ranks).subtreeCount)
     if ranks & (ranks - 1) == 0 {
       #expect(placement.owners == runs, "runs of consecutive ids where they are subtrees anyway")
     }
@@ -30,7 +30,7 @@ struct ExpertPlacementTests {
     #expect(placement.experts(of: Rank(0)) == Array(0..<8) + [24, 25])
     #expect(placement.experts(of: Rank(1)) == Array(8..<16) + [26, 27, 30])
     #expect(placement.experts(of: Rank(2)) == Array(16..<24) + [28, 29, 31])
-    #expect(placement.nodeCount == 8)
+    #expect(placement.subtreeCount == 8)
   }
 
   /// Whether all experts of the aligned range of 2^level ids around `expert` have one owner.
@@ -47,7 +47,7 @@ struct ExpertPlacementTests {
       #expect(placement.levels[a] == level, "expert \(a) of \(owners)")
       for b in owners.indices {
         let shares = (0...height).contains { a >> $0 == b >> $0 && isWhole(owners, a, $0) }
-        #expect(placement.sharesNode(Int32(a), Int32(b)) == shares, "experts \(a) and \(b) of \(owners)")
+        #expect(placement.sharesSubtree(Int32(a), Int32(b)) == shares, "experts \(a) and \(b) of \(owners)")
       }
     }
   }

@@ -38,7 +38,7 @@ enum Watched {
 
   /// Waits long for rank 0, patiently, and says how much of a core that took.
   static func patience(_ communicator: any Communicator) throws {
-    for round in 0..<3 {
+    for round in 0..<2 {
       var bytes: [UInt8] = communicator.isRoot ? [UInt8(round), 7] : []
       if communicator.isRoot { usleep(1_500_000) }
       communicator.sleepsWhileWaiting = true

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Tries inputs made by chance on the readers of what comes from outside: fuzz.sh SECONDS [TARGET…], SECONDS for each target. Prints the
-# seed, and of an input that traps, hangs or breaks a promise how to try it again. FUZZ_SEED chooses the seed; BUILD=debug takes the
-# debug build, which is there sooner and tries fewer inputs.
+# Tries inputs made by chance on the readers of what comes from outside: fuzz.sh SECONDS [TARGET…], SECONDS for each
+# target. Prints the seed, and of an input that traps, hangs or breaks a promise how to try it again. FUZZ_SEED chooses
+# the seed; BUILD=debug takes the debug build, which is there sooner and tries fewer inputs.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 

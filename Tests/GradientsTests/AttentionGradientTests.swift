@@ -5,7 +5,7 @@ import Tensors
 import Testing
 
 /// One head's attention over random numbers, rows of which lie apart from each other.
-private struct AttentionCase: CustomStringConvertible {
+private struct AttentionCase: HeadCase {
   var tokens: Int, keyDims: Int, valueDims: Int
   var window: Int?
   var sink: Float?
@@ -100,45 +100,26 @@ private struct AttentionCase: CustomStringConvertible {
     ]
   }
 
-  /// Rows `[tokens, dims]` in memory with a gap after each.
-  private func spread(_ numbers: [Double], _ dims: Int) -> AlignedBuffer<Float> {
-    let buffer = AlignedBuffer([Float](repeating: 7, count: tokens * (dims + 3)))
-    for i in numbers.indices { buffer.pointer[i / dims * (dims + 3) + i % dims] = Float(numbers[i]) }
-    return buffer
+  func gradients(_ compute: GradientCompute, worker: Int) -> [[Float]]? {
+    gradients(compute, worker: worker) { _ in }
   }
 
-  private func view(_ buffer: AlignedBuffer<Float>, _ dims: Int, stride: Int? = nil) -> MatrixView<Float> {
-    MatrixView(buffer.pointer, rows: tokens, columns: dims, stride: stride ?? dims + 3)
-  }
-
-  private func gather(_ buffer: AlignedBuffer<Float>, _ dims: Int) -> [Float]? {
-    let gaps = buffer.buffer.indices.filter { $0 % (dims + 3) >= dims }
-    guard gaps.allSatisfy({ buffer.pointer[$0] == 7 }) else { return nil }
-    return (0..<tokens).flatMap { t in (0..<dims).map { buffer.pointer[t * (dims + 3) + $0] } }
-  }
-
-  /// Gradients as `twin()` lists them, by one worker; nil where something was written between rows. `poison` is called
-  /// with the inputs first.
+  /// `poison` is called with the queries first.
   func gradients(
-    _ compute: GradientCompute, worker: Int = 0, poison: (_ query: MatrixView<Float>) -> Void = { _ in }
+    _ compute: GradientCompute, worker: Int, poison: (_ query: MatrixView<Float>) -> Void
   ) -> [[Float]]? {
     let sinkBuffer = AlignedBuffer([sink ?? 0, 7])
     let out = outputs(query, key, value, sink: sink.map(Double.init))
-    let memory = [
-      spread(query, keyDims), spread(key, keyDims), spread(value, valueDims), spread(out, valueDims),
-      spread(outputGradient, valueDims), spread(query, keyDims), spread(query, keyDims), spread(out, valueDims),
-    ]
-    poison(view(memory[0], keyDims))
-    let (keys, dkeys) = (view(memory[1], keyDims), view(memory[6], keyDims))
+    let memory = [query, key, value, out, outputGradient, query, query, out].map(spread)
+    poison(view(memory[0]))
+    let (keys, dkeys) = (view(memory[1]), view(memory[6]))
     compute.attend(
       AttentionGradient(
-        query: view(memory[0], keyDims), key: keys,
-        value: latent ? keys.columns(0..<valueDims) : view(memory[2], valueDims), output: view(memory[3], valueDims),
-        outputGradient: view(memory[4], valueDims), queryGradient: view(memory[5], keyDims), keyGradient: dkeys,
-        valueGradient: latent ? dkeys.columns(0..<valueDims) : view(memory[7], valueDims), scale: scale, window: window,
+        query: view(memory[0]), key: keys, value: latent ? keys.columns(0..<valueDims) : view(memory[2]),
+        output: view(memory[3]), outputGradient: view(memory[4]), queryGradient: view(memory[5]), keyGradient: dkeys,
+        valueGradient: latent ? dkeys.columns(0..<valueDims) : view(memory[7]), scale: scale, window: window,
         sink: sink == nil ? nil : (UnsafePointer(sinkBuffer.pointer), sinkBuffer.pointer + 1)), worker: worker)
-    guard let dquery = gather(memory[5], keyDims), let dkey = gather(memory[6], keyDims),
-      let dvalue = latent ? [] : gather(memory[7], valueDims)
+    guard let dquery = gather(memory[5]), let dkey = gather(memory[6]), let dvalue = latent ? [] : gather(memory[7])
     else { return nil }
     return [dquery, dkey, dvalue, sink == nil ? [] : [sinkBuffer.pointer[1]]]
   }
@@ -168,41 +149,22 @@ struct AttentionGradientTests {
 
   @Test(arguments: cases.indices)
   func isTheTwinsOnEveryInstructionSetWithEqualBits(index: Int) throws {
-    let some = Self.cases[index]
-    let reference = try #require(some.gradients(try compute(.reference)))
-    for (values, expected) in zip(reference, some.twin()) where !expected.isEmpty {
-      #expect(values.count == expected.count)
-      // A gradient that is zero by its formula, as of a lone token's query, is a rounding error here.
-      let distance = zip(values, expected).map { abs(Double($0) - $1) }.max()!
-      #expect(distance < 2e-5 * max(1, expected.map(abs).max()!), "\(some)")
-    }
-    for set in InstructionSet.supported {
-      let values = try #require(some.gradients(try compute(set)), "\(some) writes between rows")
-      #expect(zip(values, reference).allSatisfy { $0.hasSameBits(as: $1) }, "\(some), \(set)")
-    }
+    try Self.cases[index].expectTheTwinsWithEqualBits { try compute($0) }
   }
 
   @Test(arguments: 0..<5)
-  func theTwinIsWhatFiniteDifferencesGive(index: Int) {
-    let some = Self.cases[index]
-    for (twin, differences) in zip(some.twin(), some.differences()) where !twin.isEmpty {
-      #expect(zip(twin, differences).allSatisfy { abs($0 - $1) < 1e-8 }, "\(some)")
-    }
-  }
+  func theTwinIsWhatFiniteDifferencesGive(index: Int) { Self.cases[index].expectFiniteDifferences(within: 1e-8) }
 
   @Test(arguments: 1...3)
   func headsAreTheSameWhicheverWorkerTakesThem(workers: Int) throws {
-    let heads = Array(Self.cases[5...9])
-    let alone = try compute(.best)
-    let expected = heads.map { $0.gradients(alone) }
-    let found = try compute(.best, workers: workers).shared(among: heads) { $0.gradients($1, worker: $2) }
-    #expect(found == expected)
+    AttentionCase.expectTheSame(
+      of: Array(Self.cases[5...9]), on: try compute(.best), sharedOn: try compute(.best, workers: workers))
   }
 
   @Test func aNaNInAQueryIsInItsGradientAndTheKeysItMet() throws {
     for set in InstructionSet.supported {
       let some = AttentionCase(tokens: 70, keyDims: 8, valueDims: 8)
-      let values = try #require(some.gradients(try compute(set)) { $0[66][3] = .nan })
+      let values = try #require(some.gradients(try compute(set), worker: 0) { $0[66][3] = .nan })
       #expect(values[0].indices.allSatisfy { values[0][$0].isNaN == ($0 / 8 == 66) })
       #expect(values[1][..<(67 * 8)].allSatisfy(\.isNaN) && values[2][..<(67 * 8)].allSatisfy(\.isNaN))
     }

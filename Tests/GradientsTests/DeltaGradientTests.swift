@@ -5,7 +5,7 @@ import Tensors
 import Testing
 
 /// A key head's value heads over random numbers, rows of which lie apart from each other.
-private struct DeltaCase: CustomStringConvertible {
+private struct DeltaCase: HeadCase {
   var tokens: Int, keyDims: Int, valueDims: Int
   var heads = 1
 
@@ -99,21 +99,7 @@ private struct DeltaCase: CustomStringConvertible {
     }
   }
 
-  /// Rows in memory with a gap after each.
-  private func spread(_ numbers: [Double]) -> AlignedBuffer<Float> {
-    let columns = numbers.count / tokens
-    let buffer = AlignedBuffer([Float](repeating: 7, count: tokens * (columns + 3)))
-    for i in numbers.indices { buffer.pointer[i / columns * (columns + 3) + i % columns] = Float(numbers[i]) }
-    return buffer
-  }
-
-  private func view(_ buffer: AlignedBuffer<Float>) -> MatrixView<Float> {
-    let stride = buffer.count / tokens
-    return MatrixView(buffer.pointer, rows: tokens, columns: stride - 3, stride: stride)
-  }
-
-  /// Gradients as `twin()` lists them, by one worker; nil where something was written between rows.
-  func gradients(_ compute: GradientCompute, worker: Int = 0) -> [[Float]]? {
+  func gradients(_ compute: GradientCompute, worker: Int) -> [[Float]]? {
     let known = inputs.map(spread)
     // What is written must not depend on what was there.
     let made = inputs.map { spread($0.map { _ in 3 }) }
@@ -129,13 +115,8 @@ private struct DeltaCase: CustomStringConvertible {
           queryGradient: view(made[0]), keyGradient: view(made[1]), valueGradient: own(made[2], valueDims),
           decayGradient: own(made[3], 1), betaGradient: own(made[4], 1), adding: head > 0), worker: worker)
     }
-    var all: [[Float]] = []
-    for buffer in made {
-      let rows = view(buffer)
-      for t in 0..<tokens where (0..<3).contains(where: { rows[t][rows.columns + $0] != 7 }) { return nil }
-      all.append((0..<tokens).flatMap { t in (0..<rows.columns).map { rows[t][$0] } })
-    }
-    return all
+    let gathered = made.compactMap(gather)
+    return gathered.count == made.count ? gathered : nil
   }
 }
 
@@ -160,33 +141,15 @@ struct DeltaGradientTests {
 
   @Test(arguments: cases.indices)
   func isTheTwinsOnEveryInstructionSetWithEqualBits(index: Int) throws {
-    let some = Self.cases[index]
-    let reference = try #require(some.gradients(try compute(.reference)))
-    for (values, expected) in zip(reference, some.twin()) {
-      #expect(values.count == expected.count)
-      let distance = zip(values, expected).map { abs(Double($0) - $1) }.max()!
-      #expect(distance < 2e-5 * max(1, expected.map(abs).max()!), "\(some)")
-    }
-    for set in InstructionSet.supported {
-      let values = try #require(some.gradients(try compute(set)), "\(some) writes between rows")
-      #expect(zip(values, reference).allSatisfy { $0.hasSameBits(as: $1) }, "\(some), \(set)")
-    }
+    try Self.cases[index].expectTheTwinsWithEqualBits { try compute($0) }
   }
 
   @Test(arguments: 0..<4)
-  func theTwinIsWhatFiniteDifferencesGive(index: Int) {
-    let some = Self.cases[index]
-    for (twin, differences) in zip(some.twin(), some.differences()) {
-      #expect(zip(twin, differences).allSatisfy { abs($0 - $1) < 1e-7 }, "\(some)")
-    }
-  }
+  func theTwinIsWhatFiniteDifferencesGive(index: Int) { Self.cases[index].expectFiniteDifferences(within: 1e-7) }
 
   @Test(arguments: 1...3)
   func headsAreTheSameWhicheverWorkerTakesThem(workers: Int) throws {
-    let heads = Array(Self.cases[3...7])
-    let alone = try compute(.best)
-    let expected = heads.map { $0.gradients(alone) }
-    let found = try compute(.best, workers: workers).shared(among: heads) { $0.gradients($1, worker: $2) }
-    #expect(found == expected)
+    DeltaCase.expectTheSame(
+      of: Array(Self.cases[3...7]), on: try compute(.best), sharedOn: try compute(.best, workers: workers))
   }
 }

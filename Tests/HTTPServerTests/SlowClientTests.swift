@@ -149,7 +149,7 @@ import Testing
   /// What is sent ahead does not end an answer that takes longer than the read time, is not answered in its midst, and
   /// has its own time after it.
   @Test(arguments: ahead) func whatIsSentAheadWaitsForTheAnswer(ahead: Ahead) async throws {
-    let fault = await faultWithPatience([1, 8, 40]) { seconds in
+    let fault = await faultWithPatience([0.3, 1, 8, 40]) { seconds in
       let gate = Gate()
       var script = FakeEngine.Script(model.tokens(" king king") + [1])
       script.isHeld = { gate.isClosed }

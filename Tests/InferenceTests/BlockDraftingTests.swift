@@ -262,9 +262,9 @@ private struct BlockReading {
     let blocks = KeyValueCache.blockCount(tokens: tokens.count)
     let cache = try KeyValueCache(description, type: .f32, blockCount: blocks)
     let states = try StateCache(description, slotCount: 1)
-    let mixture = try #require(description.mixture)
+    let moe = try #require(description.moe)
     let experts = Decoder.Experts(
-      ExpertBank(description, mixture: mixture, weights: model.weights, compute: compute),
+      ExpertBank(description, moe: moe, weights: model.weights, compute: compute),
       through: LocalDispatcher(compute: compute, hiddenSize: description.hiddenSize))
     let decoder = Decoder(description, weights: model.weights, compute: compute, cache: cache, experts: experts)
     let size = try #require(decoder.blockSize)

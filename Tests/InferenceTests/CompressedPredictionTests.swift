@@ -48,26 +48,10 @@ struct CompressedPredictionTests {
     }
   }
 
-  /// With a head of zeros model and module say the lowest id for ever: each draft is right.
   @Test func rightDraftsTakeHalfTheSteps() throws {
-    try withModule(changing: { whole in
-      let head = try #require(whole.tensors["head.weight"])
-      whole.tensors["head.weight"] = .init(head.type, head.shape, [UInt8](repeating: 0, count: head.bytes.count))
-    }) { folder in
-      let make: RequestMaker = {
-        [GenerationRequest(prompt: [1, 2, 3], task: .generate(maxNewTokens: 41, sampling: .init(), stopTokens: []))]
-      }
-      let run = try speculate(model: folder, SpeculatedLayout(mode: .mtp, ranks: 2), make)
-      #expect(run.tokens == [Array(repeating: 0, count: 41)])
-      #expect(run.steps == 1 + 20 && run.speculation.acceptance == 1 && run.speculation.runLength == 2)
+    try withModule(changing: { try $0.zero("head.weight") }) {
+      try ModuleReading.holdRightDrafts(of: $0, SpeculatedLayout(mode: .mtp, ranks: 2))
     }
-  }
-
-  private func failure(_ folder: String, _ mode: SpeculationMode) -> String {
-    do {
-      _ = try speculate(model: folder, SpeculatedLayout(mode: mode)) { [] }
-      return ""
-    } catch { return "\(error)" }
   }
 
   @Test(arguments: [
@@ -80,11 +64,8 @@ struct CompressedPredictionTests {
       try withModule(changing: { whole in
         _ = try #require(whole.tensors[name])
         whole.tensors[name] = isReshaped ? .init([1, 2, 3], [3], as: .float32) : nil
-      }) { folder in
-        #expect(failure(folder, .mtp).contains(name.dropLast(isReshaped ? 0 : 6)), "\(failure(folder, .mtp))")
-        #expect(failure(folder, .off) == "" && failure(folder, .lookup) == "")
-        let run = try speculate(model: folder, SpeculatedLayout(mode: .auto)) { [] }
-        #expect(run.notes.contains { $0.contains("is not whole") }, "\(run.notes)")
+      }) {
+        try ModuleReading.holdRefusal(of: $0, naming: name.dropLast(isReshaped ? 0 : 6))
       }
     }
   }
@@ -95,7 +76,8 @@ struct CompressedPredictionTests {
       let run = try speculate(model: try Golden("deepseek_v4").folder, SpeculatedLayout(mode: mode)) { [] }
       #expect(run.failures == [])
     }
-    #expect(failure(try Golden("deepseek_v4").folder, .mtp).contains("has no multi-token prediction layer"))
+    #expect(
+      ModuleReading.failure(of: try Golden("deepseek_v4").folder, .mtp).contains("has no multi-token prediction layer"))
     try withModule(changing: { whole in
       whole.tensors["mtp.0.h_proj.weight"] = nil
       whole.tensors["mtp.\(Int.max).h_proj.weight"] = .init([1], [1], as: .float32)
@@ -103,18 +85,12 @@ struct CompressedPredictionTests {
     }) { folder in
       let read = try ModelConfiguration.read(try CheckpointFormat.open(folder))
       #expect(read.predictionLayerCount == 0 && read.outerPredictionLayerCount == 3 && read.unreadTensors == [])
-      #expect(failure(folder, .off) == "")
+      #expect(ModuleReading.failure(of: folder, .off) == "")
     }
   }
 
   /// Quantised on load, the module is held as the model is.
   @Test(arguments: [WeightPrecision.q8, .q4]) func aRoundedModuleIsNearly(weights: WeightPrecision) throws {
-    let twin = try PredictionFixture("deepseek_v4")
-    try withModule { folder in
-      let expected = greatest(twin.logits)
-      let found = try ModuleReading(of: folder, twin.ids, weights: weights).guesses
-      let same = zip(found, expected).count { $0 == $1 }
-      #expect(same > expected.count / (weights == .q8 ? 2 : 6), "\(same) of \(expected.count)")
-    }
+    try withModule { try ModuleReading.holdRounded($0, as: weights, try PredictionFixture("deepseek_v4")) }
   }
 }

@@ -154,7 +154,7 @@ struct GGUFDeepSeek4Tests {
     let found = try written { try ModelConfiguration.read(try CheckpointFormat.open($0)) }
     #expect(found.unreadNote == nil, "\(found.unreadNote ?? "")")
     #expect(found.family == expected.family && "\(found.layers)" == "\(expected.layers)")
-    #expect("\(String(describing: found.mixture))" == "\(String(describing: expected.mixture))")
+    #expect("\(String(describing: found.moe))" == "\(String(describing: expected.moe))")
     #expect("\(found.rotary)" == "\(expected.rotary)" && "\(found.residual)" == "\(expected.residual)")
     #expect("\(String(describing: found.entryRotary))" == "\(String(describing: expected.entryRotary))")
     #expect(found.maximumPositions == expected.maximumPositions && found.normEpsilon == expected.normEpsilon)

@@ -61,7 +61,7 @@ struct GGUFTests {
       let kin = ["deepseek_v3", "kimi_k2", "glm4_moe_lite"]
       #expect(found.family == expected.family || kin.contains(found.family) && kin.contains(expected.family))
       #expect("\(found.rotary)" == "\(expected.rotary)" && "\(found.layers)" == "\(expected.layers)")
-      #expect("\(String(describing: found.mixture))" == "\(String(describing: expected.mixture))")
+      #expect("\(String(describing: found.moe))" == "\(String(describing: expected.moe))")
       #expect(found.vocabularySize == expected.vocabularySize && found.hiddenSize == expected.hiddenSize)
       #expect(found.maximumPositions == expected.maximumPositions && found.normEpsilon == expected.normEpsilon)
       #expect(found.tiedEmbeddings == expected.tiedEmbeddings && found.denseHasBias == expected.denseHasBias)

@@ -69,21 +69,14 @@ struct HybridPredictionTests {
     try withModule(family) { try ModuleReading.holdDrafts(of: $0, layouts) }
   }
 
-  /// With a head of zeros model and module say the lowest id for ever: each draft is right.
   @Test(arguments: families, [(1, RankLayout.spread), (2, .spread), (3, .spread), (2, .sliced)])
   func rightDraftsTakeHalfTheSteps(family: String, on: (ranks: Int, sharing: RankLayout)) throws {
-    try withModule(family) { whole in
-      let name = family == "qwen3_5" ? "model.language_model.embed_tokens.weight" : "lm_head.weight"
-      let head = try #require(whole.tensors[name])
-      whole.tensors[name] = .init(head.type, head.shape, [UInt8](repeating: 0, count: head.bytes.count))
+    try withModule(family) {
+      try $0.zero(family == "qwen3_5" ? "model.language_model.embed_tokens.weight" : "lm_head.weight")
     } _: { folder in
       var layout = SpeculatedLayout(mode: .mtp, ranks: on.ranks)
       layout.sharing = on.sharing
-      let run = try speculate(model: folder, layout) {
-        [GenerationRequest(prompt: [1, 2, 3], task: .generate(maxNewTokens: 41, sampling: .init(), stopTokens: []))]
-      }
-      #expect(run.tokens == [Array(repeating: 0, count: 41)])
-      #expect(run.steps == 1 + 20 && run.speculation.acceptance == 1 && run.speculation.runLength == 2)
+      try ModuleReading.holdRightDrafts(of: folder, layout)
     }
   }
 
@@ -103,7 +96,7 @@ struct HybridPredictionTests {
         found.append(try ModuleReading(of: folder, twin.ids).logits)
         let read = try ModelConfiguration.read(try CheckpointFormat.open(folder))
         #expect(read.predictionLayerCount == 1 && read.unreadTensors == [])
-        #expect(failure(folder, .mtp) == "")
+        #expect(ModuleReading.failure(of: folder, .mtp) == "")
       }
     }
     #expect(found.count == 4 && found.allSatisfy { $0 == found[0] })
@@ -144,21 +137,6 @@ struct HybridPredictionTests {
     #expect(found.count == 2 && found[0] == found[1])
   }
 
-  private func failure(_ folder: String, _ mode: SpeculationMode) -> String {
-    do {
-      _ = try speculate(model: folder, SpeculatedLayout(mode: mode)) { [] }
-      return ""
-    } catch { return "\(error)" }
-  }
-
-  /// Who does not need the module runs as without it.
-  private func holdRefusal(of folder: String, naming name: String) throws {
-    #expect(failure(folder, .mtp).contains(name), "\(name): \(failure(folder, .mtp))")
-    #expect(failure(folder, .off) == "" && failure(folder, .lookup) == "", "\(name)")
-    let run = try speculate(model: folder, SpeculatedLayout(mode: .auto)) { [] }
-    #expect(run.notes.contains { $0.contains("is not whole") }, "\(name): \(run.notes)")
-  }
-
   @Test(arguments: [
     "fc.weight", "norm.weight", "pre_fc_norm_embedding.weight", "pre_fc_norm_hidden.weight",
     "layers.0.input_layernorm.weight", "layers.0.post_attention_layernorm.weight", "layers.0.self_attn.q_proj.weight",
@@ -172,7 +150,7 @@ struct HybridPredictionTests {
         _ = try #require(whole.tensors["mtp.\(tensor)"])
         whole.tensors["mtp.\(tensor)"] = isReshaped ? .init([1, 2, 3], [3], as: .float32) : nil
       } _: {
-        try holdRefusal(of: $0, naming: "mtp.\(tensor)")
+        try ModuleReading.holdRefusal(of: $0, naming: "mtp.\(tensor)")
       }
     }
   }
@@ -187,7 +165,7 @@ struct HybridPredictionTests {
     try withModule("qwen3_next") {
       $0.tensors["mtp.\(tensor)"] = .init([1], [1], as: .float32)
     } _: {
-      try holdRefusal(of: $0, naming: "mtp.\(tensor)")
+      try ModuleReading.holdRefusal(of: $0, naming: "mtp.\(tensor)")
     }
   }
 
@@ -199,9 +177,10 @@ struct HybridPredictionTests {
     } _: { folder in
       let read = try ModelConfiguration.read(try CheckpointFormat.open(folder))
       #expect(read.predictionLayerCount == 2 && read.outerPredictionLayerCount == 1 && read.unreadTensors == [])
-      #expect(failure(folder, .mtp) == "")
+      #expect(ModuleReading.failure(of: folder, .mtp) == "")
     }
-    #expect(failure(try Golden("qwen3_moe").folder, .mtp).contains("has no multi-token prediction layer"))
+    #expect(
+      ModuleReading.failure(of: try Golden("qwen3_moe").folder, .mtp).contains("has no multi-token prediction layer"))
   }
 
   /// What `inspect` tells, of all that there is and of what drafts bring.
@@ -220,12 +199,6 @@ struct HybridPredictionTests {
   /// Quantised on load, the module is held as the model is.
   @Test(arguments: families, [WeightPrecision.q8, .q4])
   func aRoundedModuleIsNearly(family: String, weights: WeightPrecision) throws {
-    let twin = try PredictionFixture(family)
-    try withModule(family) { folder in
-      let expected = ModuleReading.greatest(twin.logits, of: 64)
-      let found = try ModuleReading(of: folder, twin.ids, weights: weights).guesses
-      let same = zip(found, expected).count { $0 == $1 }
-      #expect(same > expected.count / (weights == .q8 ? 2 : 6), "\(same) of \(expected.count)")
-    }
+    try withModule(family) { try ModuleReading.holdRounded($0, as: weights, try PredictionFixture(family)) }
   }
 }

@@ -32,9 +32,9 @@ struct ModuleReading {
     let blocks = KeyValueCache.blockCount(tokens: tokens.count)
     let cache = try KeyValueCache(description, type: .f32, blockCount: blocks)
     let states = try StateCache(description, slotCount: 1)
-    let experts = description.mixture.map {
+    let experts = description.moe.map {
       Decoder.Experts(
-        ExpertBank(description, mixture: $0, weights: model.weights, compute: compute),
+        ExpertBank(description, moe: $0, weights: model.weights, compute: compute),
         through: LocalDispatcher(compute: compute, hiddenSize: description.hiddenSize))
     }
     let decoder = Decoder(description, weights: model.weights, compute: compute, cache: cache, experts: experts)
@@ -66,36 +66,6 @@ struct ModuleReading {
   static func greatest(_ logits: [Float], of vocabulary: Int) -> [Int32] {
     stride(from: 0, to: logits.count, by: vocabulary).map { row in
       Int32((0..<vocabulary).max { logits[row + $0] < logits[row + $1] } ?? 0)
-    }
-  }
-}
-
-extension ModuleReading {
-  /// Texts of which the first is long enough for some blocks, and drafts often wrong.
-  private static let requests: RequestMaker = {
-    var sampling = SamplingParameters()
-    (sampling.temperature, sampling.seed) = (0.9, 3)
-    return [45, 9, 9].enumerated().map { (i: Int, count: Int) -> GenerationRequest in
-      let prompt = (0..<count).map { (place: Int) -> Int32 in Int32((place * 31 + i) % 60) }
-      return GenerationRequest(
-        prompt: prompt, task: .generate(maxNewTokens: 50, sampling: sampling, stopTokens: []))
-    }
-  }
-
-  /// Holds texts to those without drafts, and each draft to what the module guesses of the whole text.
-  static func holdDrafts(of folder: String, _ layouts: [SpeculatedLayout]) throws {
-    let plain = try speculate(model: folder, SpeculatedLayout(), requests)
-    let text = requests()[0].prompt + plain.tokens[0]
-    let expected = try ModuleReading(of: folder, text).guesses
-    for layout in layouts {
-      let run = try speculate(model: folder, layout, requests)
-      let counts = run.speculation
-      #expect(run.drawn == plain.drawn && run.failures == [nil, nil, nil], "\(layout)")
-      #expect(counts.draftedCount > 0 && counts.acceptedCount <= counts.draftedCount, "\(layout)")
-      #expect(run.guesses.count > 10, "\(layout)")
-      for (count, guess) in run.guesses {
-        #expect(guess == expected[count - 2], "\(layout), after \(count) tokens")
-      }
     }
   }
 }

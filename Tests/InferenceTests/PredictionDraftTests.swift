@@ -15,71 +15,36 @@ struct PredictionDraftTests {
     arguments: ["deepseek_v3_fp8", "glm4_moe_lite"],
     [(1, RankLayout.spread), (2, .spread), (3, .spread), (2, .sliced), (3, .sliced), (5, .sliced), (8, .sliced)])
   func draftsAreWhatTheModuleGuessesOfTheWholeText(model: String, on: (ranks: Int, sharing: RankLayout)) throws {
-    let folder = try Golden(model).folder
-    let make: RequestMaker = {
-      var sampling = SamplingParameters()
-      (sampling.temperature, sampling.seed) = (0.9, 3)
-      return (0..<3).map { i in
-        GenerationRequest(
-          prompt: (0..<(i == 0 ? 45 : 9)).map { Int32(($0 * 31 + i) % 500) },
-          task: .generate(maxNewTokens: 50, sampling: sampling, stopTokens: []))
-      }
-    }
-    let prompt = make()[0].prompt
     // Wrong drafts leave rows behind that the next ones must overwrite: some of look-up, too.
-    for (mode, batchTokens) in [(SpeculationMode.mtp, 512), (.mtp, 16), (.auto, 512)] {
-      var layout = SpeculatedLayout(mode: mode, draftTokens: 4, ranks: on.ranks, batchTokens: batchTokens)
+    let layouts = [(SpeculationMode.mtp, 512), (.mtp, 16), (.auto, 512)].map {
+      var layout = SpeculatedLayout(mode: $0, draftTokens: 4, ranks: on.ranks, batchTokens: $1)
       layout.sharing = on.sharing
-      let run = try speculate(model: folder, layout, make)
-      let text = prompt + run.tokens[0]
-      let expected = try ModuleReading(of: folder, text).guesses
-      #expect(run.guesses.count > 10)
-      for (count, guess) in run.guesses {
-        #expect(guess == expected[count - 2], "\(mode), after \(count) tokens")
-      }
+      return layout
     }
+    try ModuleReading.holdDrafts(of: try Golden(model).folder, layouts)
   }
 
-  /// With a head of zeros model and module say the lowest id for ever: each draft is right.
   @Test(arguments: [1, 2, 3], RankLayout.allCases.filter { $0 != .auto })
   func rightDraftsTakeHalfTheSteps(ranks: Int, sharing: RankLayout) throws {
     var rewritten = try RewrittenCheckpoint(try Golden("glm4_moe_lite"))
-    let head = try #require(rewritten.tensors["lm_head.weight"])
-    rewritten.tensors["lm_head.weight"] = .init(
-      head.type, head.shape, [UInt8](repeating: 0, count: head.bytes.count))
+    try rewritten.zero("lm_head.weight")
     try rewritten.written { folder in
-      let make: RequestMaker = {
-        (0..<3).map {
-          GenerationRequest(
-            prompt: [1, 2, Int32($0)], task: .generate(maxNewTokens: 41, sampling: .init(), stopTokens: []))
-        }
-      }
+      let prompts: [[Int32]] = [[1, 2, 0], [1, 2, 1], [1, 2, 2]]
       var layout = SpeculatedLayout(mode: .mtp, draftTokens: 4, ranks: ranks)
       layout.sharing = sharing
-      let run = try speculate(model: folder, layout, make)
-      #expect(run.tokens == Array(repeating: Array(repeating: 0, count: 41), count: 3))
-      #expect(run.steps == 1 + 20 && run.speculation.acceptance == 1 && run.speculation.runLength == 2)
+      let run = try ModuleReading.holdRightDrafts(of: folder, layout, after: prompts)
       // The module's draft, gone on with what came before.
       layout.mode = .auto
-      let both = try speculate(model: folder, layout, make)
+      let both = try speculate(model: folder, layout, ModuleReading.likeliest(after: prompts))
       #expect(both.tokens == run.tokens && both.steps < run.steps)
     }
   }
 
-  private func failure(_ folder: String, _ mode: SpeculationMode) -> String {
-    do {
-      _ = try speculate(model: folder, SpeculatedLayout(mode: mode, ranks: 2)) { [] }
-      return ""
-    } catch FabricError.peersFailed(let failures) {
-      return failures.map { "\($0.ranks.map(\.index)) \($0.message)" }.joined(separator: "\n")
-    } catch { return "not agreed on: \(error)" }
-  }
-
   @Test func aModelWithoutTheModuleIsNamedOnAllRanks() throws {
     for model in ["qwen3_moe", "kimi_k2", "llama"] {
-      let message = failure(try Golden(model).folder, .mtp)
+      let message = ModuleReading.failure(of: try Golden(model).folder, .mtp, ranks: 2)
       #expect(message.hasPrefix("[0, 1] ") && message.contains("has no multi-token prediction layer"), "\(message)")
-      #expect(failure(try Golden(model).folder, .auto) == "")
+      #expect(ModuleReading.failure(of: try Golden(model).folder, .auto, ranks: 2) == "")
       let run = try speculate(model: try Golden(model).folder, SpeculatedLayout(mode: .auto)) { [] }
       #expect(run.notes.contains { $0.contains("look-up alone") })
     }
@@ -94,13 +59,7 @@ struct PredictionDraftTests {
     for isReshaped in [false, true] {
       var rewritten = try RewrittenCheckpoint(try Golden("glm4_moe_lite"))
       rewritten.tensors[name] = isReshaped ? .init([1, 2], [2], as: .float32) : nil
-      try rewritten.written { folder in
-        #expect(failure(folder, .mtp).contains(name), "\(failure(folder, .mtp))")
-        // Who does not need the module runs as before.
-        #expect(failure(folder, .off) == "" && failure(folder, .lookup) == "")
-        let run = try speculate(model: folder, SpeculatedLayout(mode: .auto)) { [] }
-        #expect(run.notes.contains { $0.contains("is not whole") }, "\(run.notes)")
-      }
+      try rewritten.written { try ModuleReading.holdRefusal(of: $0, naming: name, ranks: 2) }
     }
   }
 

@@ -3,6 +3,7 @@ import Foundation
 import JSON
 import Tensors
 import TestSupport
+import Testing
 
 /// A golden's checkpoint to be written anew in another form, with other settings.
 struct RewrittenCheckpoint {
@@ -77,6 +78,12 @@ struct RewrittenCheckpoint {
         last.gate.type, [count, 2 * last.gate.shape[0], last.gate.shape[1]], joined.gateUp)
       tensors["\(prefix).down_proj"] = Tensor(last.down.type, [count] + last.down.shape, joined.down)
     }
+  }
+
+  /// Puts zeros in the place of a tensor's numbers.
+  mutating func zero(_ name: String) throws {
+    let tensor = try #require(tensors[name])
+    tensors[name] = Tensor(tensor.type, tensor.shape, [UInt8](repeating: 0, count: tensor.bytes.count))
   }
 
   /// Renames tensors whose name has `part`.

@@ -58,6 +58,20 @@ struct UnreadTensorsTests {
     }
   }
 
+  /// Its layer attends to what another layer's chose.
+  @Test func whatAnIndexerHasThatIsNotAskedIsHarmless() throws {
+    var rewritten = try RewrittenCheckpoint(try Golden("glm_moe_dsa"))
+    let indexer = "model.layers.1.self_attn.indexer."
+    for name in ["wq_b.weight", "wq_b.weight_scale_inv", "k_norm.bias"] {
+      rewritten.tensors[indexer + name] = Self.number
+    }
+    _ = try rewritten.written { try ModelConfiguration.read(try HuggingFaceFolder(path: $0)) }
+    rewritten.tensors[indexer + "x.weight"] = Self.number
+    #expect(throws: ModelError.unreadTensors([indexer + "x.weight"])) {
+      try rewritten.written { _ = try ModelConfiguration.read(try HuggingFaceFolder(path: $0)) }
+    }
+  }
+
   /// Of any type, also such as nothing here can read.
   @Test func unreadTensorsElsewhereAreNamed() throws {
     let model = try description {

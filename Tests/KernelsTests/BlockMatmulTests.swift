@@ -5,11 +5,8 @@ import Testing
 
 /// Products of int8 rows with weights in GGUF's blocks.
 struct BlockMatmulTests {
-  static let outputCounts = [1, 15, 16, 17, 33, 48, 100]
-  static let rowCounts = [1, 2, 3, 4, 5, 6, 7, 9, 12, 13, 16, 33]
-
   /// Weights, and rows rounded to int8.
-  struct Case {
+  struct Case: PanelProduct {
     let weights: StoredBlocks
     let rows: GuardedMemory
     let rowStride: Int
@@ -30,9 +27,8 @@ struct BlockMatmulTests {
       }
     }
 
-    func multiply(
-      _ isa: ck_isa, firstRow: Int = 0, m: Int, firstPanel: Int = 0, n: Int, bias: [Float]? = nil, yStride: Int,
-      canary: Float = 0
+    func product(
+      _ isa: ck_isa, firstRow: Int, m: Int, firstPanel: Int, n: Int, bias: [Float]?, yStride: Int, canary: Float
     ) -> [Float] {
       let memory = GuardedMemory([Float](repeating: canary, count: m * yStride))
       let (format, k) = (weights.format, weights.columns)
@@ -55,21 +51,11 @@ struct BlockMatmulTests {
   @Test(arguments: StoredBlocks.held)
   func everyInstructionSetGivesTheReferencesBitsForAnyRowsAndOutputs(format: ck_format) {
     for k in lengths(format) {
-      let multiplication = Case(format, outputs: 100, k: k, rows: 33, seed: UInt64(k))
       var generator = SeededGenerator(7)
       let bias = k % 64 == 0 ? generator.floats(100) : nil
-      let reference = multiplication.multiply(CK_ISA_REFERENCE, m: 33, n: 100, bias: bias, yStride: 100)
-      for isa in ck_isa.vectors {
-        for m in Self.rowCounts {
-          for n in Self.outputCounts {
-            // The last rows, so that reading past them would be seen.
-            let first = 33 - m
-            let y = multiplication.multiply(isa, firstRow: first, m: m, n: n, bias: bias, yStride: n + 5, canary: 7)
-            let wrong = MatmulTests.firstWrongRow(y, m: m, n: n, reference[(first * 100)...])
-            #expect(wrong == nil, "isa \(isa.rawValue), k \(k), m \(m), n \(n): row \(wrong ?? -1)")
-          }
-        }
-      }
+      Case(format, outputs: 100, k: k, rows: 33, seed: UInt64(k)).expectTheReferencesBits(
+        rows: 33, rowCounts: RoundedMatmulTests.rowCounts, outputCounts: RoundedMatmulTests.outputCounts, bias: bias,
+        "k \(k)")
     }
   }
 
@@ -78,10 +64,10 @@ struct BlockMatmulTests {
   @Test(arguments: StoredBlocks.held)
   func rowsLongerThanARunOfBlocksGiveTheReferencesBits(format: ck_format) {
     let multiplication = Case(format, outputs: 33, k: 4352, rows: 25, seed: 13)
-    let reference = multiplication.multiply(CK_ISA_REFERENCE, m: 25, n: 33, yStride: 33)
+    let reference = multiplication.multiply(CK_ISA_REFERENCE, m: 25, n: 33)
     for isa in ck_isa.vectors {
       for m in [1, 7, 24, 25] {
-        let y = multiplication.multiply(isa, firstRow: 25 - m, m: m, n: 33, yStride: 33)
+        let y = multiplication.multiply(isa, firstRow: 25 - m, m: m, n: 33)
         #expect(sameBits(y[...], reference[((25 - m) * 33)...]), "isa \(isa.rawValue), m \(m)")
       }
     }
@@ -89,32 +75,14 @@ struct BlockMatmulTests {
 
   @Test(arguments: StoredBlocks.held)
   func theBitsOfAnOutputDoNotDependOnWhichCallersComputeIt(format: ck_format) {
-    let multiplication = Case(format, outputs: 150, k: 512, rows: 20, seed: 5)
-    for isa in ck_isa.supported {
-      let whole = multiplication.multiply(isa, m: 20, n: 150, yStride: 150)
-      for split in [1, 4, 9] {
-        let n = 150 - split * 16
-        let part = multiplication.multiply(isa, m: 20, firstPanel: split, n: n, yStride: n)
-        for row in 0..<20 {
-          #expect(
-            sameBits(part[row * n..<(row + 1) * n], whole[row * 150 + split * 16..<(row + 1) * 150]),
-            "isa \(isa.rawValue), from panel \(split)")
-        }
-      }
-    }
+    Case(format, outputs: 150, k: 512, rows: 20, seed: 5).expectTheSameBits(fromPanels: [1, 4, 9])
   }
 
   @Test(arguments: StoredBlocks.held)
   func extremeRowsGiveTheReferencesBitsOrNaN(format: ck_format) {
     for seed in 1...3 as ClosedRange<UInt64> {
-      let multiplication = Case(format, outputs: 40, k: 256, rows: 13, wild: true, seed: seed)
-      for m in [1, 4, 13] {
-        let reference = multiplication.multiply(CK_ISA_REFERENCE, m: m, n: 40, yStride: 40)
-        for isa in ck_isa.vectors {
-          let y = multiplication.multiply(isa, m: m, n: 40, yStride: 40)
-          #expect(y.hasSameBits(as: reference), "isa \(isa.rawValue), m \(m), seed \(seed)")
-        }
-      }
+      Case(format, outputs: 40, k: 256, rows: 13, wild: true, seed: seed)
+        .expectTheReferencesBitsOrNaN(rowCounts: [1, 4, 13], seed: seed)
     }
   }
 
@@ -123,7 +91,7 @@ struct BlockMatmulTests {
   func theReferenceIsTheProductOfWhatBothSidesHold(format: ck_format) {
     for k in lengths(format) {
       let multiplication = Case(format, outputs: 17, k: k, rows: 2, seed: 11 + UInt64(k))
-      let y = multiplication.multiply(CK_ISA_REFERENCE, m: 2, n: 17, yStride: 17)
+      let y = multiplication.multiply(CK_ISA_REFERENCE, m: 2, n: 17)
       let blocks = (k + 63) / 64
       for row in 0..<2 {
         let levels = multiplication.rows.start + row * multiplication.rowStride

@@ -12,14 +12,24 @@ struct MatmulTests {
     format == CK_MXFP4 ? lengths.map { $0 + $0 % 2 } : lengths
   }
 
-  /// Of `m` rows of `n` outputs, each followed by five sevens that nobody may touch, the first that differs from the
-  /// reference's, which are 100 outputs each; nil for none.
-  static func firstWrongRow(_ y: [Float], m: Int, n: Int, _ reference: ArraySlice<Float>) -> Int? {
-    (0..<m).first { row in
-      let written = y[row * (n + 5)..<row * (n + 5) + n]
-      let canaries = y[row * (n + 5) + n..<(row + 1) * (n + 5)]
-      let start = reference.startIndex + row * 100
-      return !sameBits(written, reference[start..<(start + n)]) || canaries.contains { $0 != 7 }
+  /// Rows `[…, columns]` of floats, `xStride` apart, the last of which ends where the guard page begins.
+  private struct Case: PanelProduct {
+    let weights: MatmulWeights
+    let x: GuardedMemory
+    let xStride: Int
+
+    init(_ weights: MatmulWeights, _ x: [Float], xStride: Int? = nil) {
+      (self.weights, self.x, self.xStride) = (weights, GuardedMemory(x), xStride ?? weights.columns)
+    }
+
+    func product(
+      _ isa: ck_isa, firstRow: Int, m: Int, firstPanel: Int, n: Int, bias: [Float]?, yStride: Int, canary: Float
+    ) -> [Float] {
+      withExtendedLifetime(x) {
+        weights.multiply(
+          isa, x: x.floats + firstRow * xStride, xStride: xStride, m: m, n: n, firstPanel: firstPanel, bias: bias,
+          yStride: yStride, canary: canary)
+      }
     }
   }
 
@@ -28,24 +38,10 @@ struct MatmulTests {
     for k in Self.lengths(of: format) {
       let weights = MatmulWeights(format, rows: 100, columns: k, seed: UInt64(k))
       var generator = SeededGenerator(1000 + UInt64(k))
-      let xStride = k + 3
-      // The last row ends where the guard page begins.
-      let x = GuardedMemory(generator.floats(63 * xStride + k))
+      let x = generator.floats(63 * (k + 3) + k)
       let bias = k % 2 == 0 ? generator.floats(100) : nil
-      let reference = weights.multiply(
-        CK_ISA_REFERENCE, x: x.floats, xStride: xStride, m: 64, n: 100, bias: bias, yStride: 100)
-      for isa in ck_isa.vectors {
-        for m in Self.rowCounts {
-          for n in Self.outputCounts {
-            // The last rows, so that reading past x would be seen.
-            let first = 64 - m
-            let y = weights.multiply(
-              isa, x: x.floats + first * xStride, xStride: xStride, m: m, n: n, bias: bias, yStride: n + 5, canary: 7)
-            let wrong = Self.firstWrongRow(y, m: m, n: n, reference[(first * 100)...])
-            #expect(wrong == nil, "isa \(isa.rawValue), k \(k), m \(m), n \(n): row \(wrong ?? -1)")
-          }
-        }
-      }
+      Case(weights, x, xStride: k + 3).expectTheReferencesBits(
+        rows: 64, rowCounts: Self.rowCounts, outputCounts: Self.outputCounts, bias: bias, "k \(k)")
     }
   }
 
@@ -53,18 +49,7 @@ struct MatmulTests {
   func theBitsOfAnOutputDoNotDependOnWhichCallersComputeIt(format: ck_format) {
     let weights = MatmulWeights(format, rows: 150, columns: 320, seed: 5)
     var generator = SeededGenerator(6)
-    let x = generator.floats(20 * 320)
-    for isa in ck_isa.supported {
-      let whole = weights.multiply(isa, x: x, xStride: 320, m: 20, n: 150, yStride: 150)
-      for split in 1..<weights.panelCount {
-        let n = 150 - split * 16
-        let part = weights.multiply(isa, x: x, xStride: 320, m: 20, n: n, firstPanel: split, yStride: n)
-        for row in 0..<20 {
-          let expected = whole[row * 150 + split * 16..<(row + 1) * 150]
-          #expect(sameBits(part[row * n..<(row + 1) * n], expected), "isa \(isa.rawValue), from panel \(split)")
-        }
-      }
-    }
+    Case(weights, generator.floats(20 * 320)).expectTheSameBits(fromPanels: 1..<weights.panelCount)
   }
 
   /// Any exponent a weight, a scale and an activation may have: overflow, subnormals, infinities.
@@ -84,16 +69,7 @@ struct MatmulTests {
       let x = (0..<20 * 290).map { i -> Float in
         i % 7 == 0 ? Float(bitPattern: UInt32(truncatingIfNeeded: generator.next())) : Float(i % 5) * 0x1p-120
       }
-      for m in [1, 5, 20] {
-        let reference = weights.multiply(CK_ISA_REFERENCE, x: x, xStride: 290, m: m, n: 40, yStride: 40)
-        for isa in ck_isa.vectors {
-          let y = weights.multiply(isa, x: x, xStride: 290, m: m, n: 40, yStride: 40)
-          let wrong = y.indices.first {
-            y[$0].bitPattern != reference[$0].bitPattern && !(y[$0].isNaN && reference[$0].isNaN)
-          }
-          #expect(wrong == nil, "isa \(isa.rawValue), m \(m)")
-        }
-      }
+      Case(weights, x).expectTheReferencesBitsOrNaN(rowCounts: [1, 5, 20], seed: seed)
     }
   }
 
@@ -115,11 +91,7 @@ struct MatmulTests {
 
   @Test func nothingIsWrittenForNoRowsOrNoOutputs() {
     let weights = MatmulWeights(CK_BF16, rows: 16, columns: 32, seed: 1)
-    let x = [Float](repeating: 1, count: 32)
-    for isa in ck_isa.supported {
-      #expect(weights.multiply(isa, x: x, xStride: 32, m: 1, n: 0, yStride: 16, canary: 7).allSatisfy { $0 == 7 })
-      #expect(weights.multiply(isa, x: x, xStride: 32, m: 0, n: 16, yStride: 16).isEmpty)
-    }
+    Case(weights, [Float](repeating: 1, count: 32)).expectNothingForNoRowsOrNoOutputs()
   }
 
   @Test func readProbesAgreeOnTheChecksum() {

@@ -12,7 +12,7 @@ struct RoundedMatmulTests {
   static let formats = [CK_BF16, CK_Q8, CK_Q4]
 
   /// Panels of random levels or bf16 values, and rows.
-  struct Case {
+  struct Case: PanelProduct {
     let format: ck_format
     let k: Int
     let panels: GuardedMemory
@@ -54,9 +54,8 @@ struct RoundedMatmulTests {
       }
     }
 
-    func multiply(
-      _ isa: ck_isa, firstRow: Int = 0, m: Int, firstPanel: Int = 0, n: Int, bias: [Float]? = nil, yStride: Int,
-      canary: Float = 0
+    func product(
+      _ isa: ck_isa, firstRow: Int, m: Int, firstPanel: Int, n: Int, bias: [Float]?, yStride: Int, canary: Float
     ) -> [Float] {
       let memory = GuardedMemory([Float](repeating: canary, count: m * yStride))
       let scratch = UnsafeMutableRawPointer.allocate(byteCount: ck_matmul_scratch_bytes(), alignment: 64)
@@ -74,55 +73,23 @@ struct RoundedMatmulTests {
   @Test(arguments: formats)
   func everyInstructionSetGivesTheReferencesBitsForAnyRowsAndOutputs(format: ck_format) {
     for k in Self.lengths {
-      let multiplication = Case(format, outputs: 100, k: k, rows: 33, seed: UInt64(k))
       var generator = SeededGenerator(7)
       let bias = k % 2 == 0 ? generator.floats(100) : nil
-      let reference = multiplication.multiply(CK_ISA_REFERENCE, m: 33, n: 100, bias: bias, yStride: 100)
-      for isa in ck_isa.vectors {
-        for m in Self.rowCounts {
-          for n in Self.outputCounts {
-            // The last rows, so that reading past them would be seen.
-            let first = 33 - m
-            let y = multiplication.multiply(isa, firstRow: first, m: m, n: n, bias: bias, yStride: n + 5, canary: 7)
-            let wrong = MatmulTests.firstWrongRow(y, m: m, n: n, reference[(first * 100)...])
-            #expect(wrong == nil, "isa \(isa.rawValue), k \(k), m \(m), n \(n): row \(wrong ?? -1)")
-          }
-        }
-      }
+      Case(format, outputs: 100, k: k, rows: 33, seed: UInt64(k)).expectTheReferencesBits(
+        rows: 33, rowCounts: Self.rowCounts, outputCounts: Self.outputCounts, bias: bias, "k \(k)")
     }
   }
 
   @Test(arguments: formats)
   func theBitsOfAnOutputDoNotDependOnWhichCallersComputeIt(format: ck_format) {
-    let multiplication = Case(format, outputs: 150, k: 320, rows: 20, seed: 5)
-    for isa in ck_isa.supported {
-      let whole = multiplication.multiply(isa, m: 20, n: 150, yStride: 150)
-      for split in 1..<10 {
-        let n = 150 - split * 16
-        let part = multiplication.multiply(isa, m: 20, firstPanel: split, n: n, yStride: n)
-        for row in 0..<20 {
-          #expect(
-            sameBits(part[row * n..<(row + 1) * n], whole[row * 150 + split * 16..<(row + 1) * 150]),
-            "isa \(isa.rawValue), from panel \(split)")
-        }
-      }
-    }
+    Case(format, outputs: 150, k: 320, rows: 20, seed: 5).expectTheSameBits(fromPanels: 1..<10)
   }
 
   @Test(arguments: formats)
   func extremeValuesGiveTheReferencesBitsOrNaN(format: ck_format) {
     for seed in 1...4 as ClosedRange<UInt64> {
-      let multiplication = Case(format, outputs: 40, k: 290, rows: 13, wild: true, seed: seed)
-      for m in [1, 4, 13] {
-        let reference = multiplication.multiply(CK_ISA_REFERENCE, m: m, n: 40, yStride: 40)
-        for isa in ck_isa.vectors {
-          let y = multiplication.multiply(isa, m: m, n: 40, yStride: 40)
-          let wrong = y.indices.first {
-            y[$0].bitPattern != reference[$0].bitPattern && !(y[$0].isNaN && reference[$0].isNaN)
-          }
-          #expect(wrong == nil, "isa \(isa.rawValue), m \(m), seed \(seed): output \(wrong ?? -1)")
-        }
-      }
+      Case(format, outputs: 40, k: 290, rows: 13, wild: true, seed: seed)
+        .expectTheReferencesBitsOrNaN(rowCounts: [1, 4, 13], seed: seed)
     }
   }
 
@@ -131,7 +98,7 @@ struct RoundedMatmulTests {
   func theReferenceIsTheProductOfWhatBothSidesHold(format: ck_format) {
     for k in [1, 64, 100, 520] {
       let multiplication = Case(format, outputs: 17, k: k, rows: 2, seed: 11 + UInt64(k))
-      let y = multiplication.multiply(CK_ISA_REFERENCE, m: 2, n: 17, yStride: 17)
+      let y = multiplication.multiply(CK_ISA_REFERENCE, m: 2, n: 17)
       for row in 0..<2 {
         for j in 0..<17 {
           var weights = [Float](repeating: 0, count: k)
@@ -185,13 +152,7 @@ struct RoundedMatmulTests {
     }
   }
 
-  @Test func noRowsOrNoOutputsDoNothing() {
-    for format in Self.formats {
-      let multiplication = Case(format, outputs: 16, k: 64, rows: 1, seed: 1)
-      for isa in ck_isa.supported {
-        #expect(multiplication.multiply(isa, m: 1, n: 0, yStride: 16, canary: 7).allSatisfy { $0 == 7 })
-        #expect(multiplication.multiply(isa, m: 0, n: 16, yStride: 16).isEmpty)
-      }
-    }
+  @Test(arguments: formats) func noRowsOrNoOutputsDoNothing(format: ck_format) {
+    Case(format, outputs: 16, k: 64, rows: 1, seed: 1).expectNothingForNoRowsOrNoOutputs()
   }
 }

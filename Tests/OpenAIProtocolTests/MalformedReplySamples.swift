@@ -142,7 +142,8 @@ private let wrongFunctions: [ReplySample] = [
     "I look.\n\n<function=lookup>\n<parameter=q>\ntea\n</parameter>\n</function>\n</tool_call>", [tea],
     content: "I look."),
   wrong(
-    "no opener at the beginning", .qwenCoder, "<function=lookup>\n<parameter=q>\ntea\n</parameter>\n</function>", [tea]),
+    "no opener at the beginning", .qwenCoder,
+    "<function=lookup>\n<parameter=q>\ntea\n</parameter>\n</function>", [tea]),
   wrong(
     "a parameter closed by the function's end", .qwenCoder,
     "<tool_call>\n<function=lookup>\n<parameter=q>\ntea\n</function>\n</tool_call>", [tea]),

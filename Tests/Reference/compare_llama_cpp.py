@@ -5,30 +5,32 @@
     pip download --no-binary :all: --no-deps llama-cpp-python==0.3.36 && tar xzf llama_cpp_python-*.tar.gz
     venv/bin/python Tests/Reference/compare_llama_cpp.py --source llama_cpp_python-0.3.36/vendor/llama.cpp
 
-Converter and quantiser are llama.cpp's own, the first out of its source, the second, and its engine, out of a package of its
-library. Models are `demo`, the demonstration model behind layers that add nothing, on held-out text; `demo-wide`, the same with each
-channel of the residual stream twice and each of a feed-forward block four times, which computes the same and has rows that the
-types of 256 columns divide; every family of `WIDE`, random, of such sizes; and any folder named, such as a golden of the tests.
+Converter and quantiser are llama.cpp's own, the first out of its source, the second, and its engine, out of a package
+of its library. Models are `demo`, the demonstration model behind layers that add nothing, on held-out text;
+`demo-wide`, the same with each channel of the residual stream twice and each of a feed-forward block four times, which
+computes the same and has rows that the types of 256 columns divide; every family of `WIDE`, random, of such sizes; and
+any folder named, such as a golden of the tests.
 
 Both engines read the same ids; llama.cpp keeps its cache in f32 here. Two things are compared:
 
 * `weights`: the file in F32, as llama.cpp expands it itself, in llama.cpp, and the file as it is in martinet with
-  `--weights f32`. Nothing is rounded in either, so that logits must agree to `--exact` of their standard deviation (1e-4), and
-  perplexities to `--tolerance` (0.1 %).
+  `--weights f32`. Nothing is rounded in either, so that logits must agree to `--exact` of their standard deviation
+  (1e-4), and perplexities to `--tolerance` (0.1 %).
 * `native`: the file in llama.cpp, which in products with blocks rounds activations to 8 bits, and with F16 and BF16 to these;
-  and in martinet with `--weights auto`, which rounds them to 8 bits in its own way. Each is some distance from the unrounded
-  result: the root mean square of its logits' difference from it, in shares of their standard deviation, and the change of
-  perplexity. A row fails where martinet is more than half as far again as llama.cpp from it, and more than 0.02.
+  and in martinet with `--weights auto`, which rounds them to 8 bits in its own way. Each is some distance from the
+  unrounded result: the root mean square of its logits' difference from it, in shares of their standard deviation, and
+  the change of perplexity. A row fails where martinet is more than half as far again as llama.cpp from it, and more
+  than 0.02.
 
-Models that choose positions are given more than the texts have: of scores that are nearly the same, each engine's rounding
-decides, and everything after differs.
+Models that choose positions are given more than the texts have: of scores that are nearly the same, each engine's
+rounding decides, and everything after differs.
 
-A newer llama.cpp than the package has, such as DeepSeek-V4 needs, runs as a program built against it: `--peer llama_logits`
-(`llama_logits.c`) and `--quantiser llama-quantize`.
+A newer llama.cpp than the package has, such as DeepSeek-V4 needs, runs as a program built against it:
+`--peer llama_logits` (`llama_logits.c`) and `--quantiser llama-quantize`.
 
-`other` counts the tokens that martinet chooses otherwise than llama.cpp, and `lead` is the largest lead that one of these had,
-in standard deviations of the logits: small where all were near ties. Everything is kept in `--work` for study. Not part of the
-test suite.
+`other` counts the tokens that martinet chooses otherwise than llama.cpp, and `lead` is the largest lead that one of
+these had, in standard deviations of the logits: small where all were near ties. Everything is kept in `--work` for
+study. Not part of the test suite.
 """
 
 import argparse
@@ -178,8 +180,8 @@ def published_checkpoint(family, folder):
 
 
 def demonstration(folder, streams=1, parts=1):
-    """The demonstration model in 27 layers, of which the first 23 add nothing: llama.cpp expects a rank of queries of models of
-    other depths. Channels may be repeated, which changes no result either: columns share their weight."""
+    """The demonstration model in 27 layers, of which the first 23 add nothing: llama.cpp expects a rank of queries of
+    models of other depths. Channels may be repeated, which changes no result either: columns share their weight."""
     folder.mkdir(parents=True)
     for name in ("tokenizer.json", "tokenizer_config.json", "generation_config.json"):
         shutil.copyfile(DEMO / name, folder / name)

@@ -3,9 +3,9 @@
     pip install "lm-eval[api]" transformers
     python3 Tests/Reference/compare_lm_eval.py .build/release/martinet FOLDER [LIMIT]
 
-FOLDER is a model with a tokenizer. Log-probabilities of choices must differ by less than 1e-5, answers and bits per byte
-must be the same. lm-evaluation-harness is told to begin texts as the tokenizer does (`add_bos_token`), but for whole texts,
-before which it puts that token itself.
+FOLDER is a model with a tokenizer. Log-probabilities of choices must differ by less than 1e-5, answers and bits per
+byte must be the same. lm-evaluation-harness is told to begin texts as the tokenizer does (`add_bos_token`), but for
+whole texts, before which it puts that token itself.
 """
 
 import glob

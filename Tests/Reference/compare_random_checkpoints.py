@@ -4,10 +4,10 @@
     venv/bin/python Tests/Reference/compare_random_checkpoints.py --seeds 0:10
 
 Not part of the test suite, which must run without torch: the goldens under Tests/Fixtures stand in for it. Each seed
-draws sizes, head, expert and group counts, rotary scaling, biases, sliding windows and tied embeddings, and then how the
-folder is stored: rotary settings in one of their spellings, keys left out where they say what the family's class takes
-anyway, experts apart or fused, a head of its own in a tied model, matrices in FP8 with scales of some type and block. The
-reference reads the folder too, with FP8 weights expanded. A checkpoint that disagrees is kept for study.
+draws sizes, head, expert and group counts, rotary scaling, biases, sliding windows and tied embeddings, and then how
+the folder is stored: rotary settings in one of their spellings, keys left out where they say what the family's class
+takes anyway, experts apart or fused, a head of its own in a tied model, matrices in FP8 with scales of some type and
+block. The reference reads the folder too, with FP8 weights expanded. A checkpoint that disagrees is kept for study.
 """
 
 import argparse

@@ -4,9 +4,9 @@
     python3 -m venv venv && venv/bin/pip install torch transformers==5.23.0 safetensors numpy
     venv/bin/python Tests/Reference/compare_training.py .build/release/martinet [CASE…]
 
-A case is the shape of a golden (`Tests/Fixtures/goldens`, or `delta` of models with gated DeltaNet) or a path of a config.json,
-with `:muon` behind it for that optimiser. For each, `martinet train pretrain` takes 50 steps and saves what it begins with and
-each step. The twin (`training_twin.py`, fp32)
+A case is the shape of a golden (`Tests/Fixtures/goldens`, or `delta` of models with gated DeltaNet) or a path of a
+config.json, with `:muon` behind it for that optimiser. For each, `martinet train pretrain` takes 50 steps and saves
+what it begins with and each step. The twin (`training_twin.py`, fp32)
 
 - takes every step from the state that was saved before it: losses must agree within 1e-4, and it is printed how far the weights
   after a step are from each other, as a part of how far the step went;

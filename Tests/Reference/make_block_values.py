@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Writes Tests/Fixtures/blocks/values.json: random blocks of each of GGUF's formats, and their fp32 values by gguf.
 
-Needs the package gguf (0.19). Blocks are random bytes with scales near one. Bytes are in hexadecimal; of the values, which
-are many, the FNV-1a sum (64 bits) of their little-endian bytes is kept beside the first sixteen.
+Needs the package gguf (0.19). Blocks are random bytes with scales near one. Bytes are in hexadecimal; of the values,
+which are many, the FNV-1a sum (64 bits) of their little-endian bytes is kept beside the first sixteen.
 
     python3 Tests/Reference/make_block_values.py
 """

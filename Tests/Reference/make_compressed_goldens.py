@@ -3,11 +3,11 @@
     python3 -m venv venv && venv/bin/pip install torch transformers==5.24.0 safetensors numpy
     venv/bin/python Tests/Reference/make_compressed_goldens.py Tests/Fixtures/compressed [NAME ...]
 
-writes one folder a checkpoint, as `make_delta_goldens.py`: `deepseek_v4` as published, with FP8 in blocks of 128 and FP4
-experts, both with E8M0 scales, and tensors of a module for prediction; `deepseek_v4_saved` as transformers saves models, in
-bf16, with other rates, sizes and layers. Prompts are long enough that entries of every kind are attended, and the indexer
-chooses few of them. Weights are drawn again, under the next seed, until no choice of a token, of an expert or of an entry is
-close. Not part of the test suite, which must run without torch.
+writes one folder a checkpoint, as `make_delta_goldens.py`: `deepseek_v4` as published, with FP8 in blocks of 128 and
+FP4 experts, both with E8M0 scales, and tensors of a module for prediction; `deepseek_v4_saved` as transformers saves
+models, in bf16, with other rates, sizes and layers. Prompts are long enough that entries of every kind are attended,
+and the indexer chooses few of them. Weights are drawn again, under the next seed, until no choice of a token, of an
+expert or of an entry is close. Not part of the test suite, which must run without torch.
 """
 
 import contextlib

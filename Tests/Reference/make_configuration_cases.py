@@ -1,12 +1,14 @@
-"""What the reference implementation makes of every family's config.json when keys are left out, null or spelt otherwise.
+"""What the reference implementation makes of every family's config.json when keys are left out, null or spelt
+otherwise.
 
     python3 -m venv venv && venv/bin/pip install torch transformers==5.24.0
     venv/bin/python Tests/Reference/make_configuration_cases.py Tests/Fixtures/configurations [FAMILY ...]
 
-writes one JSON file a family: a small configuration, what the reference's model is with it (sizes, layers, router, rotary
-frequencies), and a list of changes with what differs then. A key is left out, and set to null, one at a time; rotary settings
-come in every spelling. Values are read off modules of the reference's model, built without memory for weights, not from our own
-reading of its classes. `ReferenceConfigurationTests` compares. Not part of the test suite, which must run without torch.
+writes one JSON file a family: a small configuration, what the reference's model is with it (sizes, layers, router,
+rotary frequencies), and a list of changes with what differs then. A key is left out, and set to null, one at a time;
+rotary settings come in every spelling. Values are read off modules of the reference's model, built without memory for
+weights, not from our own reading of its classes. `ReferenceConfigurationTests` compares. Not part of the test suite,
+which must run without torch.
 """
 
 import contextlib

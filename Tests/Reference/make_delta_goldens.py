@@ -3,10 +3,10 @@
     python3 -m venv venv && venv/bin/pip install torch transformers==5.24.0 safetensors numpy
     venv/bin/python Tests/Reference/make_delta_goldens.py Tests/Fixtures/delta [FAMILY ...]
 
-writes one folder a family: `config.json` as published, `model.safetensors` under the published names (weights of bf16, but
-for decays), `goldens.safetensors` with, for prompt i, `p{i}.input_ids`, `p{i}.greedy`, `p{i}.logits`, and in models with
-experts `p{i}.router.{layer}.indices` and `.weights`. Weights are drawn again, under the next seed, until no choice of a
-token or of an expert is close. Sizes are odd on purpose. Not part of the test suite, which must run without torch.
+writes one folder a family: `config.json` as published, `model.safetensors` under the published names (weights of bf16,
+but for decays), `goldens.safetensors` with, for prompt i, `p{i}.input_ids`, `p{i}.greedy`, `p{i}.logits`, and in models
+with experts `p{i}.router.{layer}.indices` and `.weights`. Weights are drawn again, under the next seed, until no choice
+of a token or of an expert is close. Sizes are odd on purpose. Not part of the test suite, which must run without torch.
 """
 
 import contextlib

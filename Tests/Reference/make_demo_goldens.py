@@ -4,7 +4,8 @@
     make_demo_goldens.py [--corpus HELD-OUT.jsonl]
 
 Needs torch and transformers. Writes Tests/Fixtures/demo-model/goldens.json; with --corpus, the file of that name that
-deploy/recipe/corpus.py made, chooses the text anew, too (heldout.jsonl): short documents of each source, and two long ones.
+deploy/recipe/corpus.py made, chooses the text anew, too (heldout.jsonl): short documents of each source, and two long
+ones.
 """
 
 import argparse

@@ -1,4 +1,5 @@
-"""Writes Tests/Fixtures/evaluation/values.json: what the statistics of `martinet eval` must give, from their definitions.
+"""Writes Tests/Fixtures/evaluation/values.json: what the statistics of `martinet eval` must give, from their
+definitions.
 
 Needs nothing but Python. Intervals are found as roots of the equation that defines them, pass@k by counting with exact
 fractions, clustered errors as the double sum of Miller (arXiv 2411.00640, equation 4), McNemar by exact binomial sums.

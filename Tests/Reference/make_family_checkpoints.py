@@ -1,12 +1,14 @@
-"""A tiny checkpoint with random weights of each family without a golden, and what the reference implementation makes of it.
+"""A tiny checkpoint with random weights of each family without a golden, and what the reference implementation makes of
+it.
 
     python3 -m venv venv && venv/bin/pip install torch transformers==5.24.0 safetensors numpy
     venv/bin/python Tests/Reference/make_family_checkpoints.py Tests/Fixtures/families [FAMILY ...]
 
-writes one folder a family, of some 50 KB: `config.json`, spelt as published, `model.safetensors` in bf16 with the published
-names, and `expected.safetensors`: `input_ids`, `logits` of all of them, `greedy` (those at their end, which were chosen), and for
-each layer with experts `router.{layer}.indices` and `.weights`, by expert. Weights are drawn again, under the next seed, until no
-choice of a token or of an expert is close. Not part of the test suite, which must run without torch.
+writes one folder a family, of some 50 KB: `config.json`, spelt as published, `model.safetensors` in bf16 with the
+published names, and `expected.safetensors`: `input_ids`, `logits` of all of them, `greedy` (those at their end, which
+were chosen), and for each layer with experts `router.{layer}.indices` and `.weights`, by expert. Weights are drawn
+again, under the next seed, until no choice of a token or of an expert is close. Not part of the test suite, which must
+run without torch.
 """
 
 import contextlib

@@ -3,9 +3,10 @@
 
     make_gguf.py FOLDER OUT.gguf [--type F32] [--latent split|whole|both] [--fused] [--parts N] [--layers N]
 
-Needs `gguf`, `torch` and `safetensors`. Names of tensors come from gguf's own table. Rows that no block of the type divides
-stay F32, as norms, routers and biases do. `--latent`: the up-projection of keys and values cut up by heads, as files have it
-since April 2025, whole as before, or both. `--fused`: gate and up of experts in one tensor. `--parts`: files of N tensors.
+Needs `gguf`, `torch` and `safetensors`. Names of tensors come from gguf's own table. Rows that no block of the type
+divides stay F32, as norms, routers and biases do. `--latent`: the up-projection of keys and values cut up by heads, as
+files have it since April 2025, whole as before, or both. `--fused`: gate and up of experts in one tensor. `--parts`:
+files of N tensors.
 
     make_gguf.py Tests/Fixtures/goldens/deepseek_v3 Tests/Fixtures/gguf/deepseek_v3.gguf --type Q4_0 --layers 1
 

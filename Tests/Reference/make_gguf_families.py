@@ -5,13 +5,13 @@
     pip download --no-binary :all: --no-deps llama-cpp-python==0.3.36 && tar xzf llama_cpp_python-*.tar.gz
     venv/bin/python Tests/Reference/make_gguf_families.py llama_cpp_python-0.3.36/vendor/llama.cpp Tests/Fixtures [FAMILY ...]
 
-writes `Tests/Fixtures/gguf/FAMILY.gguf`, weights in BF16 as they are there. What the converter does not take is spelt as it
-does: dots.llm1's router by its scores, without a window, which files cannot tell; Mistral Small 4 as the part of a model
-with eyes that it is published as; and Sarvam's under a `model_type` that the reference implementation has no class for,
-which else renames its settings before the converter reads them. Those with gated DeltaNet come without their module, and
-Qwen3-Next without a dense layer; Qwen3.5 with experts once more, with the module of `Tests/Fixtures/prediction`, where that
-file then lies beside it; of DeepSeek-V4 the header is kept alone, for the fuzzers. The vocabulary is 47 letters of the
-demonstration model's, and a pair of them. Not part of the test suite.
+writes `Tests/Fixtures/gguf/FAMILY.gguf`, weights in BF16 as they are there. What the converter does not take is spelt
+as it does: dots.llm1's router by its scores, without a window, which files cannot tell; Mistral Small 4 as the part of
+a model with eyes that it is published as; and Sarvam's under a `model_type` that the reference implementation has no
+class for, which else renames its settings before the converter reads them. Those with gated DeltaNet come without their
+module, and Qwen3-Next without a dense layer; Qwen3.5 with experts once more, with the module of
+`Tests/Fixtures/prediction`, where that file then lies beside it; of DeepSeek-V4 the header is kept alone, for the
+fuzzers. The vocabulary is 47 letters of the demonstration model's, and a pair of them. Not part of the test suite.
 """
 
 import argparse

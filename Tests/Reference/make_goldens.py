@@ -4,8 +4,9 @@
     venv/bin/python Tests/Reference/make_goldens.py Tests/Fixtures/goldens [FAMILY ...]
 
 writes one folder a family as `Tests/Fixtures/README.md` describes them; the older ones there were made likewise. The
-configuration is spelt as published. Weights are drawn again, under the next seed, until no choice of a token or of an expert is
-close. Tokenizer, chat renders and tokenizer cases are those of `glm4_moe`. Not part of the test suite, which must run without torch.
+configuration is spelt as published. Weights are drawn again, under the next seed, until no choice of a token or of an
+expert is close. Tokenizer, chat renders and tokenizer cases are those of `glm4_moe`. Not part of the test suite, which
+must run without torch.
 """
 
 import contextlib

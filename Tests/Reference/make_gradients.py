@@ -4,15 +4,17 @@
     python3 -m venv venv && venv/bin/pip install torch transformers==5.23.0 safetensors numpy
     venv/bin/python Tests/Reference/make_gradients.py [families | delta]
 
-Writes Tests/Fixtures/training/gradients.json, family_gradients.json of the families without a golden, and delta_gradients.json
-of those with gated DeltaNet (`[delta]` alone; transformers' rule in PyTorch, without kernels): for each the mean cross-entropy of two sequences of made-up tokens, and of
-each parameter's gradient its length and its product with a made-up direction, by the name of the parameter apart from others.
-A name that ends in "+prediction" is the golden's model with a multi-token prediction module (DeepSeek-V3, section 2.2) whose loss
-counts 0.3 times: its layer is a copy of the model's last one, element i of its norms is 1 + ((5 i) mod 7 - 3) / 100, and row i,
-column j of its projection is ((7 i + 3 j) mod 11 - 5) / 100, and a half more where j mod hidden is i. Where an indexer chooses
+Writes Tests/Fixtures/training/gradients.json, family_gradients.json of the families without a golden, and
+delta_gradients.json of those with gated DeltaNet (`[delta]` alone; transformers' rule in PyTorch, without kernels): for
+each the mean cross-entropy of two sequences of made-up tokens, and of each parameter's gradient its length and its
+product with a made-up direction, by the name of the parameter apart from others. A name that ends in "+prediction" is
+the golden's model with a multi-token prediction module (DeepSeek-V3, section 2.2) whose loss counts 0.3 times: its
+layer is a copy of the model's last one, element i of its norms is 1 + ((5 i) mod 7 - 3) / 100, and row i, column j of
+its projection is ((7 i + 3 j) mod 11 - 5) / 100, and a half more where j mod hidden is i. Where an indexer chooses
 positions, it chooses as many as a sequence has.
 
-Token j of sequence s is (7 s + 11 j + j j) mod vocabulary. A direction's element i is ((i * 2654435761) mod 2^32) / 2^32 - 0.5.
+Token j of sequence s is (7 s + 11 j + j j) mod vocabulary. A direction's element i is ((i * 2654435761) mod 2^32) /
+2^32 - 0.5.
 """
 
 import copy

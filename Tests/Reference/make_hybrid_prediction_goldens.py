@@ -3,20 +3,20 @@
     python3 -m venv venv && venv/bin/pip install torch transformers==5.24.0 safetensors numpy
     venv/bin/python Tests/Reference/make_hybrid_prediction_goldens.py Tests/Fixtures/delta Tests/Fixtures/prediction
 
-writes one file a family: the module's tensors under their published names, `mtp.fc.weight` and so on; `ids`, a text; and
-`hidden` `[tokens - 1, hidden]` and `logits` `[tokens - 1, vocabulary]`: what the module makes of what the model made of
-token i and of token i + 1, after its norm, and what that says of token i + 2.
+writes one file a family: the module's tensors under their published names, `mtp.fc.weight` and so on; `ids`, a text;
+and `hidden` `[tokens - 1, hidden]` and `logits` `[tokens - 1, vocabulary]`: what the module makes of what the model
+made of token i and of token i + 1, after its norm, and what that says of token i + 2.
 
-The reference implementation leaves such modules out (`_keys_to_ignore_on_load_unexpected`). But their layer is one of its
-layers, with gated attention; what is around it is written here, as vLLM and SGLang have it: the next token's embedding and
-what the model's last norm made of a token each go through a norm of their own, in this order into one matrix, and what comes
-of it through the layer, a norm and the model's head. All norms multiply by one and their weight. A module's layer counts as
-the first where layers differ.
+The reference implementation leaves such modules out (`_keys_to_ignore_on_load_unexpected`). But their layer is one of
+its layers, with gated attention; what is around it is written here, as vLLM and SGLang have it: the next token's
+embedding and what the model's last norm made of a token each go through a norm of their own, in this order into one
+matrix, and what comes of it through the layer, a norm and the model's head. All norms multiply by one and their weight.
+A module's layer counts as the first where layers differ.
 
-Published modules are stored in three ways, of which each family has one here: FP8 in blocks of 128 with experts apart but
-for `fc` and what chooses experts (`qwen3_next`), bf16 with fused experts (`qwen3_5_moe`), bf16 without experts
-(`qwen3_5`). Weights are drawn again, under the next seed, until no choice is close. Not part of the test suite, which must
-run without torch.
+Published modules are stored in three ways, of which each family has one here: FP8 in blocks of 128 with experts apart
+but for `fc` and what chooses experts (`qwen3_next`), bf16 with fused experts (`qwen3_5_moe`), bf16 without experts
+(`qwen3_5`). Weights are drawn again, under the next seed, until no choice is close. Not part of the test suite, which
+must run without torch.
 """
 
 import json

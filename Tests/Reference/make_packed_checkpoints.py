@@ -3,10 +3,10 @@
     python3 -m venv venv && venv/bin/pip install numpy
     venv/bin/python Tests/Reference/make_packed_checkpoints.py Tests/Fixtures/packed
 
-writes a folder a packing: a Qwen3-MoE or DeepSeek-V3 of one layer or two with random integers, scales and zeros, packed here by
-the layouts' own words, and `expected.json`: of each packed tensor its unquantised name and the SHA-256 of its fp32 values.
-`PackedCheckpointTests` compares. Values are computed in fp32 in the order of the publishers' own code: (integer - zero) * scale;
-FP4 * (scale * factor), or * (scale / divisor).
+writes a folder a packing: a Qwen3-MoE or DeepSeek-V3 of one layer or two with random integers, scales and zeros, packed
+here by the layouts' own words, and `expected.json`: of each packed tensor its unquantised name and the SHA-256 of its
+fp32 values. `PackedCheckpointTests` compares. Values are computed in fp32 in the order of the publishers' own code:
+(integer - zero) * scale; FP4 * (scale * factor), or * (scale / divisor).
 """
 
 import hashlib

@@ -4,14 +4,15 @@
     venv/bin/python Tests/Reference/make_prediction_goldens.py Tests/Fixtures/compressed/deepseek_v4 \
         Tests/Fixtures/prediction/deepseek_v4.safetensors
 
-writes the module's tensors under their published names, `mtp.0.` and so on, in FP8 and FP4 as the checkpoint is; `ids`, a
-text; and `logits`, `[tokens - 1, vocabulary]`: of token i + 2, from what the model made of token i and from token i + 1.
+writes the module's tensors under their published names, `mtp.0.` and so on, in FP8 and FP4 as the checkpoint is; `ids`,
+a text; and `logits`, `[tokens - 1, vocabulary]`: of token i + 2, from what the model made of token i and from token i +
+1.
 
 The reference implementation leaves such modules out. But their layer is one of its layers, with a window only; what is
-around it is written here, as the makers' own `inference/model.py` has it: each stream, as the last layer leaves it, goes
-through a norm and `h_proj`, the next token's embedding through a norm and `e_proj`, and their sum through the layer, streams'
-weights of its own, a norm and the model's head. All of it is computed in float64. Weights are drawn again, under the next
-seed, until no choice is close. Not part of the test suite, which must run without torch.
+around it is written here, as the makers' own `inference/model.py` has it: each stream, as the last layer leaves it,
+goes through a norm and `h_proj`, the next token's embedding through a norm and `e_proj`, and their sum through the
+layer, streams' weights of its own, a norm and the model's head. All of it is computed in float64. Weights are drawn
+again, under the next seed, until no choice is close. Not part of the test suite, which must run without torch.
 """
 
 import json

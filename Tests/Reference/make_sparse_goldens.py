@@ -3,9 +3,9 @@
     python3 -m venv venv && venv/bin/pip install torch transformers==5.24.0 safetensors numpy
     venv/bin/python Tests/Reference/make_sparse_goldens.py Tests/Fixtures/goldens [FAMILY ...]
 
-writes one folder a family, as `make_goldens.py`, whose parts it uses. The indexer chooses few positions, so that nearly every
-token of a prompt attends a choice. Weights are drawn again, under the next seed, until no choice of a position is close either.
-Matrices are stored in bf16. Not part of the test suite, which must run without torch.
+writes one folder a family, as `make_goldens.py`, whose parts it uses. The indexer chooses few positions, so that nearly
+every token of a prompt attends a choice. Weights are drawn again, under the next seed, until no choice of a position is
+close either. Matrices are stored in bf16. Not part of the test suite, which must run without torch.
 """
 
 import json

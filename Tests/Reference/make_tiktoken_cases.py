@@ -3,8 +3,8 @@
     python3 -m venv venv && venv/bin/pip install tiktoken regex
     venv/bin/python Tests/Reference/make_tiktoken_cases.py Tests/Fixtures/tokenizers/tiktoken
 
-writes `tiktoken.model` (all bytes, and tokens learnt here by counting pairs), `tokenizer_config.json` with some of the 256
-special tokens named, and `cases.jsonl`: texts, their ids, and the texts of random ids. `TikTokenTests` compares.
+writes `tiktoken.model` (all bytes, and tokens learnt here by counting pairs), `tokenizer_config.json` with some of the
+256 special tokens named, and `cases.jsonl`: texts, their ids, and the texts of random ids. `TikTokenTests` compares.
 """
 
 import base64

@@ -3,9 +3,9 @@
     python3 -m venv venv && venv/bin/pip install torch numpy
     venv/bin/python Tests/Reference/make_training_values.py Tests/Fixtures/training/values.json
 
-AdamW is PyTorch's own, in fp32. Muon is written here from algorithm 1 of arXiv 2606.19348, in float64, since PyTorch's iterates in
-bf16 and with other coefficients. Random numbers are Philox's, from its definition, through the C library's logarithm, sine and
-cosine. Not part of the test suite, which must run without Python.
+AdamW is PyTorch's own, in fp32. Muon is written here from algorithm 1 of arXiv 2606.19348, in float64, since PyTorch's
+iterates in bf16 and with other coefficients. Random numbers are Philox's, from its definition, through the C library's
+logarithm, sine and cosine. Not part of the test suite, which must run without Python.
 """
 
 import json

@@ -1,13 +1,14 @@
-"""Makes the Unicode tables of Sources/Text/Tokenization/Unicode, in place; with --check only says whether they are as made.
+"""Makes the Unicode tables of Sources/Text/Tokenization/Unicode, in place; with --check only says whether they are as
+made.
 
     apt-get install unicode-data
     python3 -m venv venv && venv/bin/pip install unicodedata2==16.0.0 regex==2024.11.6
     venv/bin/python Tests/Reference/make_unicode_tables.py [--check]
 
-General categories, scripts and properties are those of Unicode 16, decompositions those of the characters that Unicode 9
-has: what the reference's regular-expression engine and its normalisation know. Both packages carry the tables of Unicode
-16, DerivedAge.txt says since when there is a character, and a decomposition never changes once it is there (the stability
-policy).
+General categories, scripts and properties are those of Unicode 16, decompositions those of the characters that Unicode
+9 has: what the reference's regular-expression engine and its normalisation know. Both packages carry the tables of
+Unicode 16, DerivedAge.txt says since when there is a character, and a decomposition never changes once it is there (the
+stability policy).
 """
 
 import re

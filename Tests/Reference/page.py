@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Shows the server's page to a real browser and plays its server: page.py PROGRAM [--screenshots FOLDER]
 
-Takes the page as `PROGRAM serve` sends it, with its headers, and answers what it asks: hostile Markdown, refusals of long messages. Checks
-what the browser made of it. Needs Chromium (Debian: chromium) and nothing else; CHROMIUM names another.
+Takes the page as `PROGRAM serve` sends it, with its headers, and answers what it asks: hostile Markdown, refusals of
+long messages. Checks what the browser made of it. Needs Chromium (Debian: chromium) and nothing else; CHROMIUM names
+another.
 """
 
 import argparse

@@ -5,9 +5,9 @@
 #   SOURCES   a checkout of bochs-emu/Bochs of 2026 (its folder `bochs`, or what holds it); it is copied, not changed
 #   FOLDER    where Bochs is built, and found again (default: a temporary one). 1 GB
 #
-# It does not succeed yet. With Bochs of November 2026 and Debian's 6.1.0-57 the kernel finds the tiles, and XFD, and then
-# raises one invalid instruction within another, before it starts the program: it is ended after twenty minutes. What is
-# proven of AMX without it says Tests/README.md.
+# It does not succeed yet. With Bochs of November 2026 and Debian's 6.1.0-57 the kernel finds the tiles, and XFD, and
+# then raises one invalid instruction within another, before it starts the program: it is ended after twenty minutes.
+# What is proven of AMX without it says Tests/README.md.
 #
 # Building Bochs takes some ten minutes of one core. Installs, if they are missing, Debian's isolinux, syslinux-common,
 # xorriso and cpio; of Debian's kernel the package is only unpacked. For x86-64.

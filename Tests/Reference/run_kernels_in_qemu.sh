@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs the kernels for Armv8 (NEON, and I8MM where there is a processor for it) in QEMU, and holds their bits to the portable
-# reference: run_kernels_in_qemu.sh. Half a minute of compiling, two of emulation. Installs, if they are missing, Debian's
-# qemu-user, gcc-aarch64-linux-gnu and libc6-dev-arm64-cross.
+# Runs the kernels for Armv8 (NEON, and I8MM where there is a processor for it) in QEMU, and holds their bits to the
+# portable reference: run_kernels_in_qemu.sh. Half a minute of compiling, two of emulation. Installs, if they are
+# missing, Debian's qemu-user, gcc-aarch64-linux-gnu and libc6-dev-arm64-cross.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 

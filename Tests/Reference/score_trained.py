@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""The held-out loss of a trained folder, by transformers: what `martinet train pretrain --held-out` reports, from others' code.
+"""The held-out loss of a trained folder, by transformers: what `martinet train pretrain --held-out` reports, from
+others' code.
 
     venv/bin/python Tests/Reference/score_trained.py OUT/step-000500 held-out.npy --sequence-length 256 [--reported 3.2107]
 
-Tokens are one array (`deploy/recipe/corpus.py --shards`), cut as `--packing packed` cuts them. The model computes in fp32 with the
-folder's bf16 weights. With `--reported` the status is 1 where the two are more than 1e-3 apart.
+Tokens are one array (`deploy/recipe/corpus.py --shards`), cut as `--packing packed` cuts them. The model computes in
+fp32 with the folder's bf16 weights. With `--reported` the status is 1 where the two are more than 1e-3 apart.
 """
 
 import argparse

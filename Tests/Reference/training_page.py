@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Trains a small model and shows the page of it to a real browser: training_page.py PROGRAM [--screenshots FOLDER]
 
-Checks that the page's scripts draw what its numbers say, in light and dark, and that nothing is wider than a phone. Needs Chromium and
-what `page.py` needs; `--page FILE` shows a page that is there already, and trains nothing.
+Checks that the page's scripts draw what its numbers say, in light and dark, and that nothing is wider than a phone.
+Needs Chromium and what `page.py` needs; `--page FILE` shows a page that is there already, and trains nothing.
 """
 
 import argparse

@@ -1,7 +1,8 @@
-"""A training by PyTorch and transformers that takes the steps of `martinet train pretrain`: what `compare_training.py` compares with.
+"""A training by PyTorch and transformers that takes the steps of `martinet train pretrain`: what `compare_training.py`
+compares with.
 
-Everything is written anew from the definitions in `Sources`: the order of data (`Numbers`, `Data`), the schedules (`Schedules`),
-the optimisers (`Optimizers`) and the balance of experts. The model is transformers' own class.
+Everything is written anew from the definitions in `Sources`: the order of data (`Numbers`, `Data`), the schedules
+(`Schedules`), the optimisers (`Optimizers`) and the balance of experts. The model is transformers' own class.
 """
 
 import json

@@ -4,14 +4,33 @@ import Testing
 @Suite struct CommentTests {
   private let tree = SourceTree.package
 
-  @Test func kernelsSayTheShapesOfWhatTheyTake() throws {
+  /// Package functions of the rooms that compute with pointers.
+  private func kernels() throws -> [(path: String, function: Function)] {
     let files = try ["Sources/Base/Kernels", "Sources/Learning/Gradients"].flatMap {
       try tree.files(under: $0, extensions: ["swift"])
     }
-    #expect(!files.isEmpty)
-    for file in files {
-      for (name, comment) in Self.functions(of: file.text) {
-        #expect(comment.contains("["), "\(file.path): \(name) takes a pointer to numbers, and its comment has no shape")
+    return files.flatMap { file in Self.functions(of: file.text).map { (file.path, $0) } }
+  }
+
+  @Test func kernelsSayTheShapesOfWhatTheyTake() throws {
+    let kernels = try kernels().filter { $0.function.takesFloats }
+    #expect(kernels.count > 30)
+    for (path, function) in kernels {
+      #expect(
+        function.comment.contains("["),
+        "\(path): \(function.name) takes a pointer to numbers, and its comment has no shape")
+    }
+  }
+
+  /// What is "the same" as another function takes what that takes; a structure's properties say what they are.
+  @Test func kernelsSayWhatEachOfTheirNumbersIs() throws {
+    for (path, function) in try kernels()
+    where !function.comment.hasPrefix(" The same") && !function.comment.contains("as the properties say") {
+      for names in function.numbers {
+        let isNamed = try names.contains {
+          function.comment.contains(try Regex("\\b\($0)\\b").wordBoundaryKind(.simple))
+        }
+        #expect(isNamed, "\(path): \(function.name) takes \(names), which its comment does not name")
       }
     }
   }
@@ -39,16 +58,37 @@ import Testing
           /// Two: `[n]`,
           /// more.
           @inlinable package static func b(
-            _ x: Int, to y: UnsafeMutablePointer<Float>
+            _ x: Int, to y: UnsafeMutablePointer<Float>, _ each: (_ row: Int) -> Void, name: String
           ) {
-        package func c(_ x: Int) {}
+        package func c(by x: Int) -> Float { d(e: x) }
         """)
-    #expect(found.map(\.name) == ["a", "b"] && found.map(\.comment) == [" One.", " Two: `[n]`, more."])
+    #expect(found.map(\.name) == ["a", "b", "c"] && found.map(\.comment) == [" One.", " Two: `[n]`, more.", ""])
+    #expect(found.map(\.takesFloats) == [true, true, false])
+    #expect(found.map(\.numbers) == [[["x"]], [["x"], ["to", "y"]], [["by", "x"]]])
   }
 
-  /// Package functions and initialisers with a parameter that points to floats, and the comments before them.
-  private static func functions(of text: String) -> [(name: String, comment: String)] {
-    var found: [(name: String, comment: String)] = []
+  private struct Function {
+    var name: String
+    var comment: String
+    /// Up to the body.
+    var signature: String
+
+    var takesFloats: Bool { signature.firstMatch(of: /\(.*Unsafe(?:Mutable)?Pointer<Float>/) != nil }
+
+    /// The names, outer and inner, of each parameter that is a number or leads to some.
+    var numbers: [[String]] {
+      let parameters = signature.replacing(/: (?:@\w+ )*\([^()]*\) -> \w+/, with: "")
+      let number = /(\w+ )?(\w+): (?:\[+)?(?:U?Int\d*|Float|Double|Unsafe\w+|MatrixView|Range|StridedMatrix)\b/
+      return parameters.matches(of: number).map { match in
+        let outer = match.1.map { String($0.dropLast()) } ?? "_"
+        return (outer == "_" ? [] : [outer]) + [String(match.2)]
+      }
+    }
+  }
+
+  /// Package functions and initialisers, and the comments before them.
+  private static func functions(of text: String) -> [Function] {
+    var found: [Function] = []
     var comment = ""
     let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map { $0.drop { $0 == " " } }
     for (i, line) in lines.enumerated() {
@@ -58,10 +98,13 @@ import Testing
       }
       defer { comment = "" }
       guard let name = line.firstMatch(of: /^(?:@\w+ )?package (?:static )?(?:func )?(\w+)\(/)?.1 else { continue }
-      let signature = lines[i...].prefix { !$0.hasSuffix("{") && !$0.contains(" { ") }.joined()
-      let whole = signature + (lines[i...].first { $0.hasSuffix("{") || $0.contains(" { ") } ?? "")
-      let takesFloats = whole.firstMatch(of: /\(.*Unsafe(?:Mutable)?Pointer<Float>/) != nil
-      if takesFloats { found.append((String(name), comment)) }
+      var signature = ""
+      for line in lines[i...] {
+        let end = line.firstRange(of: " {")?.lowerBound ?? (line.hasPrefix("{") ? line.startIndex : nil)
+        signature += line[..<(end ?? line.endIndex)] + " "
+        if end != nil { break }
+      }
+      found.append(Function(name: String(name), comment: comment, signature: signature))
     }
     return found
   }

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# A cluster of hosts that are network namespaces of this machine: each with a name, an address, its own /dev/shm and cores, and a
-# link of limited bandwidth to a switch. mpirun sees separate hosts and speaks TCP between them. Needs root.
+# A cluster of hosts that are network namespaces of this machine: each with a name, an address, its own /dev/shm and
+# cores, and a link of limited bandwidth to a switch. mpirun sees separate hosts and speaks TCP between them. Needs
+# root.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -36,8 +37,8 @@ need() {
   done
 }
 
-# The bucket holds two of the largest frames the kernel hands down (64 KiB): with less, the link stays below its rate (tc-tbf(8)); with
-# more, whole messages pass unlimited. One message of up to a bucket still does, after a pause.
+# The bucket holds two of the largest frames the kernel hands down (64 KiB): with less, the link stays below its rate
+# (tc-tbf(8)); with more, whole messages pass unlimited. One message of up to a bucket still does, after a pause.
 shape() { # DEVICE BANDWIDTH DELAY; in the namespace of the caller
   local parent=root
   tc qdisc del dev "$1" root 2>/dev/null || true

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# What mpirun calls in place of ssh: launch-agent.sh HOST COMMAND…  Runs the command in the namespace that plays the host, under its
-# name, with a /dev/shm of its own, on its share of this machine's cores. Where CLUSTER_NODE_SETUP names a script, it is called before, with
-# the host's name: what it mounts is seen by the command only, so that hosts can differ.
+# What mpirun calls in place of ssh: launch-agent.sh HOST COMMAND…  Runs the command in the namespace that plays the
+# host, under its name, with a /dev/shm of its own, on its share of this machine's cores. Where CLUSTER_NODE_SETUP names
+# a script, it is called before, with the host's name: what it mounts is seen by the command only, so that hosts can
+# differ.
 set -euo pipefail
 
 host=$1

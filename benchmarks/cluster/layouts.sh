@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# One sequence on two, three and four hosts with links of 1, 10 and 25 Gbit/s and 30 µs of delay, spread and sliced: tokens a
-# second, the share of a step that waits for messages, and bytes between hosts for a token beside what the layout needs. Of each
-# setting the median round counts. Needs root.
+# One sequence on two, three and four hosts with links of 1, 10 and 25 Gbit/s and 30 µs of delay, spread and sliced:
+# tokens a second, the share of a step that waits for messages, and bytes between hosts for a token beside what the
+# layout needs. Of each setting the median round counts. Needs root.
 set -euo pipefail
 
 if [ $# -lt 2 ]; then

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# How far projections are off: fits runs on two hosts at 1 Gbit/s and compares with other bandwidths, batches and numbers of hosts.
-# Of each setting the median round counts, as one run on a shared machine may be a fifth slower than the next. Needs root.
+# How far projections are off: fits runs on two hosts at 1 Gbit/s and compares with other bandwidths, batches and
+# numbers of hosts. Of each setting the median round counts, as one run on a shared machine may be a fifth slower than
+# the next. Needs root.
 set -euo pipefail
 
 if [ $# -lt 2 ]; then

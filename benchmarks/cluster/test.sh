@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs Martinet on three hosts that cluster.sh makes and checks what only several hosts can show. Usage: test.sh [PROGRAM]
+# Runs Martinet on three hosts that cluster.sh makes and checks what only several hosts can show: test.sh [PROGRAM]
 # Prints why and succeeds where this machine does not allow it.
 set -euo pipefail
 

@@ -1,7 +1,7 @@
 """Runs llama.cpp's own convert_hf_to_gguf.py with the name of the pre-tokenizer given.
 
-The converter recognises a pre-tokenizer by a hash of the ids that a test text gets. A synthetic vocabulary gives ids that
-no published model has, though its pre-tokenizer is GPT-2's. Nothing else of the converter is changed.
+The converter recognises a pre-tokenizer by a hash of the ids that a test text gets. A synthetic vocabulary gives ids
+that no published model has, though its pre-tokenizer is GPT-2's. Nothing else of the converter is changed.
 
 usage: convert.py LLAMA_SOURCE PRE_TOKENIZER [arguments of convert_hf_to_gguf.py]
 """

@@ -8,8 +8,9 @@ A step cannot take less time than reading its weights and cache at the probed ba
 probed peak of their rows' arithmetic (int8, or bf16 with bf16 weights). The bound is the greater of the two; anything
 else of a step only adds to it. Attention is shown beside it and is no part of the bound: its time at fp32's probed peak
 is that of our order of operations (latent attention in its absorbed form), which another one need not take. A goal is
-forbidden where it asks for more than the bound; the reverse proves nothing. Probes are the highest of a run: a disturbed
-probe would forbid too much. Where a goal demands a share of a peak, the same counts give the speed that it means.
+forbidden where it asks for more than the bound; the reverse proves nothing. Probes are the highest of a run: a
+disturbed probe would forbid too much. Where a goal demands a share of a peak, the same counts give the speed that it
+means.
 """
 
 import argparse

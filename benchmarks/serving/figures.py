@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""What HTTP and scheduling cost: throughput beside `bench generate`, time to the first token beside others and after a shared prefix.
+"""What HTTP and scheduling cost: throughput beside `bench generate`, time to the first token beside others and after a
+shared prefix.
 
 usage: figures.py PROGRAM [--batch N] [OPTION OF SERVE AND BENCH …]
 """

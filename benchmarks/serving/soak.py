@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Many clients at once, good and bad, for some minutes: every finished greedy answer must be the one computed alone, every error
-one that was asked for, and memory must not grow.
+"""Many clients at once, good and bad, for some minutes: every finished greedy answer must be the one computed alone,
+every error one that was asked for, and memory must not grow.
 
 usage: soak.py PROGRAM [--minutes N] [--connections N] [--ranks N] [OPTION OF SERVE …]
 """

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""Races `martinet train pretrain` against PyTorch on this machine: tokens a second with the optimiser, alternately, in rounds.
+"""Races `martinet train pretrain` against PyTorch on this machine: tokens a second with the optimiser, alternately, in
+rounds.
 
     python3 -m venv venv && venv/bin/pip install torch transformers==5.23.0 accelerate numpy
     venv/bin/python benchmarks/training/race.py .build/release/martinet --data train.npy --peer train_small.py
 
-`--data`: tokens as uint16 (`deploy/recipe/corpus.py --shards`). `--peer`: a hand-written PyTorch trainer of the same shape with
-`--bench`; it runs in fp32 and in bf16. transformers' own class under its `Trainer` runs without being told where it is. Each
-contestant takes a few steps; the first is left out, and of the others the median counts, then that of the rounds.
-`--only` names contestants by the beginning of their names. Nothing else should run on the machine.
+`--data`: tokens as uint16 (`deploy/recipe/corpus.py --shards`). `--peer`: a hand-written PyTorch trainer of the same
+shape with `--bench`; it runs in fp32 and in bf16. transformers' own class under its `Trainer` runs without being told
+where it is. Each contestant takes a few steps; the first is left out, and of the others the median counts, then that of
+the rounds. `--only` names contestants by the beginning of their names. Nothing else should run on the machine.
 """
 
 import argparse

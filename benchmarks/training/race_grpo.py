@@ -6,24 +6,27 @@
     venv/bin/python benchmarks/training/race_grpo.py .build/release/martinet --model MODEL --prompts DATA/prompts.jsonl \\
         [--pilot pilot.py]
 
-`--model`: a folder that has learnt to end its answers (`deploy/recipe.sh`'s base or, with longer answers, grpo). Contestants:
+`--model`: a folder that has learnt to end its answers (`deploy/recipe.sh`'s base or, with longer answers, grpo).
+Contestants:
 
 - martinet with all cores as threads of one rank, and as ranks of one thread;
 - TRL's GRPOTrainer with transformers' class of the same folder, in fp32: the same prompts, rewards, group size, limit of tokens and
-  learning rate, one update a step, β 0, loss `dapo`, advantages not divided. It draws all completions of a step as one batch
-  (`generate`; vLLM has no part in it) and takes its update `--trl-rows` completions at a time, gathering gradients: give several
-  numbers, the fastest counts. Gradient checkpointing, on by default, is off: the model is small. Experts as `--trl-experts`: grouped
-  products, transformers' own choice on CPUs; a loop (`eager`) took 1.1 times as long here, `batched_mm` six times. `--trl-compile`
-  adds a contestant with torch.compile, which compiles again where shapes change: minutes.
+  learning rate, one update a step, β 0, loss `dapo`, advantages not divided. It draws all completions of a step as one
+  batch (`generate`; vLLM has no part in it) and takes its update `--trl-rows` completions at a time, gathering
+  gradients: give several numbers, the fastest counts. Gradient checkpointing, on by default, is off: the model is
+  small. Experts as `--trl-experts`: grouped products, transformers' own choice on CPUs; a loop (`eager`) took 1.1 times
+  as long here, `batched_mm` six times. `--trl-compile` adds a contestant with torch.compile, which compiles again where
+  shapes change: minutes.
 - with `--pilot`, a hand-written PyTorch script with a model of the same shape, a cache of its own that drops completions which have
-  ended, and a packed update without the groups that teach nothing. Its problems and tokens are its own: compare tokens a second.
-  Without a model of it (`--pilot-model`) one is made by `--pilot-steps` of its pretraining, and kept where that names a new file.
+  ended, and a packed update without the groups that teach nothing. Its problems and tokens are its own: compare tokens
+  a second. Without a model of it (`--pilot-model`) one is made by `--pilot-steps` of its pretraining, and kept where
+  that names a new file.
 
-The first step of each is left out, as it warms up, and three of the script, as it compiles in them (minutes where nothing is kept
-of an earlier run); of the others the medians count, then those of the rounds. The learning rate is so low that the model, and with
-it the lengths, stay as they are. Tokens drawn are those of all completions; tokens of an update are those of prompts and
-completions in groups whose rewards differ, all that can be learnt from. TRL computes the others, too. `--only` names contestants by
-the beginning of their names. Nothing else should run on the machine.
+The first step of each is left out, as it warms up, and three of the script, as it compiles in them (minutes where
+nothing is kept of an earlier run); of the others the medians count, then those of the rounds. The learning rate is so
+low that the model, and with it the lengths, stay as they are. Tokens drawn are those of all completions; tokens of an
+update are those of prompts and completions in groups whose rewards differ, all that can be learnt from. TRL computes
+the others, too. `--only` names contestants by the beginning of their names. Nothing else should run on the machine.
 """
 
 import argparse

@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""Races `martinet train pretrain` against the hand-written PyTorch script that a recipe was tried with: tokens a second, in rounds.
+"""Races `martinet train pretrain` against the hand-written PyTorch script that a recipe was tried with: tokens a
+second, in rounds.
 
     deploy/recipe/tasks.py --out DATA
     venv/bin/python benchmarks/training/race_pilot.py .build/release/martinet --data DATA --pilot pilot.py
 
-The same shape (1.6 M parameters, the recipe's teacher), 64 rows of 128 tokens a step, the same kind of optimiser and balancing, fp32,
-at each of `--threads`. Ours reads the recipe's rows, the script makes its own. Ours also runs as ranks of one thread. Of ours the
-median of all steps but the first counts; of the script the mean of all but two, as it tells no more: its first one compiles
-(`torch.compile`, minutes where nothing is kept of an earlier run). Nothing else should run on the machine.
+The same shape (1.6 M parameters, the recipe's teacher), 64 rows of 128 tokens a step, the same kind of optimiser and
+balancing, fp32, at each of `--threads`. Ours reads the recipe's rows, the script makes its own. Ours also runs as ranks
+of one thread. Of ours the median of all steps but the first counts; of the script the mean of all but two, as it tells
+no more: its first one compiles (`torch.compile`, minutes where nothing is kept of an earlier run). Nothing else should
+run on the machine.
 """
 
 import argparse

@@ -1,6 +1,7 @@
 """GRPO by TRL's GRPOTrainer on CPU, for race_grpo.py: prints a line of JSON of each step.
 
-What race_grpo.py says of the settings is set here; all else is TRL's own default: AdamW, sampling at temperature 1 from all tokens.
+What race_grpo.py says of the settings is set here; all else is TRL's own default: AdamW, sampling at temperature 1 from
+all tokens.
 """
 
 import argparse

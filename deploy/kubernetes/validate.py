@@ -2,8 +2,8 @@
 """Checks manifests without a cluster: validate.py CRD.yaml MANIFEST.yaml...
 
 Kinds that the custom resource definition has are checked against it, Kubernetes' own against the schemas in the package
-kubernetes-validate. Unknown fields are errors, as they are for `kubectl apply` with its strict validation. Needs PyYAML and jsonschema, and
-kubernetes-validate where a manifest has a kind of Kubernetes' own.
+kubernetes-validate. Unknown fields are errors, as they are for `kubectl apply` with its strict validation. Needs PyYAML
+and jsonschema, and kubernetes-validate where a manifest has a kind of Kubernetes' own.
 """
 
 import sys

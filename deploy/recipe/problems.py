@@ -1,7 +1,7 @@
 """Problems with answers that can be checked, a way to think about each, and the guesses that text is full of.
 
-A task has `problem(random)`, `guess(random, problem, right_share)`, and `support(random)`: an exchange that trains a part of the
-skill and is answered at once.
+A task has `problem(random)`, `guess(random, problem, right_share)`, and `support(random)`: an exchange that trains a
+part of the skill and is answered at once.
 """
 
 from dataclasses import dataclass, field

@@ -20,12 +20,14 @@ Needs Python 3 and this repository, nothing else. The same options give the same
     audit/NAME/             claims about facts, for `martinet audit --claims`
     made.json               what was made, in numbers, and all facts by what became of them
 
-A problem's answer comes in two forms. The long one thinks and is always right; the short one begins `<think></think>` and is a
-guess. So the token after `<think>` alone decides between them. Of all problems one in 16, by a hash of its text, is held out of
-every file that is learnt from. Facts are this repository's own tables; a withheld one is in no text that is learnt from.
+A problem's answer comes in two forms. The long one thinks and is always right; the short one begins `<think></think>`
+and is a guess. So the token after `<think>` alone decides between them. Of all problems one in 16, by a hash of its
+text, is held out of every file that is learnt from. Facts are this repository's own tables; a withheld one is in no
+text that is learnt from.
 
-With --marks the tokenizer is that of corpus.py --digits 1 --think: conversations have its marks, facts are asked in whole
-sentences, text is pretrain-text.jsonl and held-out-text.jsonl in place of rows, and shapes are those of the model that ships.
+With --marks the tokenizer is that of corpus.py --digits 1 --think: conversations have its marks, facts are asked in
+whole sentences, text is pretrain-text.jsonl and held-out-text.jsonl in place of rows, and shapes are those of the model
+that ships.
 """
 
 import argparse
@@ -216,8 +218,9 @@ class Maker:
         return f"{BEGIN}{lays_out(problem.prompt)}{self.answer(problem)}{END}"
 
     def rows(self, count, held_out=False):
-        """Rows that begin with a document, any one, as every prompt begins a row of its own. Of those that wait the longest that has
-        room is next, and a beginning fills the end; then they are shuffled, so that none is where it is for its length."""
+        """Rows that begin with a document, any one, as every prompt begins a row of its own. Of those that wait the
+        longest that has room is next, and a beginning fills the end; then they are shuffled, so that none is where it
+        is for its length."""
         rows, waiting = [], []
         for _ in range(count):
             first, others, rest = self.document(held_out)[:ROW], [], ""

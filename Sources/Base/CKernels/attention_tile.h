@@ -1,5 +1,5 @@
-// How rows attend one tile of a cache that holds `cached` elements, in the names of attention_template.h, which includes
-// this for each type of them.
+// How rows attend one tile of a cache that holds `cached` elements, in the names of attention_template.h, which
+// includes this for each type of them.
 
 /// Scores of `rows` x 4 keys (or 1, if `keys` is 1) from position `at` on, before the softmax.
 INLINE void CACHED(score_keys)(const int rows, const int keys, const cache_tile *tile, row_block *block, int first_row,

@@ -1,5 +1,5 @@
-// Products of bf16 pairs on AVX-512 BF16. VDPBF16PS adds the products of the odd halves, then of the even ones, each with
-// one rounding, and takes and leaves subnormals as zero whatever the control register says (Intel SDM volume 2).
+// Products of bf16 pairs on AVX-512 BF16. VDPBF16PS adds the products of the odd halves, then of the even ones, each
+// with one rounding, and takes and leaves subnormals as zero whatever the control register says (Intel SDM volume 2).
 #if defined(__x86_64__)
 #include <immintrin.h>
 

@@ -1,4 +1,5 @@
-// What the matmul files of this folder share: the call handed to each instruction set. Not part of the module's interface.
+// What the matmul files of this folder share: the call handed to each instruction set. Not part of the module's
+// interface.
 #ifndef C_KERNELS_MATMUL_INTERNAL_H
 #define C_KERNELS_MATMUL_INTERNAL_H
 #include "Formats/formats.h"
@@ -32,7 +33,8 @@ static inline __attribute__((always_inline)) void ck_fetch_next(const uint8_t **
   *next += bytes;
 }
 
-// A product with fp32 or bf16 rows. For bf16 rows a column of the call is a pair of columns, four bytes of each operand.
+// A product with fp32 or bf16 rows. For bf16 rows a column of the call is a pair of columns, four bytes of each
+// operand.
 typedef void ck_matmul_kernel(const ck_matmul_call *call);
 
 // Instructions beyond an instruction set's base that some processors have.

@@ -81,7 +81,8 @@ package struct CacheView {
 package struct QueryRow: BitwiseCopyable {
   private let row: ck_query_row
 
-  /// query `[keyDims]`, out `[valueDims]`; `sink` is one logit that takes probability and gives nothing.
+  /// query `[keyDims]`, out `[valueDims]`; `sink` is one logit that takes probability and gives nothing. `begin` and
+  /// `end` count positions of the sequence.
   package init(
     query: UnsafePointer<Float>, out: UnsafeMutablePointer<Float>, sink: UnsafePointer<Float>?, begin: Int, end: Int
   ) {
@@ -90,8 +91,8 @@ package struct QueryRow: BitwiseCopyable {
 }
 
 extension Compute {
-  /// Softmax attention of query rows that share keys and values; definition in `attention.h`. `scratch` is
-  /// `[cache.scratchCount]`.
+  /// Softmax attention of query rows that share keys and values; definition in `attention.h`. A score is the product
+  /// of query and key times `scale`; `scratch` is `[cache.scratchCount]`.
   package func attend(
     cache: CacheView, rows: UnsafeBufferPointer<QueryRow>, scale: Float, scratch: UnsafeMutablePointer<Float>
   ) {

@@ -12,6 +12,7 @@ package final class Compute: @unchecked Sendable {
   package let fetchByteCount: Int
   private let matmulScratch: [AlignedBuffer<UInt8>]
 
+  /// `fetchByteCount`: the property.
   package init(pool: WorkerPool, instructionSet: InstructionSet = .best, fetchByteCount: Int = 0) {
     (self.pool, self.fetchByteCount) = (pool, fetchByteCount)
     self.instructionSet = instructionSet

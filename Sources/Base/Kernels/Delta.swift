@@ -4,7 +4,8 @@ import CKernels
 package struct DeltaTokens {
   fileprivate var tokens: ck_delta_tokens
 
-  /// Query and key `[tokens, keyDims]`, value and out `[tokens, valueDims]`, decay and beta `[tokens]`.
+  /// `query` and `key` `[tokens, keyDims]`, `keyStride` apart; `value` `[tokens, valueDims]`, `valueStride` apart;
+  /// `out` likewise, `outStride` apart; `decay` and `beta` `[tokens]`, `gateStride` apart.
   package init(
     query: UnsafePointer<Float>, key: UnsafePointer<Float>, keyStride: Int, value: UnsafePointer<Float>,
     valueStride: Int, decay: UnsafePointer<Float>, beta: UnsafePointer<Float>, gateStride: Int,
@@ -24,7 +25,7 @@ extension Compute {
   /// Panels of a head's state with `valueDims` columns, the last one filled up.
   package static func deltaPanels(valueDims: Int) -> Int { (valueDims + deltaPanel - 1) / deltaPanel }
 
-  /// Floats of a head's state: `[panels, keyDims, 16]`.
+  /// Floats of a head's state, `[panels, keyDims, 16]`, whose panels hold `valueDims` columns.
   package static func deltaStateCount(keyDims: Int, valueDims: Int) -> Int {
     deltaPanels(valueDims: valueDims) * keyDims * deltaPanel
   }
@@ -38,7 +39,8 @@ extension Compute {
     ck_causal_convolution(isa, rows.baseAddress, rows.count, weights, weightStride, channels, out)
   }
 
-  /// out[i, :] = x[i, :] / √(Σ x² + epsilon) · factor: `[rows, count]`; out may be x.
+  /// out[i, :] = x[i, :] / √(Σ x² + epsilon) · factor: `[rows, count]`, `stride` and `outStride` floats from row to
+  /// row; out may be x.
   package func l2Norm(
     _ x: UnsafePointer<Float>, stride: Int, rows: Int, count: Int, epsilon: Float, factor: Float,
     out: UnsafeMutablePointer<Float>, outStride: Int
@@ -46,7 +48,8 @@ extension Compute {
     ck_l2_norm(isa, x, stride, rows, count, epsilon, factor, out, outStride)
   }
 
-  /// out[i, :] = x[i, :] / rms(x[i, :]) · weight · silu(gate[i, :]): `[rows, count]`; out may be x.
+  /// out[i, :] = x[i, :] / rms(x[i, :]) · weight · silu(gate[i, :]): `[rows, count]`, `stride`, `gateStride` and
+  /// `outStride` floats from row to row; weight `[count]`; rms(v) = √(Σ v² / count + epsilon); out may be x.
   package func gatedRMSNorm(
     _ x: UnsafePointer<Float>, stride: Int, gate: UnsafePointer<Float>, gateStride: Int, rows: Int, count: Int,
     weight: UnsafePointer<Float>, epsilon: Float, out: UnsafeMutablePointer<Float>, outStride: Int
@@ -54,7 +57,8 @@ extension Compute {
     ck_gated_rms_norm(isa, x, stride, gate, gateStride, rows, count, weight, epsilon, out, outStride)
   }
 
-  /// The gated delta rule over `count` tokens, for some panels of a head's state `[panels, keyDims, 16]`.
+  /// The gated delta rule over `count` tokens, for some `panels` of a head's `state` `[panels, keyDims, 16]`, which
+  /// hold `valueDims` columns.
   package func deltaRule(
     state: UnsafeMutablePointer<Float>, keyDims: Int, valueDims: Int, panels: Range<Int>, _ tokens: DeltaTokens,
     count: Int

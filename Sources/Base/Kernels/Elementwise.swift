@@ -3,7 +3,7 @@ import CKernels
 /// Row-wise and element-wise operations; definitions, with the order of every reduction, in `elementwise.h`.
 extension Compute {
   /// out[i, :] = x[i, :] / rms(x[i, :]) * weight: `[rows, count]`, `stride` and `outStride` floats from row to row;
-  /// weight `[count]`.
+  /// weight `[count]`; rms(v) = √(Σ v² / count + epsilon).
   package func rmsNorm(
     _ x: UnsafePointer<Float>, stride: Int, rows: Int, count: Int, weight: UnsafePointer<Float>, epsilon: Float,
     out: UnsafeMutablePointer<Float>, outStride: Int
@@ -11,8 +11,8 @@ extension Compute {
     ck_rms_norm(isa, x, stride, rows, count, weight, epsilon, out, outStride)
   }
 
-  /// Rotates `heads` vectors of `dims` elements, `headStride` floats apart, by one position's cosines and sines `[dims
-  /// / 2]`.
+  /// Rotates x: `heads` vectors of `dims` elements, `headStride` floats apart, by one position's `cosine` and `sine`,
+  /// each `[dims / 2]`. Element i turns with its neighbour where they are `interleaved`, else with i + dims / 2.
   package func rotate(
     _ x: UnsafeMutablePointer<Float>, heads: Int, headStride: Int, dims: Int, cosine: UnsafePointer<Float>,
     sine: UnsafePointer<Float>, interleaved: Bool
@@ -50,8 +50,8 @@ extension Compute {
     ck_limited_swiglu(isa, gate, up, out, count, limit)
   }
 
-  /// One more term of means by the softmax of gates, each `[count]`: `sums` is `[3, count]`, which the `first` term
-  /// begins anew.
+  /// One more term of means by the softmax of gates: `value`, `gate` and `bias`, which is added to the gate, are
+  /// `[count]`; `sums` is `[3, count]`, which the `first` term begins anew.
   package func pool(
     _ value: UnsafePointer<Float>, gate: UnsafePointer<Float>, bias: UnsafePointer<Float>, count: Int, first: Bool,
     sums: UnsafeMutablePointer<Float>
@@ -59,7 +59,7 @@ extension Compute {
     ck_pool(isa, value, gate, bias, count, first, sums)
   }
 
-  /// The means that `sums` came to, `[count]`.
+  /// The means that `sums` `[3, count]` came to, into out `[count]`.
   package func pooled(_ sums: UnsafePointer<Float>, count: Int, into out: UnsafeMutablePointer<Float>) {
     ck_pooled(isa, sums, count, out)
   }

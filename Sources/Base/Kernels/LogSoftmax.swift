@@ -1,6 +1,6 @@
 private import Glibc
 
-/// log softmax of a row of logits, one at a time: a token's log-probability has these bits wherever it is told, drawn
+/// log softmax of a row of logits, one at a time: a token's log-probability has these bits wherever it is told, sampled
 /// by or learnt from.
 package struct LogSoftmax {
   private let greatest: Double
@@ -12,6 +12,7 @@ package struct LogSoftmax {
   /// log Σ e^logit.
   package var logSum: Double { greatest + rest }
 
+  /// The natural logarithm of the probability of the token with this logit.
   package func callAsFunction(_ logit: Float) -> Float { Float(Double(logit) - greatest - rest) }
 }
 

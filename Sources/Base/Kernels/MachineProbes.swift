@@ -31,8 +31,8 @@ extension Compute {
     case int8
   }
 
-  /// Operations per second (2 per product) all workers together do, operands in registers, the best of `rounds`; nil
-  /// where the processor has no instructions for it.
+  /// Operations per second (2 per product) all workers together do, operands in registers, the best of `rounds` of
+  /// `iterations` each; nil where the processor has no instructions for it.
   package func probeArithmetic(_ arithmetic: Arithmetic, iterations: UInt64 = 4_000_000, rounds: Int = 3) -> Double? {
     let counts = (0..<workerCount).map { _ in UncheckedBuffer() }
     var best = 0.0

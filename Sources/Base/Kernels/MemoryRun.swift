@@ -5,6 +5,7 @@ package struct MemoryRun: BitwiseCopyable {
   package let start: UnsafeRawPointer
   package let byteCount: Int
 
+  /// `byteCount` bytes from `start` on, which somebody else owns.
   package init(_ start: UnsafeRawPointer, byteCount: Int) { (self.start, self.byteCount) = (start, byteCount) }
 
   /// Brings the bytes of `range`, counted from the start, into the caches of the core that calls.
@@ -18,7 +19,7 @@ extension PackedMatrix {
     return MemoryRun(start, byteCount: (bounds[worker + 1] - bounds[worker]) * format.panelByteCount(columns: columns))
   }
 
-  /// The same of every `step`th panel, from panel `first` on.
+  /// The same of every `step`th of `worker`'s panels, from panel `first` on.
   package func forEachRun(worker: Int, everyPanel step: Int, from first: Int, _ body: (MemoryRun) -> Void) {
     guard let start = shards[worker] else { return }
     let panelBytes = format.panelByteCount(columns: columns)

@@ -3,12 +3,13 @@ extension PackedMatrix {
   /// Bytes of all panels.
   package var byteCount: Int { (bounds.last ?? 0) * format.panelByteCount(columns: columns) }
 
-  /// Copies bytes of the panels, in the order of rows, out of the matrix.
+  /// Copies bytes `range` of the panels, in the order of rows, to `target`, which has room for as many.
   package func copyPanels(_ range: Range<Int>, to target: UnsafeMutableRawPointer) {
     forEachRun(of: range) { memory, place, count in (target + place).copyMemory(from: memory, byteCount: count) }
   }
 
-  /// Copies bytes of panels, in the order of rows, into the matrix. Nobody may multiply meanwhile.
+  /// Copies `source`, as many bytes as `range`, over those bytes of the panels, in the order of rows. Nobody may
+  /// multiply meanwhile.
   package func fillPanels(_ range: Range<Int>, from source: UnsafeRawPointer) {
     forEachRun(of: range) { memory, place, count in memory.copyMemory(from: source + place, byteCount: count) }
   }

@@ -67,15 +67,15 @@ package struct PackedMatrix: @unchecked Sendable {
     }
   }
 
-  /// y[i, worker's rows] = x[i, :] · Wᵀ + bias for `count` input rows, taken in this matrix's row format. Strides count
-  /// floats; y's column 0 is row 0.
+  /// y[i, worker's rows] = x[i, :] · Wᵀ + bias for `count` input rows, taken in this matrix's row format. y is
+  /// `[count, rows]`, `yStride` floats from row to row; its column 0 is the matrix's row 0.
   package func multiply(
     _ compute: Compute, worker: Int, x: Rows, count: Int, y: UnsafeMutablePointer<Float>, yStride: Int
   ) {
     multiply(compute, worker: worker, share: worker, x: x, count: count, y: y, yStride: yStride)
   }
 
-  /// The same for all rows, `[count, rows]`, by `worker` alone.
+  /// The same for all rows of the matrix, y `[count, rows]`, by `worker` alone.
   package func multiplyAll(
     _ compute: Compute, worker: Int, x: Rows, count: Int, y: UnsafeMutablePointer<Float>, yStride: Int
   ) {
@@ -84,7 +84,7 @@ package struct PackedMatrix: @unchecked Sendable {
     }
   }
 
-  /// The same, `[count, rows]`, for the worker's part of every `step`th panel, from panel `first` on.
+  /// The same, y `[count, rows]`, for the worker's part of every `step`th panel, from panel `first` on.
   package func multiply(
     _ compute: Compute, worker: Int, everyPanel step: Int, from first: Int, x: Rows, count: Int,
     y: UnsafeMutablePointer<Float>, yStride: Int
@@ -130,7 +130,7 @@ package struct PackedMatrix: @unchecked Sendable {
     }
   }
 
-  /// The fp32 expansion of row `row`, `[columns]`.
+  /// Writes the fp32 expansion of row `row` to out, `[columns]`.
   package func expand(row: Int, into out: UnsafeMutablePointer<Float>) {
     let panel = row / Self.panelRows
     var worker = 0

@@ -13,7 +13,7 @@ package final class PanelStaging {
   private let blockScales: AlignedBuffer<UInt8>
   private let rowScales = AlignedBuffer<Float>(count: PackedMatrix.panelRows)
 
-  /// `format` must be one that fp32 rows are rounded to.
+  /// For up to sixteen rows `[columns]`. `format` must be one that fp32 rows are rounded to.
   package init(format: WeightFormat, columns: Int) {
     guard let rounding = format.rounding else { preconditionFailure("nothing is rounded to \(format)") }
     (self.rounding, self.format, self.columns) = (rounding, format, columns)
@@ -53,8 +53,9 @@ package final class PanelStaging {
 }
 
 extension WeightFormat {
-  /// Rounds one row `[columns]` to levels as they are stored: elements, block scales, and the row scale returned, which
-  /// is NaN when the row holds infinity or NaN.
+  /// Rounds one row, `values` `[columns]`, to levels as they are stored: `elements`, of `storedRowByteCount(columns)`
+  /// bytes, `blockScales` `[blockCount(columns:)]`, and the row scale returned, which is NaN when the row holds
+  /// infinity or NaN.
   package func quantize(
     _ values: UnsafePointer<Float>, columns: Int, elements: UnsafeMutableRawPointer,
     blockScales: UnsafeMutablePointer<UInt8>

@@ -11,13 +11,13 @@ package struct PanelWriter {
     (self.format, self.columns, self.panel) = (format, columns, panel)
   }
 
-  /// Packs all columns of up to sixteen rows, `rowStride` bytes apart.
+  /// Packs all columns of `rowCount` rows, sixteen at most, `rowStride` bytes apart.
   package func write(rows: UnsafeRawPointer, rowStride: Int, rowCount: Int) {
     ck_pack_rows(format.code, rows, rowStride, rowCount, 0, columns, columns, panel)
   }
 
-  /// Packs columns `firstColumn ..< firstColumn + columnCount` of up to sixteen rows from storage in which a column's
-  /// rows are `elementStride` bytes apart and columns `columnStride` bytes.
+  /// Packs columns `firstColumn ..< firstColumn + columnCount` of `rowCount` rows, sixteen at most, from `transposed`:
+  /// storage in which a column's rows are `elementStride` bytes apart and columns `columnStride` bytes.
   package func write(
     transposed: UnsafeRawPointer, columnStride: Int, elementStride: Int, rowCount: Int, firstColumn: Int,
     columnCount: Int
@@ -31,8 +31,8 @@ package struct PanelWriter {
     ck_set_scales(format.code, panel, columns, lane, blocks, row)
   }
 
-  /// Expands the first `[count]` columns of a stored row to fp32, with the scales of its blocks or without. Not for
-  /// formats of levels.
+  /// Expands the first `count` columns of a stored row, `elements`, to fp32 in out, `[count]`, with the `scales` of its
+  /// blocks or without. Not for formats of levels.
   package static func expand(
     _ format: WeightFormat, _ elements: UnsafeRawPointer, scales: UnsafeRawPointer? = nil, count: Int,
     into out: UnsafeMutablePointer<Float>

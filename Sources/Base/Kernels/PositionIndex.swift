@@ -5,6 +5,7 @@ import CKernels
 package struct IndexKeyView {
   fileprivate let keys: ck_index_cache
 
+  /// A key is `[dims]`; `blocks` are where the cache's blocks of `blockTokens` positions begin, as many as there are.
   /// `offset` counts elements; `type` is not q8.
   package init(type: CacheType, blocks: UnsafePointer<UnsafeRawPointer?>, blockTokens: Int, offset: Int, dims: Int) {
     keys = ck_index_cache(type: type.code, blocks: blocks, block_tokens: blockTokens, offset: offset, dims: dims)

@@ -15,7 +15,7 @@ package struct Rows {
     rounded.map { $0 + row * roundedStride } ?? UnsafeRawPointer(values + row * valueStride)
   }
 
-  /// Rows `[…, columns]`, `stride` floats apart, that meet only matrices with `rowFormat` float32.
+  /// Rows at `values`, `[…, columns]`, `stride` floats apart, that meet only matrices with `rowFormat` float32.
   package init(_ values: UnsafePointer<Float>, stride: Int) {
     self.values = values
     valueStride = stride
@@ -42,7 +42,8 @@ package struct Rows {
 }
 
 extension Compute {
-  /// Writes the form of one row `[columns]` to `form`, which is aligned to 4 bytes.
+  /// Writes the form of one row, `values` `[columns]`, to `form`, which has `format.rowByteCount(columns:)` bytes and
+  /// is aligned to 4.
   package func round(
     _ values: UnsafePointer<Float>, columns: Int, as format: RowFormat, into form: UnsafeMutableRawPointer
   ) {
@@ -87,8 +88,8 @@ package struct RowBuffer: @unchecked Sendable {
     ck_round_row(compute.isa, format.code, values, columns, 0, columns, memory.pointer + row * stride)
   }
 
-  /// Rounds `worker`'s share of the rows `[count, columns]`, cut by blocks of columns where there are few; `prepare` is
-  /// called first for each piece, to write its fp32 values.
+  /// Rounds `worker`'s share of the rows `[count, columns]`, `valueStride` floats apart, cut by blocks of columns where
+  /// there are few; `prepare` is called first for each piece, to write its fp32 values.
   package func share(
     _ compute: Compute, worker: Int, _ values: UnsafePointer<Float>, stride valueStride: Int, count: Int,
     prepare: (_ row: Int, _ columns: Range<Int>) -> Void = { _, _ in }
@@ -112,7 +113,7 @@ package struct RowBuffer: @unchecked Sendable {
     }
   }
 
-  /// Whether the rounded form of these columns lies apart from that of others.
+  /// Whether the rounded form of the columns `range` lies apart from that of others.
   package func isApart(_ range: Range<Int>) -> Bool {
     let block = Self.blockColumns
     return format != .float32 && range.lowerBound % block == 0
@@ -133,8 +134,8 @@ package struct RowBuffer: @unchecked Sendable {
     }
   }
 
-  /// Calls `body` with where each part of the rounded form of columns that lie apart is in the first row, its bytes,
-  /// and those from row to row.
+  /// Calls `body` with where each part of the rounded form of the columns `range`, which lie apart, is in the first
+  /// row, its bytes, and those from row to row.
   package func forEachPart(
     _ range: Range<Int>, _ body: (_ start: UnsafeMutableRawPointer, _ byteCount: Int, _ stride: Int) -> Void
   ) {

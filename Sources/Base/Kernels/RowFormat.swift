@@ -12,7 +12,7 @@ package enum RowFormat: String, Sendable, CaseIterable {
   /// Bytes of one row of `columns` columns, in a `RowBuffer`.
   package func rowByteCount(columns: Int) -> Int { ck_row_bytes(code, columns) }
 
-  /// Bytes of `Rows.form`.
+  /// Bytes of `Rows.form` of a row of `columns` columns.
   package func formByteCount(columns: Int) -> Int { self == .float32 ? columns * 4 : rowByteCount(columns: columns) }
 
   var code: ck_row_format {

@@ -118,7 +118,7 @@ package struct WeightFormat: Sendable, Hashable, CustomStringConvertible {
     return (range.lowerBound / length * bytes)..<((range.upperBound + length - 1) / length * bytes)
   }
 
-  /// Whether the scales in a stored row of blocks are finite; true where scales lie apart.
+  /// Whether the scales in a stored row of blocks, of `columns` columns, are finite; true where scales lie apart.
   package func scalesAreFinite(_ row: UnsafeRawPointer, columns: Int) -> Bool {
     ck_scales_are_finite(code, row, columns)
   }

@@ -55,7 +55,7 @@ package protocol Communicator: AnyObject {
   /// communicator. Collective.
   func allocateShared(byteCount: Int) throws(FabricError) -> [UnsafeMutableRawPointer]?
 
-  /// Prints the message and ends the whole run with the status.
+  /// Prints the message and ends the whole run with `status` for what the processes end with.
   func abort(_ message: String, status: Int32) -> Never
   /// Leaves the run in good order. Collective; the communicator must not be used afterwards.
   func finalize() throws(FabricError)
@@ -63,6 +63,14 @@ package protocol Communicator: AnyObject {
   /// Payload that `startSend` handed to other ranks since the start: not to itself, and not for collectives.
   var bytesSent: Int { get }
   var messagesSent: Int { get }
+}
+
+/// How the ranks' integers become one.
+package enum Reduction: Sendable {
+  /// Addition that wraps around.
+  case sum
+  case min
+  case max
 }
 
 extension Communicator {
@@ -107,13 +115,14 @@ extension Communicator {
     try allGather(bytes, limit: Self.collectiveByteLimit)
   }
 
-  /// Of one number a rank: the greatest, least or sum, on every rank. Collective.
+  /// Of one number a rank, `value`: the greatest, least or sum, on every rank. Collective.
   package func allReduce(_ value: Int64, _ reduction: Reduction) throws(FabricError) -> Int64 {
     let reduced = try allReduce([value], reduction)
     guard reduced.count == 1 else { throw .mismatchedCounts(call: "allReduce") }
     return reduced[0]
   }
 
+  /// The same by name.
   package func allReduceMax(_ value: Int64) throws(FabricError) -> Int64 { try allReduce(value, .max) }
   package func allReduceMin(_ value: Int64) throws(FabricError) -> Int64 { try allReduce(value, .min) }
   package func allReduceSum(_ value: Int64) throws(FabricError) -> Int64 { try allReduce(value, .sum) }

@@ -66,7 +66,7 @@ package final class HostChannels {
     return UnsafeMutableRawBufferPointer(start: channel + Self.headerBytes, count: capacity)
   }
 
-  /// Hands over what was written since `begin`, or announces a message of more bytes than there is room for.
+  /// Hands over the `byteCount` bytes written since `begin`, or announces a message of more than there is room for.
   package func send(to peer: Rank, byteCount: Int) throws(FabricError) {
     let channel = try channel(outgoing, peer)
     sent[peer.index] += 1

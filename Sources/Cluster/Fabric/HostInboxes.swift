@@ -59,7 +59,7 @@ package final class HostInboxes {
     return UnsafeMutableRawBufferPointer(start: place + headerBytes, count: capacity)
   }
 
-  /// Shows all ranks of this host the message received since `begin`. For its gateway.
+  /// Shows all ranks of this host the message of `byteCount` bytes received since `begin`. For its gateway.
   package func publish(from sender: Rank, byteCount: Int) throws(FabricError) {
     let place = try place(of: sender)
     place.storeBytes(of: UInt64(byteCount), toByteOffset: Self.lengthOffset, as: UInt64.self)

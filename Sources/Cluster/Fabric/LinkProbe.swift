@@ -24,8 +24,8 @@ package struct LinkProbe {
   private let outgoing: UnsafeMutableRawBufferPointer
   private let incoming: UnsafeMutableRawBufferPointer
 
-  /// All samples, the same on every rank; takes about a second for each kind of link. `node` is this rank's NUMA node,
-  /// where it has only one. Collective.
+  /// All samples, the same on every rank; takes about a second for each kind of link. `hostOfRank`: by rank, a number
+  /// of its host. `node`: this rank's NUMA node, nil where it has no one. Collective.
   package static func measure(_ communicator: any Communicator, hostOfRank: [Int], node: Int?) throws -> [LinkSample] {
     guard communicator.size > 1 else { return [] }
     let probe = try make(communicator, hostOfRank: hostOfRank, node: node, seconds: budget, limit: .max)

@@ -6,7 +6,8 @@ package enum LocalFabric {
   /// Sends up to this size are buffered; Open MPI's shared-memory transport has the same limit.
   package static let defaultEagerByteLimit = 4096
 
-  /// Runs `body` once per rank, each on a thread of its own with a stack of 8 MiB, and returns the results by rank.
+  /// Runs `body` once for each of `size` ranks, each on a thread of its own with a stack of 8 MiB, and returns the
+  /// results by rank. Sends of up to `eagerByteLimit` bytes are complete at once.
   ///
   /// When a body throws, peers that wait are woken with `peerStopped`, and the first error is thrown here. Ranks that
   /// all wait for each other, end with requests under way, or leave messages unreceived, throw too: nothing hangs

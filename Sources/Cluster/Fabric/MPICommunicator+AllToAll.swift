@@ -2,7 +2,8 @@ internal import CMPIShims
 
 /// MPI's own exchanges, to compare ours with.
 extension MPICommunicator {
-  /// MPI_Alltoallv of bytes: to and from each rank `counts[r]` bytes at `offsets[r]`. Collective.
+  /// MPI_Alltoallv of bytes: to rank r `counts[r]` bytes from `offsets[r]` of `source` on, and from it
+  /// `receiveCounts[r]` bytes to `receiveOffsets[r]` of `target`; all four are `[ranks]`. Collective.
   package func allToAll(
     _ source: UnsafeRawPointer, counts: [Int32], offsets: [Int32], into target: UnsafeMutableRawPointer,
     receiveCounts: [Int32], receiveOffsets: [Int32]
@@ -13,7 +14,7 @@ extension MPICommunicator {
         source, counts, offsets, cmpi_byte(), target, receiveCounts, receiveOffsets, cmpi_byte(), world))
   }
 
-  /// MPI_Alltoall of `count` bytes for each rank. Collective.
+  /// MPI_Alltoall of `count` bytes for each rank: `source` and `target` are `[ranks, count]`. Collective.
   package func allToAll(
     _ source: UnsafeRawPointer, count: Int, into target: UnsafeMutableRawPointer
   ) throws(FabricError) {

@@ -37,7 +37,8 @@ package final class StallWatch {
       }, onStall: onStall)
   }
 
-  /// `onStall` hears only of this rank's not moving, and nil when it moves again.
+  /// `tell` hears of what takes longer than `limit`; `onStall` only of this rank's not moving, and nil when it moves
+  /// again.
   package init(
     _ communicator: any Communicator, progress: StepProgress, limit: Duration,
     tell: @escaping @Sendable (StallReport) -> Void, onStall: @escaping @Sendable (StallReport?) -> Void = { _ in }

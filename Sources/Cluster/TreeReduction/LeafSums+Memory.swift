@@ -25,7 +25,8 @@ extension TreeReduction {
     max(1, min(widestSlice, max(16, pieceBytes / 4 / max(partCount, 1))))
   }
 
-  /// Bytes that a reduction holds on a rank that has `ownParts` of a tree's `partCount` parts.
+  /// Bytes that a reduction over `rankCount` ranks holds on one that has `ownParts` of a tree's `partCount` parts,
+  /// where the widest slice is of `widestSlice` numbers and some `pieceBytes` are exchanged at once.
   package static func byteCount(
     partCount: Int, ownParts: Int, rankCount: Int, widestSlice: Int, pieceBytes: Int = pieceBytes
   ) -> Int {

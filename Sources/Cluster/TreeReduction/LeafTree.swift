@@ -82,8 +82,8 @@ package struct LeafTree: Sendable, Equatable {
     return parts
   }
 
-  /// The plain twin of everything else here, straight from the definition: the sum of one value `[count]` for each
-  /// leaf.
+  /// The plain twin of everything else here, straight from the definition: the sum of `values`, one `[count]`
+  /// for each leaf.
   package static func reference(_ values: [[Float]], count: Int) -> [Float] {
     func sum(_ base: Int, _ height: Int) -> [Float]? {
       if height == 0 { return base < values.count ? values[base] : nil }

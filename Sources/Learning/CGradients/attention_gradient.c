@@ -7,14 +7,14 @@
 
 #define TILE CG_QUERY_TILE
 
-/// Floats from one row of a tile's scores to the next: a line more than a multiple of a page's part, so that the rows of
-/// a column do not fall into the same few lines of the first-level cache.
+/// Floats from one row of a tile's scores to the next: a line more than a multiple of a page's part, so that the rows
+/// of a column do not fall into the same few lines of the first-level cache.
 static size_t score_stride(size_t tokens) { return (tokens + 127) / 128 * 128 + 16; }
 
 size_t cg_attention_scratch(size_t tokens) { return cg_product_scratch() + 2 * TILE * score_stride(tokens); }
 
-/// A tile of query rows [first, end) and what its scores are: p, then its gradients, each [TILE][stride], column 0 of which
-/// is position lo. Rows before `middle` have none from there on.
+/// A tile of query rows [first, end) and what its scores are: p, then its gradients, each [TILE][stride], column 0 of
+/// which is position lo. Rows before `middle` have none from there on.
 typedef struct {
   const cg_kernels *kernels;
   const cg_attention *call;

@@ -3,14 +3,15 @@
 //   TILE_ROWS, TILE_VECTORS   rows and vectors of columns whose sums are kept in registers
 //   ROWS_CASES(DO)            DO(R) for each R from 1 to TILE_ROWS
 //   FLUSH_BEGIN, FLUSH_END    around products in bf16: the processor takes and gives zeros for subnormals
-//   HAS_FLUSHED, FORGET_FLUSHED, v_fma_flushed   where it gives them for what rounding would make normal: whether it has
-//                             since it was told to forget, and a multiply-add that does not
+//   HAS_FLUSHED, FORGET_FLUSHED, v_fma_flushed   where it gives them for what rounding would make normal: whether it
+//                             has since it was told to forget, and a multiply-add that does not
 //   v_step(a, b, c)           c + a * b, or the products of two bf16 pairs added to c where PAIRS is defined
+//   HAS_PACK_TRANSPOSED       where `pack_transposed` is there already, in the instruction set's own words
 //   v_pin(v)                  an opaque use of a vector in its register: keeps the compiler from mixing two p's work and
 //                             spilling sums
 //
-// A part of C, CG_SCRATCH_ROWS x CG_SCRATCH_COLUMNS, is computed at a time: for each block of p, both operands are packed
-// into tiles, A's [p][TILE_ROWS] and B's [p][TILE_COLUMNS], and each pair of tiles gives a tile of sums.
+// A part of C, CG_SCRATCH_ROWS x CG_SCRATCH_COLUMNS, is computed at a time: for each block of p, both operands are
+// packed into tiles, A's [p][TILE_ROWS] and B's [p][TILE_COLUMNS], and each pair of tiles gives a tile of sums.
 //
 // With PAIRS, the products are those in bf16: a tile's element is a word of two bf16 numbers, the first of a pair of p
 // in its lower half, so that tiles have half as many rows; `convert_pairs` and `interleave_pairs` make words.
@@ -25,6 +26,7 @@
 
 INLINE size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 
+#ifndef HAS_PACK_TRANSPOSED
 typedef float four __attribute__((vector_size(16), aligned(4)));
 typedef float two __attribute__((vector_size(8), aligned(4)));
 
@@ -50,8 +52,8 @@ INLINE void transpose_two(const float *from, size_t from_stride, float *to, size
   *(two *)(to + 3 * to_stride) = __builtin_shufflevector(high, high, 2, 3);
 }
 
-/// to[p][width] = the `count` rows of p's numbers that lie one after another (`unit` apart is 1): a transpose. Rows from
-/// `count` on become zero.
+/// to[p][width] = the `count` rows of p's numbers that lie one after another (`unit` apart is 1): a transpose. Rows
+/// from `count` on become zero.
 INLINE void pack_transposed(const float *from, size_t row_stride, size_t count, size_t depth, float *to,
                             const size_t width) {
   size_t row = 0;
@@ -77,6 +79,7 @@ INLINE void pack_transposed(const float *from, size_t row_stride, size_t count, 
     for (size_t p = 0; p < depth; ++p) to[p * width + row] = 0;
   }
 }
+#endif
 
 #ifndef PAIRS
 /// The same of numbers of which those of one p lie one after another.
@@ -88,6 +91,18 @@ INLINE void pack_straight(const float *from, size_t p_stride, size_t count, size
   }
   for (size_t p = 0; p < depth; ++p) {
     for (size_t i = 0; i < width; ++i) to[p * width + i] = i < count ? from[p * p_stride + i] : 0;
+  }
+}
+
+/// Some tiles of A, whose numbers of one p lie one after another, side by side: so each line of a cache is read once, and
+/// those of rows a page or more apart need not stay there until the next tile.
+INLINE void pack_straight_tiles(const float *from, size_t p_stride, size_t tiles, size_t depth, float *to) {
+  for (size_t p = 0; p < depth; ++p) {
+    const float *const numbers = from + p * p_stride;
+    for (size_t t = 0; t < tiles; ++t) {
+      __builtin_memcpy(to + t * TILE_ROWS * CG_DEPTH_BLOCK + p * TILE_ROWS, numbers + t * TILE_ROWS,
+                       TILE_ROWS * sizeof(float));
+    }
   }
 }
 
@@ -138,7 +153,8 @@ INLINE size_t pack_rounded(const float *from, size_t stride, size_t p_stride, si
   return pairs;
 }
 #else
-/// Rounds a packed tile of `depth` p to bf16 and changes the places of each pair; returns the depth then, which is even.
+/// Rounds a packed tile of `depth` p to bf16 and changes the places of each pair; returns the depth then, which is
+/// even.
 INLINE size_t round_pairs(float *tile, size_t depth, const size_t width) {
   if (depth % 2 != 0) {
     for (size_t i = 0; i < width; ++i) tile[depth * width + i] = 0;
@@ -177,8 +193,8 @@ INLINE size_t pack_tile(const bool bf16, const float *from, size_t stride, size_
   return pack_rounded(from, stride, p_stride, count, depth, to, width);
 }
 
-/// What becomes of a tile's sums: totals = sums, or totals + sums after the first block; after the last one of a product
-/// that is added, c + that goes to c.
+/// What becomes of a tile's sums: totals = sums, or totals + sums after the first block; after the last one of a
+/// product that is added, c + that goes to c.
 typedef struct {
   float *totals, *c;
   size_t totals_stride, c_stride;
@@ -295,7 +311,16 @@ static void multiply_part(const cg_product *call, const product_part *part, floa
     s.a = a_tiles;
     s.a_tile = TILE_ROWS * CG_DEPTH_BLOCK;
     s.a_step = TILE_ROWS;
-    for (size_t i = 0; i < part->rows; i += TILE_ROWS) {
+    size_t i = 0;
+#ifndef PAIRS
+    if (!call->bf16 && call->a_row_stride == 1) {
+      // Tiles of some instruction sets are a multiple of a page apart, where a cache holds few lines.
+      for (size_t tiles; (tiles = smaller((part->rows - i) / TILE_ROWS, 8)) > 0; i += tiles * TILE_ROWS) {
+        pack_straight_tiles(a + i, call->a_column_stride, tiles, part->depth, a_tiles + i * CG_DEPTH_BLOCK);
+      }
+    }
+#endif
+    for (; i < part->rows; i += TILE_ROWS) {
       s.depth = pack_tile(call->bf16, a + i * call->a_row_stride, call->a_row_stride, call->a_column_stride,
                           smaller(part->rows - i, TILE_ROWS), part->depth, a_tiles + i * CG_DEPTH_BLOCK, TILE_ROWS);
     }

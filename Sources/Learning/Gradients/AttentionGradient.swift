@@ -12,7 +12,7 @@ package struct AttentionGradient {
   package var value: MatrixView<Float>
   /// As the forward pass left it, `[tokens, valueDims]`.
   package var output: MatrixView<Float>
-  /// The loss's gradient by `output`.
+  /// The loss's gradient by `output`, `[tokens, valueDims]`.
   package var outputGradient: MatrixView<Float>
   /// Written, `[tokens, keyDims]`.
   package var queryGradient: MatrixView<Float>
@@ -20,6 +20,7 @@ package struct AttentionGradient {
   package var keyGradient: MatrixView<Float>
   /// Likewise, `[tokens, valueDims]`. Where it is the first columns of `keyGradient`, these hold the sum of both.
   package var valueGradient: MatrixView<Float>
+  /// What products of queries and keys are multiplied with.
   package var scale: Float
   /// Positions that a row attends, its own being the last; nil for all before.
   package var window: Int?

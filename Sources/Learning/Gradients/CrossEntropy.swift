@@ -9,11 +9,12 @@ package struct TargetScore: Equatable, Sendable {
   /// log Σ e^logit.
   package var logSum: Double
 
+  /// `logprob` and `logSum` are natural logarithms.
   package init(logprob: Float, logSum: Double) { (self.logprob, self.logSum) = (logprob, logSum) }
 }
 
 extension Compute {
-  /// log softmax of one token of a row of logits `[count]`: the bits of `TargetScore.logprob`.
+  /// log softmax of the token `target` in a row of logits `[count]`: the bits of `TargetScore.logprob`.
   package func logprob(_ logits: UnsafePointer<Float>, count: Int, target: Int32) -> Float {
     let greatest = max(logits, count: count)
     return logSoftmax(logits, count: count, greatest: greatest)(logits[Int(target)])
@@ -35,8 +36,8 @@ extension Compute {
     return TargetScore(logprob: logSoftmax(known.target), logSum: logSoftmax.logSum)
   }
 
-  /// The same for this worker's share of the rows of `logits`: targets and scores are `[rows]`, a masked row's score is
-  /// nil.
+  /// The same for this worker's share of the rows of `logits`, `[rows, count]`, all with this `factor` and `zFactor`:
+  /// targets and scores are `[rows]`, a masked row's score is nil.
   package func crossEntropy(
     _ logits: MatrixView<Float>, targets: UnsafePointer<Int32>, factor: Float, zFactor: Float = 0,
     scores: UnsafeMutablePointer<TargetScore?>, worker: Int

@@ -23,7 +23,7 @@ package struct DeltaGradient {
   package var betaGradient: MatrixView<Float>
   package var adding: Bool
 
-  /// Shapes as the properties say.
+  /// Shapes as the properties say, query's `[tokens, keyDims]` and value's `[tokens, valueDims]` being those of all.
   package init(
     query: MatrixView<Float>, key: MatrixView<Float>, value: MatrixView<Float>, outputGradient: MatrixView<Float>,
     decay: MatrixView<Float>, beta: MatrixView<Float>, queryGradient: MatrixView<Float>,

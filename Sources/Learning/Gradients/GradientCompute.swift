@@ -18,10 +18,10 @@ package final class GradientCompute: @unchecked Sendable {
     reserve(floats: cg_product_scratch())
   }
 
-  /// Makes room for attention over sequences of so many tokens: outside of what the workers run.
+  /// Makes room for attention over sequences of up to `tokens` tokens: outside of what the workers run.
   package func reserve(tokens: Int) { reserve(floats: cg_attention_scratch(tokens)) }
 
-  /// Likewise for the gated delta rule over such sequences, with keys of so many dimensions.
+  /// Likewise for the gated delta rule over sequences of up to `tokens` tokens, with keys of `keyDims` numbers.
   package func reserve(tokens: Int, keyDims: Int) { reserve(floats: cg_delta_scratch(tokens, keyDims)) }
 
   /// Bytes of one worker's scratch with room for attention over so many tokens and, with `keyDims`, for the delta rule.

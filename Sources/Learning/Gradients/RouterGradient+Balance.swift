@@ -42,8 +42,8 @@ extension RouterGradient {
     }
   }
 
-  /// Both for all rows of a sequence, logits and gradients `[tokens, expertCount]`, with the same bits: scores are
-  /// computed once. Returns the loss.
+  /// Both for all rows of a sequence, logits and gradients `[tokens, expertCount]`, `experts` `[tokens, topK]`, with
+  /// the same bits: scores are computed once. Returns the loss; `coefficient` is α.
   package func addBalance(
     coefficient: Float, logits: MatrixView<Float>, experts: UnsafePointer<Int32>, to gradients: MatrixView<Float>,
     on compute: Compute

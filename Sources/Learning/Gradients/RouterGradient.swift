@@ -20,12 +20,12 @@ package struct RouterGradient: Sendable {
     (self.expertCount, self.topK) = (expertCount, topK)
   }
 
-  package init(_ mixture: MixtureDescription) {
-    self.init(mixture.router, expertCount: mixture.expertCount, topK: mixture.topK)
+  package init(_ moe: MoEDescription) {
+    self.init(moe.router, expertCount: moe.expertCount, topK: moe.topK)
   }
 
-  /// One row's gradients by its logits, both `[expertCount]`, from the `experts` chosen and the gradients by their
-  /// weights, `[topK]`.
+  /// One row's gradients by its logits, both `[expertCount]`, from the `experts` chosen and `weightGradients`, the
+  /// gradients by their weights, both `[topK]`.
   package func write(
     logits: UnsafePointer<Float>, experts: UnsafePointer<Int32>, weightGradients: UnsafePointer<Float>,
     into gradients: UnsafeMutablePointer<Float>

@@ -6,7 +6,7 @@ import MoEModel
 package struct VectorRows {
   fileprivate let vectors: cg_vectors
 
-  /// `[rows, vectors, count]` of some count.
+  /// `[rows, vectors, count]` of some count, from `start` on; `rowStride` and `vectorStride` count floats.
   package init(_ start: UnsafePointer<Float>, rowStride: Int, vectorStride: Int) {
     vectors = cg_vectors(start: start, row_stride: rowStride, vector_stride: vectorStride)
   }
@@ -22,8 +22,9 @@ extension Compute {
     cg_dot(isa, a, b, count)
   }
 
-  /// Of `rmsNorm` by x: x, `gradient` and out `[rows, count]`, strides in floats; out may be `gradient`. scales
-  /// `[rows]` become the factors 1 / rms of the rows.
+  /// Of `rmsNorm` by x, with its `weight` `[count]` and `epsilon`: x, `gradient` and out `[rows, count]`, `stride`,
+  /// `gradientStride` and `outStride` floats from row to row; out may be `gradient`. scales `[rows]` become the factors
+  /// 1 / rms of the rows.
   package func rmsNormGradient(
     _ x: UnsafePointer<Float>, stride: Int, gradient: UnsafePointer<Float>, gradientStride: Int, rows: Int, count: Int,
     weight: UnsafePointer<Float>, epsilon: Float, out: UnsafeMutablePointer<Float>, outStride: Int,
@@ -32,8 +33,8 @@ extension Compute {
     cg_rms_norm(isa, x, stride, gradient, gradientStride, rows, count, weight, epsilon, out, outStride, scales)
   }
 
-  /// Of `rmsNorm` by its weight, `[count]`: x and `gradient` are `[rows, vectors, count]`, scales `[rows, vectors]` as
-  /// `rmsNormGradient` wrote them. Workers may share it by elements of the weight.
+  /// Of `rmsNorm` by its weight, into out `[count]`: x and `gradient` are `[rows, vectors, count]`, scales
+  /// `[rows, vectors]` as `rmsNormGradient` wrote them. Workers may share it by elements of the weight.
   package func rmsNormWeightGradient(
     _ x: VectorRows, gradient: VectorRows, rows: Int, vectors: Int = 1, count: Int, scales: UnsafePointer<Float>,
     out: UnsafeMutablePointer<Float>, adding: Bool = false
@@ -76,8 +77,8 @@ extension Compute {
     cg_clip(isa, x, limit, gradient, count)
   }
 
-  /// Of `rotate`, in place: turns `heads` gradients of `dims` elements, `headStride` floats apart, back by one
-  /// position's cosines and sines `[dims / 2]`.
+  /// Of `rotate`, in place: turns `gradient`, `heads` vectors of `dims` elements, `headStride` floats apart, back by
+  /// one position's `cosine` and `sine`, each `[dims / 2]`.
   package func rotateGradient(
     _ gradient: UnsafeMutablePointer<Float>, heads: Int, headStride: Int, dims: Int, cosine: UnsafePointer<Float>,
     sine: UnsafePointer<Float>, interleaved: Bool

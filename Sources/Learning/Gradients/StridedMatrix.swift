@@ -11,13 +11,14 @@ package struct StridedMatrix {
   /// Floats from an element to the one on its right.
   package let columnStride: Int
 
-  /// Elements `[rows, columns]`; strides are not negative.
+  /// Elements `[rows, columns]` from `start` on; `rowStride` and `columnStride` count floats and are not negative.
   package init(_ start: UnsafePointer<Float>, rows: Int, columns: Int, rowStride: Int, columnStride: Int = 1) {
     assert(rows >= 0 && columns >= 0 && rowStride >= 0 && columnStride >= 0, "no such matrix")
     (self.start, self.rows, self.columns) = (start, rows, columns)
     (self.rowStride, self.columnStride) = (rowStride, columnStride)
   }
 
+  /// The numbers of `view`, `[rows, columns]`.
   package init(_ view: MatrixView<Float>) {
     self.init(view.start, rows: view.rowCount, columns: view.columns, rowStride: view.stride)
   }
@@ -27,6 +28,7 @@ package struct StridedMatrix {
     StridedMatrix(start, rows: columns, columns: rows, rowStride: columnStride, columnStride: rowStride)
   }
 
+  /// Rows `range`, `[range.count, columns]`.
   package func rows(_ range: Range<Int>) -> StridedMatrix {
     assert(range.lowerBound >= 0 && range.upperBound <= rows, "no such rows")
     return StridedMatrix(
@@ -34,5 +36,6 @@ package struct StridedMatrix {
       columnStride: columnStride)
   }
 
+  /// Columns `range`, `[rows, range.count]`.
   package func columns(_ range: Range<Int>) -> StridedMatrix { transposed.rows(range).transposed }
 }

@@ -46,7 +46,8 @@ void cc_sums_portable(const uint8_t *bytes, size_t count, cc_lane_sums *out) {
   }
 }
 
-// The products of some bytes, all of one block, with their keys but for the block's factor; `at` is the first byte's place in the block.
+// The products of some bytes, all of one block, with their keys but for the block's factor; `at` is the first byte's
+// place in the block.
 static uint64_t few(const uint8_t *bytes, size_t count, size_t at) {
   uint64_t sum = 0;
   while (count > 0) {

@@ -97,9 +97,10 @@ package final class Decoder {
   package func predict(_ batch: DecoderBatch, next: UnsafePointer<Int32>, routing: RoutingTrace? = nil) throws {
     guard let prediction else { return }
     phases?.enter(.embedding)
-    prediction.begin(hidden: stream.hidden, finalNorm: weights.finalNorm) { rows in
-      embed(UnsafeBufferPointer(start: next, count: rows.rowCount), into: rows)
-    }
+    let rows = stream.hidden.rowCount
+    let embeddings = prediction.begin(rows: rows)
+    if rows > 0 { embed(UnsafeBufferPointer(start: next, count: rows), into: embeddings) }
+    prediction.join(hidden: stream.hidden, finalNorm: weights.finalNorm)
     try forward(description.layerCount, prediction.stream, ForwardPass(batch: batch, routing: routing))
     prediction.end()
   }

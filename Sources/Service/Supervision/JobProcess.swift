@@ -47,9 +47,19 @@ final class JobProcess {
     return ended
   }
 
+  /// Ends it, has its `readers`, and who writes to it, deliver what it had written before, and closes its pipes.
+  func end(grace: Duration, _ stage: Monitor<JobStage>, readers: [BackgroundThread]) {
+    end(grace: grace)
+    stage.change { $0 = .draining }
+    let haveEnded = readers.map { $0.join(atMost: .seconds(10)) }
+    stage.change { $0 = .closed }
+    // A thread that has not ended may still use them.
+    if haveEnded.allSatisfy(\.self) { closePipes() }
+  }
+
   /// Ends what is left of it on this host: politely, so that a launcher can end its ranks on others, and after `grace`
   /// by force.
-  func end(grace: Duration) {
+  private func end(grace: Duration) {
     let limit = ContinuousClock.now + grace
     if poll() == nil {
       // A stopped process sees a signal only when it goes on.
@@ -70,10 +80,19 @@ final class JobProcess {
   }
 
   /// Closes this side's ends, once nobody uses them.
-  func closePipes() { for end in [input, output, errors] { close(end) } }
+  private func closePipes() { for end in [input, output, errors] { close(end) } }
 
   /// Other processes of this host that were started by the job and have not ended.
   private func leftovers() -> [pid_t] { SystemFiles.processes(with: "\(Self.mark)=\(token)").filter { $0 != id } }
+}
+
+/// What becomes of a job's lines.
+enum JobStage {
+  case running
+  /// No more are waited for.
+  case draining
+  /// They are late, and lost.
+  case closed
 }
 
 /// How a job's first process, the launcher, ended.

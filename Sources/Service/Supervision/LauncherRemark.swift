@@ -2,8 +2,8 @@
 ///
 /// The texts are those of Open MPI 4.1's help files, OpenSSH, Slurm's srun, shells and the dynamic linker.
 enum LauncherRemark {
-  /// The rank that a signal ended: `mpirun noticed that process rank 1 with PID 2 on node n3 exited on signal 9
-  /// (Killed).`
+  /// The rank that a signal ended:
+  /// `mpirun noticed that process rank 1 with PID 2 on node n3 exited on signal 9 (Killed).`
   static func killedRank(in lines: [String]) -> String? {
     for line in lines {
       guard let signal = rest(of: line, after: "exited on "), line.contains("process rank"),
@@ -22,8 +22,8 @@ enum LauncherRemark {
     return nil
   }
 
-  /// `ssh: connect to host n1 port 22: No route to host`, `ssh: Could not resolve hostname n1: Name or service not
-  /// known`.
+  /// `ssh: connect to host n1 port 22: No route to host`,
+  /// `ssh: Could not resolve hostname n1: Name or service not known`.
   private static func unreachable(_ lines: [String]) -> String? {
     for line in lines {
       if let host = word(of: line, after: "ssh: connect to host "), let why = line.split(separator: ":").last {

@@ -45,7 +45,7 @@ extension SupervisedEngine {
       core.readySince = nil
       core.outageBegan = core.outageBegan ?? .now
       var decision = core.policy.ended(
-        at: ContinuousClock.now - began, service: service, drewTokens: core.ledger.drewTokens,
+        at: ContinuousClock.now - began, service: service, hasSampled: core.ledger.hasSampled,
         finishedRequest: core.ledger.finishedRequest,
         wasIdle: core.ledger.isEmpty, reason: reason)
       let condemned = core.ledger.jobEnded()
@@ -160,24 +160,9 @@ extension SupervisedEngine {
     }
   }
 
-  /// Ends the job's processes, and delivers what they had written before.
   private func end(_ process: JobProcess, _ outbox: Outbox, _ stage: Monitor<JobStage>, _ threads: [BackgroundThread]) {
     core.change { $0.outbox = nil }
     outbox.close()
-    process.end(grace: options.killGrace)
-    stage.change { $0 = .draining }
-    let haveEnded = threads.map { $0.join(atMost: .seconds(10)) }
-    stage.change { $0 = .closed }
-    // A thread that has not ended may still use them.
-    if haveEnded.allSatisfy(\.self) { process.closePipes() }
+    process.end(grace: options.killGrace, stage, readers: threads)
   }
-}
-
-/// What becomes of a job's lines.
-enum JobStage {
-  case running
-  /// No more are waited for.
-  case draining
-  /// They are late, and lost.
-  case closed
 }

@@ -75,7 +75,7 @@ package final class SupervisedJob: Sendable {
         let hasMoved = last.map { $0.done > first?.progress.done ?? 0 } ?? false
         state.hasWorked = state.hasWorked || hasMoved
         let decision = policy.ended(
-          at: ContinuousClock.now - began, service: first.map { ContinuousClock.now - $0.at }, drewTokens: hasMoved,
+          at: ContinuousClock.now - began, service: first.map { ContinuousClock.now - $0.at }, hasSampled: hasMoved,
           finishedRequest: last.map { $0.kept > first?.progress.kept ?? 0 } ?? false, wasIdle: false, reason: reason)
         // What ranks say of themselves before anything has ever worked is a mistake of whoever started them.
         let isMistake = !state.hasWorked && state.remarks.hasFailure
@@ -104,7 +104,7 @@ package final class SupervisedJob: Sendable {
       (state.remarks, state.fault) = (JobRemarks(), nil)
     }
     var threads: [BackgroundThread] = []
-    defer { end(process, stage, threads) }
+    defer { process.end(grace: options.killGrace, stage, readers: threads) }
     let (output, errors) = (process.output, process.errors)
     threads.append(try BackgroundThread.start("job output") { self.read(output, stage) { self.options.output($0) } })
     threads.append(try BackgroundThread.start("job errors") { self.read(errors, stage) { self.takeError($0) } })
@@ -171,14 +171,5 @@ package final class SupervisedJob: Sendable {
       state.change { $0.remarks.add(line) }
       options.log(JobRemarks.shown(line))
     }
-  }
-
-  private func end(_ process: JobProcess, _ stage: Monitor<JobStage>, _ threads: [BackgroundThread]) {
-    process.end(grace: options.killGrace)
-    stage.change { $0 = .draining }
-    let haveEnded = threads.map { $0.join(atMost: .seconds(10)) }
-    stage.change { $0 = .closed }
-    // A thread that has not ended may still use them.
-    if haveEnded.allSatisfy(\.self) { process.closePipes() }
   }
 }

@@ -84,7 +84,7 @@ extension FuzzTarget {
       ]
       var runs = StepOutcome()
       runs.results = [
-        .run([.init(7), DrawnToken(8, logprob: -1)]), .run([.init(1)]), .token(.init(7)), .nothing, .failed(""),
+        .run([.init(7), SampledToken(8, logprob: -1)]), .run([.init(1)]), .token(.init(7)), .nothing, .failed(""),
       ]
       runs.predictions = [1, 2, 3, -1, -1]
       var blocks = runs

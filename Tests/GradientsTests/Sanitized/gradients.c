@@ -1,5 +1,6 @@
-// Runs CGradients under a sanitizer (deploy/sanitize.sh), in buffers of exactly the size that its headers promise to keep
-// to, so that a byte more is found. Results are held to the reference's bits; what they are is GradientsTests' business.
+// Runs CGradients under a sanitizer (deploy/sanitize.sh), in buffers of exactly the size that its headers promise to
+// keep to, so that a byte more is found. Results are held to the reference's bits; what they are is GradientsTests'
+// business.
 #include <CGradients.h>
 #include <math.h>
 #include <stdio.h>

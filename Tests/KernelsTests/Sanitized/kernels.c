@@ -3,7 +3,8 @@
 // a byte more is found; and the thread pool. Results are held to the reference's bits. What the kernels compute is
 // KernelsTests' business.
 //
-//   kernels [--int8] [SET…]   --int8: only products of int8 rows; SET: these instruction sets, whatever the processor has
+//   kernels [--int8] [SET…]   --int8: only products of int8 rows; SET: these instruction sets, whatever the processor
+//   has
 #include <CChecksum.h>
 #include <CHost.h>
 #include <CKernels.h>

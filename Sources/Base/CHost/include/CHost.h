@@ -24,7 +24,8 @@ void host_pool_destroy(host_pool *pool);
 // only `capacity` are stored), or a negated errno.
 long host_allowed_cores(int *cores, long capacity);
 
-// SIGINT, SIGTERM and SIGUSR1 set a flag; a second SIGINT ends the process at once with status 130. Returns 0 or an errno.
+// SIGINT, SIGTERM and SIGUSR1 set a flag; a second SIGINT ends the process at once with status 130. Returns 0 or an
+// errno.
 int host_interrupt_install(void);
 // The same signals end the process at once, with status 0, until they are installed: also where it is process 1 of a
 // container, which a signal without a handler does not reach. Returns 0 or an errno.
@@ -38,15 +39,15 @@ int host_pipe(int ends[_Nonnull 2]);
 int host_spawn(const char *_Nullable const *_Nonnull arguments, const char *_Nullable const *_Nonnull environment,
                const int streams[_Nonnull 3], int32_t *process);
 
-// A number that two files share only when, in all likelihood, they are the same; for mistakes, not for attackers. Returns 0 or
-// an errno.
+// A number that two files share only when, in all likelihood, they are the same; for mistakes, not for attackers.
+// Returns 0 or an errno.
 int host_file_digest(const char *path, uint64_t *digest);
 
 // Raises the limit of open files to the hard limit, but not beyond `most`, and tells it. Returns 0 or an errno.
 int host_raise_file_limit(uint64_t most, uint64_t *limit);
 
-// Memory that processes share by its descriptor: of `byte_count` zeros, a number which nobody can change any more. Returns the
-// descriptor, or a negated errno.
+// Memory that processes share by its descriptor: of `byte_count` zeros, a number which nobody can change any more.
+// Returns the descriptor, or a negated errno.
 int host_memory_create(size_t byte_count);
 // Forbids mappings made from now on to write. Returns 0 or an errno.
 int host_memory_seal(int descriptor);
@@ -62,8 +63,8 @@ int host_socket_accept(int listener);
 int host_socket_connect(const char *path, int seconds);
 // Sends a message. Returns 0 or an errno.
 int host_socket_send(int socket, const void *bytes, size_t byte_count, const int *_Nullable descriptors, long count);
-// Receives a message, of `byte_count` bytes at most, and descriptors, of which there may be `capacity`; closes all where there
-// are more. Returns its length, 0 at the end, or a negated errno.
+// Receives a message, of `byte_count` bytes at most, and descriptors, of which there may be `capacity`; closes all
+// where there are more. Returns its length, 0 at the end, or a negated errno.
 long host_socket_receive(int socket, void *bytes, size_t byte_count, int *descriptors, long capacity, long *count);
 
 #pragma clang assume_nonnull end

@@ -1,7 +1,8 @@
-// GGUF's blocks in registers, for matmul_int8_kernel.inc: all formats by their geometry, which is a constant wherever these are
-// called. Each instruction set has
+// GGUF's blocks in registers, for matmul_int8_kernel.inc: all formats by their geometry, which is a constant wherever
+// these are called. Each instruction set has
 //
-//   w64_bits(w, right, mask)   each byte of w moved right, or left where that is less than 0, and of it the bits of `mask`
+//   w64_bits(w, right, mask)   each byte of w moved right, or left where that is less than 0, and of it the bits
+//                              of `mask`
 //   w64_or(a, b)
 //   w64_levels(table, w)       the levels of indices, as i16_dot wants weights
 //   w64_level_bytes(w)         levels + 128 as i16_dot wants weights
@@ -262,7 +263,8 @@ INLINE_OP w64 group_part(ck_format format, const uint8_t *p, const size_t four) 
   return g->levels ? w64_levels(g->levels, codes) : codes;
 }
 
-// Sixteen scales, and minima, of part `part` of the block whose record `block_in_record` blocks into it begins at `record`.
+// Sixteen scales, and minima, of part `part` of the block whose record `block_in_record` blocks into it begins at
+// `record`.
 typedef struct {
   v16 scale, min;
 } part_rows;

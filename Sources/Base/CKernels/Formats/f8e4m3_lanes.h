@@ -1,7 +1,7 @@
 // FP8 E4M3 in registers, by way of f16 (whose exponent's bias is 8 more): exponent and fraction go to its place; of the
 // copies of the sign the mask keeps the top one. The values are 2^-8 times too small, which the scales make up for. No
-// subnormal fp32 arises, which would be slow to multiply. Of NaN, and of scales so large that scale * 2^8 overflows, the
-// result is wrong: f8e4m3_is_exceptional and f8e4m3_scale_is_plain find them.
+// subnormal fp32 arises, which would be slow to multiply. Of NaN, and of scales so large that scale * 2^8 overflows,
+// the result is wrong: f8e4m3_is_exceptional and f8e4m3_scale_is_plain find them.
 #define f8e4m3_DIRECT_ROWS MAX_DIRECT_ROWS
 #define f8e4m3_TILE_ROWS MAX_DIRECT_ROWS
 

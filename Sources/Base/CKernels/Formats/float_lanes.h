@@ -3,8 +3,8 @@
 //
 //   <name>_scale_row(p)              one row of sixteen scales, ready for `weight`
 //   <name>_weight(pair, odd, scale)  the weights of one k; `pair` is where the even k at or before it begins
-//   <name>_DIRECT_ROWS               rows for which converting once per tile costs less than writing fp32 and reading it
-//                                    back: measured
+//   <name>_DIRECT_ROWS               rows for which converting once per tile costs less than writing fp32 and reading
+//                                    it back: measured
 //   <name>_TILE_ROWS                 the most rows of a tile
 //   <name>_is_exceptional(p, bytes)  whether bytes (a multiple of 16 of them) hold what `weight` expands wrongly
 //   <name>_scale_is_plain(p)         whether `weight` may be used with these scales

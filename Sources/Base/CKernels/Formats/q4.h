@@ -5,8 +5,8 @@
     .has_row_scales = true, .zero = 0x11111111u * ck_q4_zero                                                         \
   }
 
-// The levels of Q4's indices. Fitted by Lloyd's algorithm to blocks of 64 Gaussian values, each divided by the block scale
-// of least squared error; one level is zero. Root mean square error 0.0841 of the standard deviation.
+// The levels of Q4's indices. Fitted by Lloyd's algorithm to blocks of 64 Gaussian values, each divided by the block
+// scale of least squared error; one level is zero. Root mean square error 0.0841 of the standard deviation.
 #define CK_Q4_LEVELS \
   { -122, -91, -70, -53, -38, -25, -12, 0, 11, 22, 34, 47, 61, 77, 98, 127 }
 

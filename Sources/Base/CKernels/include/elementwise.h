@@ -18,8 +18,8 @@ float ck_sigmoid(float x);
 void ck_rms_norm(ck_isa isa, const float *x, size_t x_stride, size_t rows, size_t n, const float *weight, float epsilon,
                  float *out, size_t out_stride);
 
-/// One row: out[j] = fma((x[j] - mean) * r, weight[j], bias[j]), mean = lane sum / n, r = 1 / sqrt(lane sum of squares of
-/// x - mean / n + epsilon), the squares with fused multiply-adds. out may be x.
+/// One row: out[j] = fma((x[j] - mean) * r, weight[j], bias[j]), mean = lane sum / n, r = 1 / sqrt(lane sum of squares
+/// of x - mean / n + epsilon), the squares with fused multiply-adds. out may be x.
 void ck_layer_norm(ck_isa isa, const float *x, size_t n, const float *weight, const float *bias, float epsilon,
                    float *out);
 

@@ -57,11 +57,11 @@ size_t ck_block_columns(ck_format format);
 size_t ck_scale_columns(ck_format format);
 
 /// Fills columns [k0, k0 + k_count) of one panel from row-major rows in the panel's own element
-/// format (MXFP4: packed nibbles; Q8 and Q4: as on disk, see quantize.h; blocks with their scales). k0 is a multiple of 2
-/// for BF16 and MXFP4, of 8 for Q8 and Q4, of a block, and so is k_count unless it ends at k. Row r starts at
-/// rows + r * row_stride_bytes, its first element being column k0. Lanes past row_count become zero; the padding after the
-/// elements is cleared by the call that fills the last column. Scales of rows are not touched. Pieces of different columns
-/// may be packed by different threads.
+/// format (MXFP4: packed nibbles; Q8 and Q4: as on disk, see quantize.h; blocks with their scales). k0 is a multiple of
+/// 2 for BF16 and MXFP4, of 8 for Q8 and Q4, of a block, and so is k_count unless it ends at k. Row r starts at
+/// rows + r * row_stride_bytes, its first element being column k0. Lanes past row_count become zero; the padding after
+/// the elements is cleared by the call that fills the last column. Scales of rows are not touched. Pieces of different
+/// columns may be packed by different threads.
 void ck_pack_rows(ck_format format, const void *rows, size_t row_stride_bytes, size_t row_count, size_t k0,
                   size_t k_count, size_t k, void *panel);
 

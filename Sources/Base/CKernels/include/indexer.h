@@ -26,7 +26,7 @@ void ck_index_store(const ck_index_cache *cache, const float *key, size_t positi
 void ck_index_scores(ck_isa isa, const ck_index_cache *cache, const float *queries, const float *weights, size_t heads,
                      size_t begin, size_t end, float *scores);
 
-/// Writes the places of the `wanted` greatest of `scores` [count] to `chosen`, ascending. Of equal scores the lower place
-/// is taken; zeros of either sign are equal, and NaN is less than everything. wanted <= count < 2^32.
+/// Writes the places of the `wanted` greatest of `scores` [count] to `chosen`, ascending. Of equal scores the lower
+/// place is taken; zeros of either sign are equal, and NaN is less than everything. wanted <= count < 2^32.
 void ck_index_choose(const float *scores, size_t count, size_t wanted, uint32_t *chosen);
 #endif

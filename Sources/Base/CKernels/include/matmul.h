@@ -11,19 +11,20 @@
 //           Q4: byte k/8 * 64 + lane * 4 + k%4 is an index into ck_q4_level, low nibble for k%8 < 4, else high
 //           then block scale bytes [blocks][16], padded to a multiple of 64; then fp32 row scales [16]
 //   GGUF's blocks and INT4 (blocks.h), in groups of 32 columns, k rounded up to 64: a code of each column, without its
-//           high bits in fours of columns as Q4's: byte (lane * 4 + k%4) of a line of 64 bytes holds columns k, k + 4, …
-//           of as many bits as codes have: 8 (Q8_0), 4, or 2 (Q2_K, Q3_K, IQ1, IQ2, TQ), in as many lines of a group;
+//           high bits in fours of columns as Q4's: byte (lane * 4 + k%4) of a line of 64 bytes holds columns
+//           k, k + 4, … of as many bits as codes have: 8 (Q8_0), 4, or 2 (Q2_K, Q3_K, IQ1, IQ2, TQ), in as many lines
+//           of a group;
 //           then, in one line, the high bit of all (Q5_0, Q5_1, Q5_K, Q3_K, IQ1, IQ2), or in two the two high bits
-//           (Q6_K), likewise. Q8_0's code is level + 128. Then scales, for each part of 32 or 16 columns a row [16], with
-//           a row of minima after it where there are such: f16, bf16 (INT4) or E8M0 (MXFP4), padded to 64 columns; or
-//           integers of 8 bits, after those of each 256 columns the rows of d and dmin, f16. INT4 with zeros has them, a
-//           byte each, after a part's scales
+//           (Q6_K), likewise. Q8_0's code is level + 128. Then scales, for each part of 32 or 16 columns a row [16],
+//           with a row of minima after it where there are such: f16, bf16 (INT4) or E8M0 (MXFP4), padded to 64 columns;
+//           or integers of 8 bits, after those of each 256 columns the rows of d and dmin, f16. INT4 with zeros has
+//           them, a byte each, after a part's scales
 // Four columns of sixteen rows side by side, 64 bytes, are what VPDPBUSD, SDOT and AMX's tiles take of weights alike.
 // Rows past the last are zero, and so is the padding after the elements (level 0). A weight's value is its fp32
 // expansion: F8E4M3 fl(value * scale), MXFP4 value * 2^(scale-127) (scale 255 is NaN), Q8 and Q4
 // fl(level * blockScale * rowScale), a block scale's byte c being (1 + c%16/16) * 2^(c/16 - 15); of blocks
-// fl(level * scale + min), where level * scale is exact, scale = d * s and min = -(dmin * m) where s and m are integers. A
-// level of INT4 with zeros is its code less its part's zero.
+// fl(level * scale + min), where level * scale is exact, scale = d * s and min = -(dmin * m) where s and m are
+// integers. A level of INT4 with zeros is its code less its part's zero.
 //
 // Order of summation for fp32 rows, for every format of numbers, instruction set, m, and split of n over callers:
 // k is cut into blocks of CK_K_BLOCK; a block's sum is one chain of fused multiply-adds in
@@ -41,8 +42,9 @@ size_t ck_matmul_scratch_bytes(void);
 
 /// Multiplies m rows of x by the n rows of w held in panels (ceil(n/16) of them, adjacent).
 /// y[row * y_stride + j], j in [0, n), is written; nothing past it. Strides count floats.
-/// m == 0 or n == 0 does nothing; k >= 1. The format must meet such rows (ck_meets). bias may be NULL. An instruction set
-/// this build has no kernels for means the reference; one this processor cannot run must not be named (ck_isa_supported).
+/// m == 0 or n == 0 does nothing; k >= 1. The format must meet such rows (ck_meets). bias may be NULL. An instruction
+/// set this build has no kernels for means the reference; one this processor cannot run must not be named
+/// (ck_isa_supported).
 void ck_matmul(ck_isa isa, ck_format format, const void *panels, size_t n, size_t k, const float *x, size_t x_stride,
                size_t m, const float *bias, float *y, size_t y_stride, void *scratch);
 
@@ -54,11 +56,11 @@ void ck_matmul(ck_isa isa, ck_format format, const void *panels, size_t n, size_
 void ck_matmul_bf16(ck_isa isa, const void *panels, size_t n, size_t k, const void *rows, size_t row_stride_bytes,
                     size_t m, const float *bias, float *y, size_t y_stride, void *scratch);
 
-/// The same for int8 rows (rows.h) and weights in Q8, Q4 or GGUF's blocks. Order of summation: one chain from +0 over blocks of
-/// CK_Q_BLOCK columns, sum = fma(fl(float(integer sum of the block) * blockScale), the row's scale of the block, sum);
-/// then times rowScale, then + bias. Of blocks: one chain from +0 over their parts of 32 or 16 columns,
-/// sum = fma(fl(float(integer sum of the part) * scale), the row's scale of its 64 columns, sum), and then, where there are
-/// minima, sum = fma(min, fl(float(sum of the row's levels in the part) * that scale), sum); then + bias.
+/// The same for int8 rows (rows.h) and weights in Q8, Q4 or GGUF's blocks. Order of summation: one chain from +0 over
+/// blocks of CK_Q_BLOCK columns, sum = fma(fl(float(integer sum of the block) * blockScale), the row's scale of the
+/// block, sum); then times rowScale, then + bias. Of blocks: one chain from +0 over their parts of 32 or 16 columns,
+/// sum = fma(fl(float(integer sum of the part) * scale), the row's scale of its 64 columns, sum), and then, where there
+/// are minima, sum = fma(min, fl(float(sum of the row's levels in the part) * that scale), sum); then + bias.
 void ck_matmul_int8(ck_isa isa, ck_format format, const void *panels, size_t n, size_t k, const void *rows,
                     size_t row_stride_bytes, size_t m, const float *bias, float *y, size_t y_stride, void *scratch);
 #endif

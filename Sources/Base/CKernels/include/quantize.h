@@ -7,15 +7,15 @@
 //   block scales, uint8 [ceil(k/64)], and one fp32 row scale
 //
 // A block's scale is the one of least squared error among the candidates: Q8 from one step below to two above the
-// smallest that reaches the largest magnitude, Q4 from ten below to one above; of equal errors the smaller scale. Errors
-// are fp32, sixteen lanes of unfused products added in ascending order and then halved. Same bits on every instruction
-// set.
+// smallest that reaches the largest magnitude, Q4 from ten below to one above; of equal errors the smaller scale.
+// Errors are fp32, sixteen lanes of unfused products added in ascending order and then halved. Same bits on every
+// instruction set.
 #ifndef C_KERNELS_QUANTIZE_H
 #define C_KERNELS_QUANTIZE_H
 #include "formats.h"
 
-/// Rounds one row of k >= 1 columns to Q8 or Q4: ck_stored_bytes of elements, and scales. A row without any |x| >= 2^-100 is zero with a row scale of zero; one
-/// with infinity or NaN is zero with a row scale of NaN.
+/// Rounds one row of k >= 1 columns to Q8 or Q4: ck_stored_bytes of elements, and scales. A row without any |x| >=
+/// 2^-100 is zero with a row scale of zero; one with infinity or NaN is zero with a row scale of NaN.
 void ck_quantize_row(ck_isa isa, ck_format format, const float *x, size_t k, void *elements, uint8_t *block_scales,
                      float *row_scale);
 #endif

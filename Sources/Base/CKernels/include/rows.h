@@ -4,10 +4,10 @@
 #include "formats.h"
 
 /// BF16: [k rounded up to even], nearest even, subnormals to zero, a padding of zero.
-/// INT8: per block of CK_Q_BLOCK columns a scale, max|x| / 127, and levels q = x / scale to nearest even; in a row, int8
-/// levels [k rounded up to blocks] (padding 0), then fp32 scales [blocks], then int16 sums of the levels of each half of
-/// a block [2 * blocks]. A block without any |x| >= 2^-100 is zero with a scale of zero; in one with infinity or NaN the
-/// levels are 0 and the scale is NaN.
+/// INT8: per block of CK_Q_BLOCK columns a scale, max|x| / 127, and levels q = x / scale to nearest even; in a row,
+/// int8 levels [k rounded up to blocks] (padding 0), then fp32 scales [blocks], then int16 sums of the levels of each
+/// half of a block [2 * blocks]. A block without any |x| >= 2^-100 is zero with a scale of zero; in one with infinity
+/// or NaN the levels are 0 and the scale is NaN.
 typedef enum { CK_ROWS_F32 = 0, CK_ROWS_BF16 = 1, CK_ROWS_INT8 = 2 } ck_row_format;
 
 /// Whether weights in `format` are multiplied with such rows.

@@ -4,11 +4,11 @@ package struct Traffic: Sendable, Equatable {
   package var dispatchPayload = 0
   /// Counts, expert ids, weights, time stamps, padding.
   package var dispatchMetadata = 0
-  /// Partial sums of expert outputs.
+  /// Partial outputs of experts.
   package var combinePayload = 0
   package var combineMetadata = 0
-  /// Columns of rows that ranks share out, and embeddings, to all others; partial sums of experts too where all have
-  /// all tokens.
+  /// Columns of rows that ranks share out, and embeddings, to all others; partial outputs of experts too where all
+  /// have all tokens.
   package var gatherPayload = 0
   package var gatherMetadata = 0
   package var messages = 0

@@ -2,10 +2,12 @@ import JSON
 
 /// What messages between two ranks of different hosts were measured to take.
 package struct LinkFacts: Sendable, Equatable {
+  /// The two ranks.
   package var first: Int
   package var second: Int
-  /// Half of the way there and back of the smallest message.
+  /// Half of the way there and back of the smallest message, in seconds.
   package var latency: Double
+  /// Of large messages, one way.
   package var bytesPerSecond: Double
 
   package init(first: Int, second: Int, latency: Double, bytesPerSecond: Double) {

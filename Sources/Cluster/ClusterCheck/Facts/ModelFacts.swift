@@ -6,7 +6,9 @@ package struct ModelFacts: Sendable, Equatable {
   /// Of configuration, index and headers: "name=digest", parted by blanks; empty where the folder cannot be read.
   package var fingerprint: String
   package var family: String
+  /// Layers that have experts.
   package var expertLayerCount: Int
+  /// Of its weights, as they are stored.
   package var byteCount: Int
   /// What of it ranks have compared with each other; nil where each host was asked alone.
   package var comparison: String?

@@ -7,8 +7,9 @@ package struct RankFacts: Sendable, Equatable {
   /// The cores of its workers, one entry each, and whether they share them with others.
   package var workerCores: [Int]
   package var sharesCores: Bool
+  /// How many there are, this one among them.
   package var ranksOnHost: Int
-  /// Memory that its weights and its attention cache take; nil where that could not be found out.
+  /// Bytes that its weights and its attention cache take; nil where that could not be found out.
   package var weightBytes: Int?
   package var cacheBytes: Int?
   /// Its wall clock minus rank 0's in seconds, and how far off that may be.

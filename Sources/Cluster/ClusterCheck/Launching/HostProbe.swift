@@ -99,7 +99,8 @@ package struct HostProbe: Sendable {
     return failed("hosts", "\(host) told nothing: \(outcome.lastWords)", "try \"ssh \(host) \(program) check\"")
   }
 
-  /// Asks all, some at a time, in threads of their own; answers come in the order of `hosts`.
+  /// Asks all, some at a time, in threads of their own; answers come in the order of `hosts`. A host that has said
+  /// nothing for `limit` is given up.
   package static func askAll(
     _ hosts: [String], program: String, limit: Duration, isWanted: @escaping @Sendable () -> Bool,
     command: @escaping @Sendable (String) -> [String]

@@ -17,7 +17,7 @@ package struct TimedCommand: Sendable {
   private static let outputLimit = 64 << 20
 
   /// Runs `command` with nothing on its standard input, in the folder and environment of this process. `isWanted` is
-  /// asked a few times a second; when it says no, the command is ended.
+  /// asked a few times a second; when it says no, or `limit` is over, the command is ended.
   package static func run(_ command: [String], limit: Duration, isWanted: () -> Bool = { true }) throws(MachineError)
     -> TimedCommand
   {

@@ -23,9 +23,9 @@ package final class ExpertPlacement: Sendable {
   private let holderStarts: AlignedBuffer<Int32>
   private let holderTable: AlignedBuffer<Int32>
 
-  /// Rank r owns ⌊(r+1)·E/R⌋ − ⌊r·E/R⌋ experts: runs of consecutive ids, in order of rank, or, where that makes fewer
-  /// subtrees, a range for each power of two in that number, dealt out from the largest to the smallest, so that all
-  /// are aligned.
+  /// Of E = `expertCount` experts rank r of R = `rankCount` owns ⌊(r+1)·E/R⌋ − ⌊r·E/R⌋: runs of consecutive ids, in
+  /// order of rank, or, where that makes fewer subtrees, a range for each power of two in that number, dealt out from
+  /// the largest to the smallest, so that all are aligned.
   package convenience init(expertCount: Int, rankCount: Int) {
     self.init(owners: Self.owners(expertCount: expertCount, rankCount: rankCount), rankCount: rankCount)
   }
@@ -42,7 +42,7 @@ package final class ExpertPlacement: Sendable {
     }
     let simple = ExpertPlacement(owners: runs, rankCount: rankCount)
     let aligned = ExpertPlacement(owners: ranges, rankCount: rankCount)
-    return aligned.nodeCount < simple.nodeCount ? ranges : runs
+    return aligned.subtreeCount < simple.subtreeCount ? ranges : runs
   }
 
   /// Any placement; `owners[e]` must be below `rankCount`, and so must `replicas[e]`, which are other ranks and none
@@ -101,6 +101,7 @@ package final class ExpertPlacement: Sendable {
 
   /// Whether a rank holds an expert, which must be one of the layer's.
   package func holds(_ expert: Int, _ rank: Rank) -> Bool {
+    guard hasReplicas else { return Int(ownerTable.pointer[expert]) == rank.index }
     for holder in holders(of: Int32(expert)) where Int(holder) == rank.index { return true }
     return false
   }
@@ -111,17 +112,17 @@ package final class ExpertPlacement: Sendable {
   package func experts(of rank: Rank) -> [Int] { owners.indices.filter { holds($0, rank) } }
 
   /// Whether two experts' outputs are added before they leave their owner, whatever else a token visits.
-  package func sharesNode(_ a: Int32, _ b: Int32) -> Bool { node(Int(a)) == node(Int(b)) }
+  package func sharesSubtree(_ a: Int32, _ b: Int32) -> Bool { subtree(Int(a)) == subtree(Int(b)) }
 
-  private func node(_ expert: Int) -> Int { (expert >> levels[expert]) << levels[expert] }
+  private func subtree(_ expert: Int) -> Int { (expert >> levels[expert]) << levels[expert] }
 
   /// Ranges of experts that are added up before they leave their owner, whatever else a token visits.
-  package var nodeCount: Int { owners.indices.count { node($0) == $0 } }
+  package var subtreeCount: Int { owners.indices.count { subtree($0) == $0 } }
 
-  /// The most partial sums into which one rank's experts fall.
-  var nodeLimit: Int {
+  /// The most subtrees into which one rank's experts fall, each of which is a partial output.
+  var subtreeLimit: Int {
     var counts = Array(repeating: 0, count: rankCount)
-    for expert in owners.indices where node(expert) == expert {
+    for expert in owners.indices where subtree(expert) == expert {
       for rank in holders(of: Int32(expert)) { counts[Int(rank)] += 1 }
     }
     return counts.max() ?? 0

@@ -27,7 +27,7 @@ package struct ModelPlacement: Sendable, Equatable {
       "layers of other numbers of experts or ranks")
     self.base = base
     self.layers = (0..<((layers.keys.max() ?? -1) + 1)).map { layers[$0] ?? base }
-    rowLimit = ([base] + layers.values).map(\.nodeLimit).max() ?? 0
+    rowLimit = ([base] + layers.values).map(\.subtreeLimit).max() ?? 0
   }
 
   /// The placement of a layer, by its number in the model; of one without experts of its own the common one.

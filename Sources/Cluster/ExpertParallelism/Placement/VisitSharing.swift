@@ -12,12 +12,14 @@ package final class VisitSharing {
   private let loads: AlignedBuffer<Int32>
   private let rankCount: Int
 
+  /// Among `rankCount` ranks.
   package init(rankCount: Int) {
     self.rankCount = rankCount
     loads = AlignedBuffer(count: max(rankCount, 1))
   }
 
-  /// owners `[count]` := the rank that each visit goes to; `sender` is the rank whose tokens they are.
+  /// owners `[count]` := the rank that each visit goes to, of visits to `experts` `[count]`; `sender` is the rank whose
+  /// tokens they are.
   package func assign(
     _ experts: UnsafePointer<Int32>, count: Int, from sender: Int, _ placement: ExpertPlacement,
     into owners: UnsafeMutablePointer<Int32>

@@ -3,6 +3,7 @@ import Fabric
 /// Who is to hold an expert, instead of those who do. Ranks that have not held it get its weights from its owner so
 /// far.
 package struct ExpertMove: Sendable, Equatable {
+  /// Its number in the model, and the expert's in it.
   package var layer: Int
   package var expert: Int
   /// The owner first; none twice.

@@ -134,9 +134,9 @@ package struct PlacementFile: Sendable, Equatable {
     return ExpertPlacement(owners: owners, replicas: replicas.map { $0.sorted() }, rankCount: rankCount)
   }
 
-  /// Throws unless it is of a model with these experts in these layers, for so many ranks. `path` names the file.
-  /// `module` is the number of the layer that the first prediction module has, or would have: runs with and without
-  /// drafts can take each other's placement, so that the file may tell of the layers from there on or not.
+  /// Throws unless it is of a model with `expertCount` experts in each of these layers, for `rankCount` ranks. `path`
+  /// names the file. `module` is the number of the layer that the first prediction module has, or would have: runs with
+  /// and without drafts can take each other's placement, so that the file may tell of the layers from there on or not.
   package func check(
     expertCount: Int, layers expected: [Int], module: Int? = nil, rankCount: Int, path: String
   ) throws(PlacementError) {

@@ -12,8 +12,8 @@ package struct PlacementPlanner: Sendable {
   /// Whether what a rank has room for beside the experts it owns is for replicas.
   package let replicates: Bool
 
-  /// With room for `replicaShare` more than the mean rank's experts: 0.1 for a tenth. Never less than the fullest rank
-  /// of the plain placement.
+  /// Of `layerCount` layers of `expertCount` experts on `rankCount` ranks, each with room for `replicaShare` more than
+  /// the mean rank's experts: 0.1 for a tenth. Never less than the fullest rank of the plain placement.
   package init(expertCount: Int, layerCount: Int, rankCount: Int, replicaShare: Double) {
     let ranks = max(rankCount, 1)
     let plain = layerCount * ((expertCount + ranks - 1) / ranks)

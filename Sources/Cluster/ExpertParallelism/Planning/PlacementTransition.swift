@@ -15,7 +15,8 @@ package struct PlacementTransition: Sendable {
   /// Experts that a rank takes in in a round, at most.
   private let limit: Int
 
-  /// `free` is each rank's room beside what it holds; the target must leave room for one expert on each.
+  /// Of the experts of `layers`. `free`, by rank, is room beside what a rank holds, in experts; the target must leave
+  /// room for one on each. `limit`: experts that a rank takes in in a round, at most.
   package init(from current: ModelPlacement, to target: ModelPlacement, layers: [Int], free: [Int], limit: Int) {
     (self.current, self.target, self.layers, self.free) = (current, target, layers, free)
     self.limit = max(1, limit)

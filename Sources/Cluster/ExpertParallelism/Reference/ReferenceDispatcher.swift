@@ -61,7 +61,8 @@ package final class ReferenceDispatcher: ExpertDispatcher {
   private let hiddenSize: Int
   private let outputSize: Int
 
-  /// `rowFormat` is that of the rows the experts meet.
+  /// `rowFormat` is that of the rows the experts meet, `[hiddenSize]`; what they give is `[outputSize]`, which is
+  /// `hiddenSize` unless given.
   package init(
     communicator: any Communicator, placement: ModelPlacement, rowFormat: RowFormat, hiddenSize: Int,
     outputSize: Int? = nil

@@ -13,8 +13,9 @@ package struct ExpertChannels {
     let partials: HostChannels
   }
 
-  /// Room for steps of up to `batchTokens` tokens a rank with this placement, or with any, where experts `move`: what
-  /// is longer takes another way, and more time. Nil on all ranks where there is no shared memory. Collective.
+  /// Room for steps of up to `batchTokens` tokens a rank, each with `topK` visits, with this placement, or with any,
+  /// where experts `move`: what is longer takes another way, and more time. `hostOfRank`: by rank, a number of its
+  /// host. Nil on all ranks where there is no shared memory. Collective.
   package init?(
     _ communicator: any Communicator, placement: ModelPlacement, moves: Bool = false, wire: WireFormat, topK: Int,
     batchTokens: Int, hostOfRank: [Int]

@@ -6,7 +6,7 @@ import Kernels
 /// the same, so that no result depends on where an expert lives. Sums come back in fp32, unless a user trades bits for
 /// bytes.
 package struct WireFormat: Sendable, Equatable {
-  /// How partial sums come back.
+  /// How partial outputs come back.
   package enum Sums: String, Sendable, CaseIterable {
     case float32 = "f32"
     /// Rounded to nearest even: half the bytes, and results that depend on which rank owns which expert.

@@ -1,6 +1,6 @@
 import ArgumentParser
+import DistributedTraining
 import Gradients
-import Pretraining
 import Training
 
 /// What `plan --train` is told of a training.
@@ -16,7 +16,7 @@ struct TrainingPlanOptions: ParsableArguments {
   @Option(parsing: .unconditional, help: ArgumentHelp("Checkpoints that are kept.", valueName: "n")) var keep = 2
   @Flag(help: "Keep each layer's input only and compute the rest again: less memory, a third more time.")
   var recompute = false
-  @Flag(help: "The model draws the sequences that it learns from, all of a step at once, as in train grpo.")
+  @Flag(help: "The model samples the sequences that it learns from, all of a step at once, as in train grpo.")
   var rollouts = false
   @Option(
     help: ArgumentHelp(

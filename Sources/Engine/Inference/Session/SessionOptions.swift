@@ -23,7 +23,7 @@ package struct SessionOptions: Sendable {
   package var instructionSet: InstructionSet?
   /// How weights are held.
   package var weights = WeightPrecision.auto
-  /// How partial sums travel between ranks.
+  /// How partial outputs travel between ranks.
   package var sums = WireFormat.Sums.float32
   /// Whether and how steps try tokens ahead.
   package var speculation = SpeculationOptions()

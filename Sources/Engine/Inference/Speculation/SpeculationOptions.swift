@@ -12,7 +12,7 @@ package enum SpeculationMode: String, Sendable, CaseIterable {
   case lookup
 }
 
-/// Whether and how steps try tokens ahead. Drafts change no bit of what is drawn, only how many steps it takes.
+/// Whether and how steps try tokens ahead. Drafts change no bit of what is sampled, only how many steps it takes.
 package struct SpeculationOptions: Sendable {
   package var mode = SpeculationMode.off
   /// Most drafts of a sequence in a step.

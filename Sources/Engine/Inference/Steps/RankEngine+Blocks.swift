@@ -9,9 +9,9 @@ struct BlockRows {
 }
 
 extension RankEngine {
-  /// Has modules draft a block of so many tokens after what each sequence drew, and notes what they guess. Every rank
+  /// Has modules draft a block of so many tokens after what each sequence sampled, and notes what they guess. Every rank
   /// finds in the plan how many blocks each has: as many as it may feed rows, of the first items that something is
-  /// drawn for, whatever came of that. Collective.
+  /// sampled for, whatever came of that. Collective.
   ///
   /// The experts' visits count as the step's; where somebody wants to know what tokens chose, it is of the model alone.
   func predictBlocks(_ plan: StepPlan, size: Int) throws {
@@ -40,7 +40,7 @@ extension RankEngine {
     try dispatcher?.beginStep(rowsByRank: rowsByRank)
     try decoder.draftBlocks(blocks.batch, into: &blocks.guesses)
     for (block, item) in blocks.items.enumerated() {
-      // A sequence whose token could not be drawn is at its end.
+      // A sequence whose token could not be sampled is at its end.
       if case .failed = outcome.results[item] { continue }
       for i in 0..<size { outcome.predictions[item * size + i] = blocks.guesses[block * size + i] }
     }

@@ -8,7 +8,7 @@ import ModelRuntime
 import Telemetry
 
 /// One rank's part in every step: it feeds its own sequences' tokens through the model, takes part in all expert
-/// layers, and draws or scores tokens.
+/// layers, and samples or scores tokens.
 package final class RankEngine {
   let runtime: ClusterRuntime
   private let cache: KeyValueCache
@@ -139,7 +139,7 @@ package final class RankEngine {
     // Blocks go on from what is right.
     if let blockSize { try predictBlocks(plan, size: blockSize) }
     if answers, isTraced { countRejected(own) }
-    // The other ranks have drawn and guessed the same tokens, to go on after them.
+    // The other ranks have sampled and guessed the same tokens, to go on after them.
     if !answers {
       outcome.results.removeAll(keepingCapacity: true)
       outcome.predictions.removeAll(keepingCapacity: true)
@@ -165,7 +165,7 @@ package final class RankEngine {
     let sent = telemetry.traffic.total
     outcome.bytesSent = sent.bytes
     outcome.messagesSent = sent.messages
-    guard decoder.description.mixture != nil else { return }
+    guard decoder.description.moe != nil else { return }
     outcome.visits.replace(with: telemetry.stepVisits)
     outcome.experts.replace(with: telemetry.stepDistinct)
     outcome.expertsVisited = telemetry.stepDistinct.reduce(0) { $0 + Int($1) }

@@ -55,7 +55,7 @@ package struct ComputeModel: Sendable {
   /// Fits reports of one model on equal ranks, in whichever layout, for steps of one kind: few rows wait for memory and
   /// many for arithmetic, which no straight line tells. Throws where nothing was measured.
   package init(_ reports: [RunReport], of kind: StepKind, path: String) throws(ProjectionError) {
-    guard let first = reports.first, let work = first.subject.work, work.mixtureLayers > 0 else {
+    guard let first = reports.first, let work = first.subject.work, work.moeLayers > 0 else {
       throw .nothingMeasured(
         path: path, reason: "it tells of no model with experts, or was written before reports told parameters")
     }

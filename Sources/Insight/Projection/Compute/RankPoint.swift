@@ -13,7 +13,7 @@ struct RankPoint {
   var expertShare: Double
   /// Tokens of a step that it computes: those of all sequences, where ranks share out all matrices.
   var rows: Double
-  /// Of a mixture layer, or of an exchange of slices: rows that leave, and that come.
+  /// Of an MoE layer, or of an exchange of slices: rows that leave, and that come.
   var sent: Double
   var arrived: Double
   /// By phase, without waiting for late ranks: of a layer that has the phase, or of a step.
@@ -34,14 +34,14 @@ struct RankPoint {
       let account = ranks[index]
       guard account.steps > 0 else { return nil }
       let steps = Double(account.steps)
-      let mixtures = steps * Double(work.mixtureLayers)
-      let exchanges = isSliced ? steps * Double(max(exchangeCount, 1)) : mixtures
+      let moes = steps * Double(work.moeLayers)
+      let exchanges = isSliced ? steps * Double(max(exchangeCount, 1)) : moes
       func divisor(_ phase: Phase) -> Double {
         switch phase {
         case .attention: steps * Double(work.layers)
-        case .dense: steps * Double(max(work.layers - work.mixtureLayers, 1))
+        case .dense: steps * Double(max(work.layers - work.moeLayers, 1))
         case .pack, .unpack: exchanges
-        case .gate, .shared, .dispatch, .experts, .combine, .merge: mixtures
+        case .gate, .shared, .dispatch, .experts, .combine, .merge: moes
         case .plan, .sampling, .outcome: steps
         case .embedding, .head: steps * Double(1 + work.modules)
         }

@@ -58,14 +58,14 @@ package struct StepReplay: Sendable {
     return 2 * hidden * hidden / attention * compute.attention.seconds(memory: share, arithmetic: rows * share)
   }
 
-  /// One step; `layers` stand for all mixture layers.
+  /// One step; `layers` stand for all MoE layers.
   private func step(_ layers: [LayerTraffic], homes: [Int]) -> Outcome {
     let size = layout.rankCount
     var rows = Array(repeating: 0.0, count: size)
     for home in homes { rows[home] += 1 }
     var clock = Array(repeating: 0.0, count: size)
     var outcome = Outcome()
-    let repeats = Double(compute.work.mixtureLayers) / Double(max(layers.count, 1))
+    let repeats = Double(compute.work.moeLayers) / Double(max(layers.count, 1))
     let cores = coresOfRank ?? Array(0..<size)
     for layer in layers {
       var one = Outcome()
@@ -77,7 +77,7 @@ package struct StepReplay: Sendable {
       outcome += one.times(repeats)
       outcome.busiest += layer.busiest
     }
-    let denseLayers = Double(compute.work.layers - compute.work.mixtureLayers)
+    let denseLayers = Double(compute.work.layers - compute.work.moeLayers)
     let modules = Double(compute.work.modules)
     var busy = Array(repeating: 0.0, count: size)
     for rank in 0..<size where rows[rank] > 0 {

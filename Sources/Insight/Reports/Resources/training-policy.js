@@ -48,7 +48,9 @@ function phaseSeconds(report, names, waits) {
                        }))));
 }
 
-/** Between what a step's time is shared: by the ranks' phases where these have a rollout, else by the steps' own words. */
+/**
+ * Between what a step's time is shared: by the ranks' phases where these have a rollout, else by the steps' own words.
+ */
 function timeShares(report) {
   const [names, metrics] = [report.phases_of_a_step, report.history.policy.metrics];
   const wall = sum(report.ranks.map((rank) => rank.wall_seconds));
@@ -120,8 +122,9 @@ function policyCards(report) {
 }
 
 /**
- * The theory of keeping what is right (Tsilivis et al., arXiv 2510.11495): p′ = 2p/(1 + p) a round, so that the odds p/(1 − p)
- * double. How many steps a round takes is fitted to the points before p first passes 0.8, where skill is the limit.
+ * The theory of keeping what is right (Tsilivis et al., arXiv 2510.11495): p′ = 2p/(1 + p) a round, so that the odds
+ * p/(1 − p) double. How many steps a round takes is fitted to the points before p first passes 0.8, where skill is the
+ * limit.
  */
 function doubling(points) {
   const end = points.findIndex((point) => point.y > 0.8);

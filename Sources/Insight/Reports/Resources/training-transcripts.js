@@ -99,7 +99,8 @@ function drawTranscripts(history) {
   if (!all.length) return;
   byId("transcripts").hidden = false;
   byId("transcripts-note").textContent =
-      "Some completions of the training, with what they earned. Thoughts stand beside a line; characters that write nothing are shown by their number.";
+      "Some completions of the training, with what they earned. Thoughts stand beside a line; characters that write " +
+      "nothing are shown by their number.";
   const [outcome, step, order, text] = ["outcome", "step", "order", "text"].map((name) => byId(`transcripts-${name}`));
   for (const word of new Set(all.map((one) => one.outcome).filter((word) => word)))
     outcome.append(element("option", {value: `is ${word}`}, wordOfOutcome(word)));

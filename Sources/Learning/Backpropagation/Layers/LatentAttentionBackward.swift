@@ -133,20 +133,23 @@ final class LatentAttentionBackward: MixerBackward {
       for row in 0..<rows.count {
         (dExpanded[row] + first).update(from: dKey[row], count: nope)
         parts.compute.compute.add(dKey[row] + nope, to: keyValue[row] + latent, count: rotary)
-        turnBack(dQuery[row] + nope, row: rows.lowerBound + row)
-        if let factors = parts.angles?.queryFactors {
-          parts.compute.compute.scale(
-            dQuery[row], by: factors[rows.lowerBound + row].pointee, into: dQuery[row], count: dims)
-        }
       }
     }
-    for row in 0..<rows.count { turnBack(keyValue[row] + latent, row: rows.lowerBound + row) }
+    for row in 0..<rows.count {
+      let place = rows.lowerBound + row
+      turnBack(keyValue[row] + latent, heads: 1, stride: rotary, row: place)
+      turnBack(dQueries[row] + nope, heads: shape.headCount, stride: dims, row: place)
+      guard let factors = parts.angles?.queryFactors else { continue }
+      parts.compute.compute.scale(
+        dQueries[row], by: factors[place].pointee, into: dQueries[row], count: shape.headCount * dims)
+    }
   }
 
-  private func turnBack(_ gradient: UnsafeMutablePointer<Float>, row: Int) {
+  /// Turns the gradients by rotated parts of some heads, `stride` apart, back by a row's angles.
+  private func turnBack(_ gradient: UnsafeMutablePointer<Float>, heads: Int, stride: Int, row: Int) {
     guard let angles = parts.angles else { return }
     parts.compute.compute.rotateGradient(
-      gradient, heads: 1, headStride: shape.rotaryDims, dims: angles.dims, cosine: angles.cosines[row],
+      gradient, heads: heads, headStride: stride, dims: angles.dims, cosine: angles.cosines[row],
       sine: angles.sines[row], interleaved: angles.interleaved)
   }
 

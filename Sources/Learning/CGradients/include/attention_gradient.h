@@ -16,9 +16,10 @@ typedef struct {
   size_t stride;
 } cg_mutable_rows;
 
-/// Row t attends positions [t + 1 - window, t], from 0 on; a window of 0 is none. `sink`, if not NULL, points to one logit
-/// that takes probability and has no value. The gradients are written, nothing is added to what was there, and overlap
-/// nothing else, but dvalue may be dkey where values are the first value_dims of the keys: then both sums are in it.
+/// Row t attends positions [t + 1 - window, t], from 0 on; a window of 0 is none. `sink`, if not NULL, points to one
+/// logit that takes probability and has no value. The gradients are written, nothing is added to what was there, and
+/// overlap nothing else, but dvalue may be dkey where values are the first value_dims of the keys: then both sums are
+/// in it.
 typedef struct {
   size_t tokens, key_dims, value_dims, window;
   float scale;
@@ -34,12 +35,12 @@ typedef struct {
 size_t cg_attention_scratch(size_t tokens);
 
 /// Order, tile by tile of CG_QUERY_TILE query rows, with the positions [lo, hi) that any row of the tile attends:
-/// s = product.h's sum of q k, * scale; m = the greatest s of the row, or the sink; e = ck_exp(s - m); d = lane sum of e
-/// over the row's positions, + ck_exp(sink - m); p = e * (1 / d); D = cg_dot(dout, out);
+/// s = product.h's sum of q k, * scale; m = the greatest s of the row, or the sink; e = ck_exp(s - m); d = lane sum of
+/// e over the row's positions, + ck_exp(sink - m); p = e * (1 / d); D = cg_dot(dout, out);
 /// ds = (p * (product.h's sum of dout v - D)) * scale; p and ds are +0 at positions that the row does not attend, and
 /// rows of a tile's first half leave out those of its second.
 /// Products in product.h's order: dquery = sum over [lo, hi) of ds k; dkey += sum over the tile's rows of ds q;
-/// then dvalue += sum over the tile's rows of p dout, both from +0. dsink: a chain of fma(-p of the sink, D, sum) over all
-/// rows from +0. What is not finite in keys or values may make every gradient of the sequence NaN.
+/// then dvalue += sum over the tile's rows of p dout, both from +0. dsink: a chain of fma(-p of the sink, D, sum) over
+/// all rows from +0. What is not finite in keys or values may make every gradient of the sequence NaN.
 void cg_attend(ck_isa isa, const cg_attention *attention, float *scratch);
 #endif

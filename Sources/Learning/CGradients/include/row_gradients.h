@@ -18,16 +18,16 @@ typedef struct {
   size_t row_stride, vector_stride;
 } cg_vectors;
 
-/// Of ck_rms_norm by its weight: sum over the vectors, row by row, of (x * r) * dy, r = scales[t * vectors + v]: blocks of
-/// CG_DEPTH_BLOCK vectors, a block's sum one chain of fma(x * r, dy, sum) from +0, totals and `add` as in product.h.
+/// Of ck_rms_norm by its weight: sum over the vectors, row by row, of (x * r) * dy, r = scales[t * vectors + v]: blocks
+/// of CG_DEPTH_BLOCK vectors, a block's sum one chain of fma(x * r, dy, sum) from +0, totals and `add` as in product.h.
 void cg_rms_norm_weight(ck_isa isa, cg_vectors x, cg_vectors dy, size_t rows, size_t vectors, size_t n,
                         const float *scales, float *dweight, bool add);
 
 /// out[i] = ck_sigmoid(x[i]); out may be x.
 void cg_sigmoid(ck_isa isa, const float *x, size_t count, float *out);
 
-/// Of ck_silu_multiply: with s = sigmoid(gate), dup = dout * (gate * s), dgate = ((dout * up) * s) * fma(gate, 1 - s, 1).
-/// dgate may be gate, dup may be up, and either may be dout.
+/// Of ck_silu_multiply: with s = sigmoid(gate), dup = dout * (gate * s), dgate = ((dout * up) * s) *
+/// fma(gate, 1 - s, 1). dgate may be gate, dup may be up, and either may be dout.
 void cg_silu_multiply(ck_isa isa, const float *gate, const float *up, const float *dout, float *dgate, float *dup,
                       size_t count);
 

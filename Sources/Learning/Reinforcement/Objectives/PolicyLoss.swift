@@ -1,9 +1,9 @@
 import Backpropagation
+import DistributedTraining
 import Fabric
 import Gradients
 import Kernels
 import MoEModel
-import Pretraining
 import Tensors
 
 /// −min(ρ A, clip(ρ) A) of each token, and β · KL(π ‖ reference) where there is a reference: as a factor of −log
@@ -43,7 +43,7 @@ final class PolicyLoss: TaughtLoss {
   private let reference: FrozenModel?
   private let communicator: (any Communicator)?
   /// The reference's logits of the rows under way.
-  var block: (first: Int, logits: MatrixView<Float>)?
+  private var block: (first: Int, logits: MatrixView<Float>)?
 
   /// `reference`: where the objective has a penalty.
   init(_ objective: PolicyObjective, reference: FrozenModel? = nil, on communicator: (any Communicator)? = nil) {

@@ -8,8 +8,9 @@ package struct TrainingWork: Sendable, Equatable {
   package private(set) var activeElements = 0
   /// Of the whole model, all of its parameters.
   package private(set) var parameterCount = 0
-  /// Operations of attention's products between tokens in the forward pass, a token: `2 · keys · heads · (query + value
-  /// dimensions)` with as many keys as a token sees on average, half of the sequence.
+  /// Operations of attention's products between tokens in the forward pass, a token:
+  /// `2 · keys · heads · (query + value dimensions)` with as many keys as a token sees on average, half of the
+  /// sequence.
   package private(set) var attention = 0.0
 
   /// `predicts`: with multi-token prediction modules, as the description has it if it is nil; each is a
@@ -27,14 +28,14 @@ package struct TrainingWork: Sendable, Equatable {
   }
 
   private mutating func add(_ spec: ParameterSpec, _ description: DecoderDescription) {
-    let mixture = description.mixture
+    let moe = description.moe
     switch spec.role {
     // What a module shares with the model is counted there; its head is met once more.
     case .prediction(.embedding): break
     case .prediction(.head): activeElements += spec.elementCount
     case .feedForward(.expert, _):
-      parameterCount += spec.elementCount * (mixture?.expertCount ?? 0)
-      if spec.isMatrix { activeElements += spec.elementCount * (mixture?.topK ?? 0) }
+      parameterCount += spec.elementCount * (moe?.expertCount ?? 0)
+      if spec.isMatrix { activeElements += spec.elementCount * (moe?.topK ?? 0) }
     default:
       parameterCount += spec.elementCount
       if spec.isMatrix { activeElements += spec.elementCount }

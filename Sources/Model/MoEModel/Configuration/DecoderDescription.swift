@@ -17,8 +17,8 @@ package struct DecoderDescription: Sendable {
   package var entryRotary: RotaryDescription? = nil
   package var residual = ResidualDescription.plain
   package var layers: [LayerDescription]
-  /// What the layers of kind `.mixture` are made of; nil for a dense model.
-  package var mixture: MixtureDescription?
+  /// What the layers of kind `.moe` are made of; nil for a dense model.
+  package var moe: MoEDescription?
   package var denseHasBias: Bool
   /// Norms of the residual stream, of queries and of keys multiply by 1 + what is stored.
   package var normsAddOne = false
@@ -93,17 +93,17 @@ package struct DecoderDescription: Sendable {
     }
     return layer
   }
-  /// Those of them that are mixtures.
-  package var mixtureLayers: [Int] {
+  /// Those of them that are MoE layers.
+  package var moeLayers: [Int] {
     let layers = runLayers
-    return layers.indices.filter { layers[$0].isMixture }
+    return layers.indices.filter { layers[$0].isMoE }
   }
 }
 
 package struct LayerDescription: Sendable {
   package enum FeedForward: Sendable, Equatable {
     case dense(intermediateSize: Int)
-    case mixture
+    case moe
   }
   /// How a token takes in what came before it; what is kept for that is a property of it.
   package var attention: AttentionDescription
@@ -116,7 +116,7 @@ package struct LayerDescription: Sendable {
   /// A token's experts follow from its id, by a table; the router only weighs them.
   package var routesByToken = false
 
-  package var isMixture: Bool { feedForward == .mixture }
+  package var isMoE: Bool { feedForward == .moe }
 }
 
 package enum AttentionDescription: Sendable {
@@ -258,8 +258,8 @@ package enum Activation: Sendable, Equatable {
   case limitedSwiGLU(limit: Float)
 }
 
-/// The mixture-of-experts layers: all alike.
-package struct MixtureDescription: Sendable {
+/// The MoE layers: all alike.
+package struct MoEDescription: Sendable {
   package var expertCount: Int
   package var topK: Int
   package var expertIntermediateSize: Int

@@ -65,7 +65,7 @@ extension ModelConfiguration {
   /// The names a checkpoint goes by, where its family has several.
   private static func names(of description: DecoderDescription, in checkpoint: any Checkpoint) -> PublishedNames {
     let names = spelling(of: description, in: checkpoint)
-    guard let layer = description.mixtureLayers.first else { return names }
+    guard let layer = description.moeLayers.first else { return names }
     if names.experts == .interleaved {
       let apart = names.with(experts: .separate)
       let gate = ParameterID(.feedForward(.expert, .gate), layer: layer, expert: 0)
@@ -96,9 +96,9 @@ extension ModelConfiguration {
     let embedding = ParameterID(.embedding)
     // What is stored under its own name in every packing.
     var telling = [embedding]
-    if let mixture = description.mixture, let layer = description.mixtureLayers.first {
+    if let moe = description.moe, let layer = description.moeLayers.first {
       telling.append(ParameterID(.router, layer: layer))
-      if mixture.router.hasSelectionBias, !description.runLayers[layer].routesByToken {
+      if moe.router.hasSelectionBias, !description.runLayers[layer].routesByToken {
         telling.append(ParameterID(.selectionBias, layer: layer))
       }
     }

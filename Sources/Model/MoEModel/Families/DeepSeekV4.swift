@@ -31,23 +31,23 @@ extension ModelFamily {
     let attentions = try config.compressedAttention(rotaryDims: rotaryDims)
     let layers = zip(attentions.layers, hashed).map { attention, isHashed in
       LayerDescription(
-        attention: .compressed(attention), feedForward: .mixture, slidingWindow: attention.window,
+        attention: .compressed(attention), feedForward: .moe, slidingWindow: attention.window,
         routesByToken: isHashed)
     }
     let limit = Float(try config.double("swiglu_limit", in: 1e-3...1e6))
     _ = try config.int("n_shared_experts", in: 1...1)
-    var mixture = try config.sharedExpertMixture(
+    var moe = try config.sharedExpertMoE(
       router: RouterDescription(
         scoring: .rootSoftplus, hasSelectionBias: true, hasLinearBias: false, groups: nil, normalizes: true,
         scale: Float(try config.double("routed_scaling_factor", in: 0...1e6))))
-    mixture.activation = .limitedSwiGLU(limit: limit)
-    mixture.sharedActivation = .limitedSwiGLU(limit: limit)
-    var description = try config.decoder(rotary: rotary.main, layers: layers, mixture: mixture)
+    moe.activation = .limitedSwiGLU(limit: limit)
+    moe.sharedActivation = .limitedSwiGLU(limit: limit)
+    var description = try config.decoder(rotary: rotary.main, layers: layers, moe: moe)
     description.entryRotary = rotary.entries
     description.maximumPositions = rotary.entries.scaling.context(
       of: description.maximumPositions, atMost: ConfigurationBounds.positions.upperBound)
     description.predictionLayer = LayerDescription(
-      attention: .compressed(attentions.module), feedForward: .mixture, slidingWindow: attentions.module.window)
+      attention: .compressed(attentions.module), feedForward: .moe, slidingWindow: attentions.module.window)
     description.residual = .hyper(try config.hyperConnections())
     if let blocks = try config.blockDrafting(), attentions.module.ratio == nil {
       description.blockDrafting = blocks

@@ -51,7 +51,7 @@ struct WeightAssembly {
     let feedForward: LayerWeights.FeedForward =
       switch shape.feedForward {
       case .dense: .dense(try required(feedForward(.dense, index), ParameterID(.feedForward(.dense, .gate))))
-      case .mixture: .mixture(try mixture(index))
+      case .moe: .moe(try moe(index))
       }
     return LayerWeights(
       attentionNorm: try vector(.attentionNorm, index), attentionConnection: try connection(.attention, index),
@@ -122,15 +122,15 @@ struct WeightAssembly {
     return AlignedBuffer(stored.buffer.map { -$0 })
   }
 
-  private func mixture(_ layer: Int) throws -> MixtureWeights {
-    guard let mixture = description.mixture else {
+  private func moe(_ layer: Int) throws -> MoEWeights {
+    guard let moe = description.moe else {
       throw ModelError.inconsistent("layer \(layer) has experts but no description of them")
     }
-    return MixtureWeights(
+    return MoEWeights(
       router: try matrix(.router, layer), selectionBias: held.vector(ParameterID(.selectionBias, layer: layer)),
-      tokenExperts: try tokenExperts(layer, mixture),
+      tokenExperts: try tokenExperts(layer, moe),
       shared: feedForward(.shared, layer), sharedGate: held.parts(ParameterID(.sharedGate, layer: layer))?.first,
-      experts: (0..<mixture.expertCount).map { feedForward(.expert, layer, expert: $0) })
+      experts: (0..<moe.expertCount).map { feedForward(.expert, layer, expert: $0) })
   }
 
   /// Nil where this rank holds none.

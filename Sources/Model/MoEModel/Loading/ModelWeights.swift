@@ -134,7 +134,7 @@ package enum AttentionWeights: Sendable {
   case compressed(CompressedAttentionWeights)
 }
 
-package struct MixtureWeights: Sendable {
+package struct MoEWeights: Sendable {
   package var router: PackedMatrix
   package var selectionBias: AlignedBuffer<Float>?
   /// By token id, its experts in ascending order, `[vocabulary, topK]`; nil where the router chooses.
@@ -149,7 +149,7 @@ package struct MixtureWeights: Sendable {
 package struct LayerWeights: Sendable {
   package enum FeedForward: Sendable {
     case dense(FeedForwardWeights)
-    case mixture(MixtureWeights)
+    case moe(MoEWeights)
   }
   package var attentionNorm: AlignedBuffer<Float>
   /// Nil where the residual stream is plain, as is the other.
@@ -240,8 +240,8 @@ extension ModelWeights {
 
 extension LayerWeights {
   fileprivate mutating func set(_ expert: FeedForwardWeights?, at index: Int) {
-    guard case .mixture(var mixture) = feedForward else { return }
-    mixture.experts[index] = expert
-    feedForward = .mixture(mixture)
+    guard case .moe(var moe) = feedForward else { return }
+    moe.experts[index] = expert
+    feedForward = .moe(moe)
   }
 }

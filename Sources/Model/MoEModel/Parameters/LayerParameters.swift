@@ -108,7 +108,7 @@ extension HyperConnections {
   }
 }
 
-extension MixtureDescription {
+extension MoEDescription {
   /// `experts`: those of the routed experts that are wanted. `tokens`: how many tokens have a table of their experts;
   /// nil where the router chooses.
   func list(into list: inout ParameterList, hidden: Int, experts: Range<Int>, tokens: Int? = nil) {
@@ -142,14 +142,14 @@ extension DecoderDescription {
     case .delta(let delta): delta.list(into: &list, hidden: hiddenSize)
     case .compressed(let compressed): compressed.list(into: &list, hidden: hiddenSize)
     }
-    switch (layer.feedForward, mixture) {
+    switch (layer.feedForward, moe) {
     case (.dense(let intermediate), _):
       list.feedForward(.dense, hidden: hiddenSize, intermediate: intermediate, hasBias: denseHasBias)
-    case (.mixture, let mixture?):
-      mixture.list(
-        into: &list, hidden: hiddenSize, experts: experts ?? 0..<mixture.expertCount,
+    case (.moe, let moe?):
+      moe.list(
+        into: &list, hidden: hiddenSize, experts: experts ?? 0..<moe.expertCount,
         tokens: layer.routesByToken ? vocabularySize : nil)
-    case (.mixture, nil): break
+    case (.moe, nil): break
     }
     list.vector(.attentionNorm, count: hiddenSize, offset: normOffset)
     list.vector(.feedForwardNorm, count: hiddenSize, offset: normOffset)

@@ -79,6 +79,10 @@ package enum ParameterRole: Hashable, Sendable {
     case fusion, fusionNorm, transitionFrom, transitionTo, confidence
   }
 
+  /// All that an indexer beside latent attention has.
+  static let ofIndexer: [ParameterRole] = [.indexQuery, .indexKey, .indexKeyNorm, .indexKeyNormBias, .indexWeights]
+  package var isOfIndexer: Bool { Self.ofIndexer.contains(self) }
+
   /// Whether it is a matrix of latent attention that latents are multiplied with.
   var meetsLatents: Bool {
     switch self {

@@ -23,7 +23,7 @@ package struct StoredParameters {
     self.checkpoint = checkpoint
     self.description = description
     names = description.names
-    expertCount = description.mixture?.expertCount ?? 0
+    expertCount = description.moe?.expertCount ?? 0
     quantization = description.quantization
     float8Block = description.float8Block
     precision = description.weights
@@ -242,8 +242,8 @@ extension StoredParameters {
     )
   }
 
-  /// gpt-oss has `{name}_blocks` `[experts, rows, columns / 32, 16]` with `{name}_scales` `[experts, rows, columns /
-  /// 32]`.
+  /// gpt-oss has `{name}_blocks` `[experts, rows, columns / 32, 16]` with `{name}_scales`
+  /// `[experts, rows, columns / 32]`.
   private func storedMXFP4(_ spec: ParameterSpec, _ place: TensorPlace) throws -> MatrixSource.Stored {
     guard spec.columns % 32 == 0 else {
       throw ModelError.inconsistent("MXFP4 needs rows of a multiple of 32 columns; \(place.name) has \(spec.columns)")

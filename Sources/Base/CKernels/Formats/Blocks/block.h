@@ -6,8 +6,8 @@
 
 #define CK_MOST_BLOCK_COLUMNS 256
 
-// A block of a format that panels hold: codes by column, and the scale and minimum of each of its parts, which are integers
-// where the block has d and m for all of them, and else one, whose d and m are its own.
+// A block of a format that panels hold: codes by column, and the scale and minimum of each of its parts, which are
+// integers where the block has d and m for all of them, and else one, whose d and m are its own.
 typedef struct {
   uint8_t codes[CK_MOST_BLOCK_COLUMNS];
   uint8_t scales[16], mins[16];

@@ -1,5 +1,5 @@
-// The grids that the indices of IQ1, IQ2 and IQ3 point into. An entry has two bits for each of eight columns, or three for
-// each of four, the first column's lowest.
+// The grids that the indices of IQ1, IQ2 and IQ3 point into. An entry has two bits for each of eight columns, or three
+// for each of four, the first column's lowest.
 #ifndef C_KERNELS_GRIDS_H
 #define C_KERNELS_GRIDS_H
 #include "block.h"

@@ -1,5 +1,5 @@
-// INT4: sixteen levels with a bf16 scale for 32 columns. Codes lie in pairs, as compressed-tensors' words have them, whose
-// scales lie apart: whoever reads such a checkpoint puts blocks together.
+// INT4: sixteen levels with a bf16 scale for 32 columns. Codes lie in pairs, as compressed-tensors' words have them,
+// whose scales lie apart: whoever reads such a checkpoint puts blocks together.
 #define CK_INT4_GEOMETRY                                                                                       \
   {                                                                                                            \
     .block_columns = 32, .block_bytes = 18, .low_bits = 4, .part_columns = 32, .part_scales = CK_PARTS_BFLOAT, \

@@ -1,5 +1,5 @@
-// MXFP4 in blocks with their scale: the same values as mxfp4.h, nibbles in another order. Levels are doubled, and so scales
-// halved.
+// MXFP4 in blocks with their scale: the same values as mxfp4.h, nibbles in another order. Levels are doubled, and so
+// scales halved.
 #define CK_MXFP4_0_GEOMETRY                                                                                      \
   {                                                                                                              \
     .block_columns = 32, .block_bytes = 17, .low_bits = 4, .part_columns = 32, .part_scales = CK_PARTS_EXPONENT, \

@@ -5,7 +5,8 @@
     .part_scales = CK_PARTS_UNSIGNED, .code_bias = 1                                            \
   }
 
-// `count` bytes with `digits` trits each: those of one place lie together. The first digit is the top of three times a byte.
+// `count` bytes with `digits` trits each: those of one place lie together. The first digit is the top of three times a
+// byte.
 static inline uint8_t *tq1_0_digits(const uint8_t *bytes, size_t count, size_t digits, uint8_t *codes) {
   uint8_t power = 1;
   for (size_t digit = 0; digit < digits; digit++, power = (uint8_t)(power * 3)) {

@@ -79,7 +79,10 @@ final class CompressedAttentionLayer: SequenceMixer {
         for chunk in compute.share(of: batch.chunks.count, worker: worker) { keepWindow(batch, chunk) }
       }
       pool.barrier(worker: worker)
-      indexer?.choose(worker: worker)
+      if let indexer, indexer.chooses {
+        indexer.choose(worker: worker)
+        pool.barrier(worker: worker)
+      }
       attend(batch, rows: rows, parts: parts, worker: worker)
       pool.barrier(worker: worker)
       contract(into: stream.update, rows: rows, worker: worker)

@@ -43,8 +43,8 @@ package final class KeyValueCache {
   /// The first byte of a block.
   package func address(ofBlock block: Int32) -> UnsafeMutableRawPointer { memory.base + Int(block) * blockByteCount }
 
-  /// Has a block begin as another does, in all layers: what is held of a position does not depend on later ones. Both
-  /// must be blocks of this cache, and not the same.
+  /// Has block `other` begin as `block` does, in all layers: what is held of a position does not depend on later ones.
+  /// Both must be blocks of this cache, and not the same.
   package func copy(_ block: Int32, to other: Int32) {
     address(ofBlock: other).copyMemory(from: address(ofBlock: block), byteCount: blockByteCount)
   }

@@ -59,13 +59,13 @@ package final class StateCache {
     }
   }
 
-  /// Makes a slot what another is, both by their numbers.
+  /// Makes `slot` what `source` is, both being numbers of slots.
   package func copy(_ source: Int32, to slot: Int32, _ compute: Compute) {
     guard source != slot else { return }
     copy(address(ofSlot: source), to: address(ofSlot: slot), compute)
   }
 
-  /// The same of slots by their first numbers.
+  /// The same of slots by their memory, `[slotNumbers]` each.
   package func copy(
     _ from: UnsafeMutablePointer<Float>, to target: UnsafeMutablePointer<Float>, _ compute: Compute
   ) {

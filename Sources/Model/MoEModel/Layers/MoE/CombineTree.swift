@@ -1,11 +1,11 @@
 /// The one order in which a token's expert outputs are added: along the binary tree over expert ids.
 ///
-/// Leaves are expert ids; an inner node spans an aligned range of 2ʲ ids and is the sum of its two halves, or the one
+/// Leaves are expert ids; a subtree spans an aligned range of 2ʲ ids and is the sum of its two halves, or the one
 /// half that is not empty. Any aligned range can be summed where its experts live and the rest finished elsewhere, with
 /// the same bits as if all were summed in one place.
 package enum CombineTree {
   /// The height at which two ids part: the smallest j for which both lie in one aligned range of 2ʲ ids.
-  package static func level(_ a: Int32, _ b: Int32) -> Int { 32 - (a ^ b).leadingZeroBitCount }
+  @inlinable package static func level(_ a: Int32, _ b: Int32) -> Int { 32 - (a ^ b).leadingZeroBitCount }
 
   /// Visits the additions, in order, that sum entries with the ascending ids `ids`, `[count]`: entry `source` is to be
   /// added to entry `target`. Entry 0 ends up with the total.

@@ -5,6 +5,7 @@ package struct ExpertVisit: BitwiseCopyable {
   /// Which of the inputs it reads.
   package var row: Int32
   package var expert: Int32
+  /// The factor on its output.
   package var weight: Float
 
   package init(row: Int32, expert: Int32, weight: Float) {
@@ -16,6 +17,7 @@ package struct ExpertVisit: BitwiseCopyable {
 package final class VisitBatch {
   /// Visits of one token whose outputs are added up here, to one row: experts of one subtree of `CombineTree`.
   package struct Subtree: BitwiseCopyable {
+    /// Its first visit, and how many it has.
     package var first: Int
     package var count: Int
 
@@ -50,7 +52,8 @@ package final class VisitBatch {
     distinctExpertCount = 0
   }
 
-  /// Adds a visit to the expert, of the last of `inputs`; it begins a subtree or goes on with the last one.
+  /// Adds a visit to the expert, of the last of `inputs`, whose output counts `weight` times; it begins a subtree or
+  /// goes on with the last one.
   package func append(expert: Int32, weight: Float, beginsSubtree: Bool) {
     if beginsSubtree { subtrees.append(Subtree(first: visits.count, count: 0)) }
     visits.append(ExpertVisit(row: Int32(inputs.count - 1), expert: expert, weight: weight))

@@ -9,8 +9,8 @@ const state = {
 /// Whether the server refused what was asked, so that asking again is no use before something is changed.
 const isRefusal = (error) => [400, 413, 422].includes(error.status);
 
-/// A turn that was refused leaves the conversation, or every later one would be refused for it. Returns what may be done
-/// about it.
+/// A turn that was refused leaves the conversation, or every later one would be refused for it. Returns what may be
+/// done about it.
 function refused(turn, error) {
   state.messages = state.messages.filter((message) => message !== turn);
   turn.element?.classList.add("unsent");
