@@ -1,6 +1,3 @@
-import ExpertParallelism
-import Fabric
-import MoEModel
 import Reports
 import Telemetry
 import Testing
