@@ -1,6 +1,3 @@
-import ExpertParallelism
-import Fabric
-import MoEModel
 import Reports
 import Telemetry
 import Testing
@@ -10,8 +7,8 @@ import Testing
 /// Reports of two ranks on a machine whose limits are known: what is fitted to some of them must tell the others.
 @Suite struct KnownMachineTests {
   private static let moeLayers = 3
-  private static let promptLength = 16
-  private let record = RoutingRecord.even(expertCount: 16, topK: 2, groups: nil, layers: 3, rows: 512)
+  private static let promptLength = 8
+  private let record = RoutingRecord.even(expertCount: 16, topK: 2, groups: nil, layers: 3, rows: 128)
   private let rowBytes = RowBytes(token: 256, sum: 256)
   private let links = [64, 4096, 1 << 16].map {
     LinkSample(link: .sharedMemory, messageBytes: $0, seconds: 1e-6 + Double($0) * 1e-10)
@@ -129,18 +126,17 @@ import Testing
     return counts
   }
 
-  /// One sequence, of which all but one rank have no rows, and sixteen tell of four, eight and thirty-two, in both
-  /// layouts.
+  /// One sequence, of which all but one rank have no rows, and sixteen tell of four and eight, in both layouts.
   @Test func runsThatWereNotFittedAreToldFromFew() throws {
     let layouts = [false, true]
     let fitted = try layouts.flatMap { isSliced in
       try [1, 16].map { try report(sequences: $0, isSliced: isSliced) }
     }
     let others = try layouts.flatMap { isSliced in
-      try [4, 8, 32].map { try report(sequences: $0, isSliced: isSliced) }
+      try [4, 8].map { try report(sequences: $0, isSliced: isSliced) }
     }
     let projector = try Projector(fitting: fitted, validating: others, record: record, path: "r")
-    #expect(projector.fitted.count == 8 && projector.validated.count == 12)
+    #expect(projector.fitted.count == 8 && projector.validated.count == 8)
     for check in projector.fitted + projector.validated {
       #expect(abs(check.error) < 0.03, "\(check)")
     }
@@ -220,7 +216,7 @@ import Testing
     // No more experts than there are visits.
     replay.distinctExperts = 100
     let many = try #require(replay.run(record, kind: .decode, batch: 8))
-    #expect(many.experts >= one.experts && many.experts <= 8 * truth.experts.perMemory * Double(Self.moeLayers))
+    #expect(abs(many.experts / (8 * truth.experts.perMemory * Double(Self.moeLayers)) - 1) < 1e-9)
     replay.distinctExperts = 4
     let few = try #require(replay.run(record, kind: .decode, batch: 8))
     #expect(few.experts < one.experts && few.attention == one.attention)

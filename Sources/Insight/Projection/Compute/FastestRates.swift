@@ -1,5 +1,3 @@
-import Telemetry
-
 /// The fastest that any phase of some runs read weights, and multiplied rows with them: a bound for phases whose own
 /// times do not tell one of the two. Few batches of one size would else leave a cost at nothing.
 struct FastestRates {

@@ -1,5 +1,3 @@
-import Telemetry
-
 /// Times of work that waits for memory or for arithmetic, as they were measured in steps of one kind; where there is
 /// much more arithmetic for each memory than in any of these, other kernels do it, and it takes what it does in steps of
 /// the other kind.

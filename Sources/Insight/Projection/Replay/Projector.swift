@@ -63,16 +63,15 @@ package struct Projector: Sendable {
       }
     }
     let (compute, slicedCompute) = (try models(isSliced: false), try models(isSliced: true))
-    func checks(_ reports: [RunReport], _ calibration: (RunReport) -> [Double]) -> [Check] {
+    func checks(_ reports: [RunReport]) -> [Check] {
       reports.flatMap { report in
-        report.kinds.compactMap { kind in
+        report.kinds.compactMap {
           Self.check(
-            report, kind, (report.isSliced ? slicedCompute : compute)[kind.rawValue], record, threads, sharedCores,
-            calibration: calibration(report)[kind.rawValue])
+            report, $0, (report.isSliced ? slicedCompute : compute)[$0.rawValue], record, threads, sharedCores)
         }
       }
     }
-    let raw = checks(reports) { _ in StepKind.allCases.map { _ in 1 } }
+    let raw = checks(reports)
     func calibration(_ isIncluded: (Check) -> Bool) -> [Double] {
       StepKind.allCases.map { kind in
         let all = raw.filter { $0.kind == kind }
@@ -82,10 +81,16 @@ package struct Projector: Sendable {
       }
     }
     let (spread, sliced) = (calibration { !$0.isSliced }, calibration(\.isSliced))
+    func calibrated(_ checks: [Check]) -> [Check] {
+      checks.map {
+        var check = $0
+        check.projected *= (check.isSliced ? sliced : spread)[check.kind.rawValue]
+        return check
+      }
+    }
     (self.compute, self.slicedCompute, self.record) = (compute, slicedCompute, record)
     (self.calibration, slicedCalibration) = (spread, sliced)
-    fitted = checks(reports) { $0.isSliced ? sliced : spread }
-    validated = checks(others) { $0.isSliced ? sliced : spread }
+    (fitted, validated) = (calibrated(raw), calibrated(checks(others)))
     (self.sharedCores, self.threads) = (sharedCores, threads)
   }
 
@@ -99,12 +104,11 @@ package struct Projector: Sendable {
     sharedCores.map { cores in (0..<ranks).map { $0 % max(1, cores / threads) } }
   }
 
-  /// A run beside its projection. How many of its sequences each rank was the home of, and how many different experts
+  /// A run beside its projection without calibration. How many of its sequences each rank was the home of, and how many different experts
   /// its tokens chose, are what a run is asked to do: the replay has them from its counts, and no time.
   private static func check(
     _ report: RunReport, _ kind: StepKind, _ compute: ComputeModel, _ record: RoutingRecord, _ threads: Int,
-    _ sharedCores: Int?,
-    calibration: Double
+    _ sharedCores: Int?
   ) -> Check? {
     let steps = report.account.ranks[0].kinds[kind.rawValue].steps
     let seconds = report.seconds[kind.rawValue]
@@ -117,8 +121,7 @@ package struct Projector: Sendable {
     var replay = StepReplay(
       compute: compute, network: network, layout: layout,
       rowBytes: RowBytes(token: report.subject.rowBytes, sum: report.subject.sumBytes))
-    (replay.calibration, replay.isSliced) = (calibration, report.isSliced)
-    replay.dividesExperts = report.dividesExperts
+    (replay.isSliced, replay.dividesExperts) = (report.isSliced, report.dividesExperts)
     if kind == .decode { replay.rowsPerSequence = report.rowsPerSequence }
     replay.coresOfRank = coresOfRank(ranks: report.rankCount, threads: threads, sharedCores)
     let (homeRows, allRows) = (report.homeRows(kind), Double(report.rows(kind)) / Double(steps))

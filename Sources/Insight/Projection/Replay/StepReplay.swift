@@ -41,19 +41,23 @@ package struct StepReplay: Sendable {
       Swift.stride(from: 0, to: record.layers.count, by: max(1, record.layers.count / Self.layerLimit)))
     var total = Outcome()
     let homes = homes(batch)
-    func traffic(_ step: Int) -> [LayerTraffic] {
-      // Fewer rows than a batch are used again.
-      let chosen = (0..<batch).map { rows[(step * batch + $0) % rows.count] }
-      return layers.map { LayerTraffic(record, layer: $0, rows: chosen[...], homes: homes, layout: layout) }
-    }
+    // Fewer rows than a batch are used again.
+    func chosen(_ step: Int) -> [Int] { (0..<batch).map { rows[(step * batch + $0) % rows.count] } }
     var factor = 1.0
     if let distinctExperts {
-      let all = (0..<steps).reduce(0) { sum, step in traffic(step).reduce(sum) { $0 + $1.distinct.reduce(0, +) } }
+      let all = (0..<steps).reduce(0) { sum, step in
+        let chosen = chosen(step)
+        return layers.reduce(sum) { $0 + record.distinctExperts(of: chosen, layer: $1) }
+      }
       if all > 0 { factor = distinctExperts * Double(steps * layers.count) / Double(all) }
     }
     for step in 0..<steps {
-      var traffic = traffic(step)
-      for place in traffic.indices { traffic[place].distinctFactor = factor }
+      let chosen = chosen(step)
+      let traffic = layers.map {
+        var one = LayerTraffic(record, layer: $0, rows: chosen[...], homes: homes, layout: layout)
+        one.distinctFactor = factor
+        return one
+      }
       var one = isSliced ? slicedStep(traffic, kind, rows: batch) : self.step(traffic, homes: homes)
       one.seconds += compute.steering
       if layout.rankCount > 1 { one.communicating += compute.steering }
