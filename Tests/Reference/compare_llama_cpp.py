@@ -108,8 +108,8 @@ WIDE = {
     "qwen3_next": dict(HYBRID | GATED, norm_topk_prob=True, decoder_sparse_step=1, partial_rotary_factor=0.25),
     "qwen3_5_text": dict(HYBRID), "qwen3_5_moe_text": dict(HYBRID | GATED),
 }
-# As published, in FP8 and FP4, of what llama.cpp's graph takes: four streams, entries of 4 and 128 tokens, an indexer whose keys
-# have a multiple of 64 dimensions, and another number than the attention's.
+# As published, in FP8 and FP4, of what llama.cpp's graph takes: four streams, entries of 4 and 128 tokens, an indexer
+# whose keys have a multiple of 64 dimensions, and another number than the attention's.
 PUBLISHED = {
     "deepseek_v4": dict(
         hidden_size=256, moe_intermediate_size=256, num_hidden_layers=4, num_attention_heads=4, head_dim=256,
@@ -117,7 +117,8 @@ PUBLISHED = {
         compress_ratios=[0, 4, 128, 4], num_hash_layers=2, hc_mult=4, hc_sinkhorn_iters=20, swiglu_limit=10.0,
         sliding_window=16, o_groups=2, o_lora_rank=128, index_n_heads=4, index_head_dim=128, index_topk=512,
         vocab_size=1024, num_nextn_predict_layers=0, expert_dtype="fp4", quantization_config=dict(
-            quant_method="fp8", activation_scheme="dynamic", fmt="e4m3", scale_fmt="ue8m0", weight_block_size=[128, 128])),
+            quant_method="fp8", activation_scheme="dynamic", fmt="e4m3", scale_fmt="ue8m0",
+            weight_block_size=[128, 128])),
 }
 # Whose prediction module the converter would else ask for.
 NO_MODULE = ["qwen3_next", "qwen3_5_text", "qwen3_5_moe_text"]
@@ -170,10 +171,13 @@ def published_checkpoint(family, folder):
 
     values = dict(BASE, **PUBLISHED[family])
     own = {k: v for k, v in values.items() if k != "quantization_config"}
-    model = AutoModelForCausalLM.from_config(CONFIG_MAPPING[family].from_dict(json.loads(json.dumps(own)))).float().eval()
+    config = CONFIG_MAPPING[family].from_dict(json.loads(json.dumps(own)))
+    model = AutoModelForCausalLM.from_config(config).float().eval()
     stored = draw(model, values, torch.Generator().manual_seed(1))
     folder.mkdir(parents=True)
-    save_file({k: v.contiguous() for k, v in sorted(stored.items())}, folder / "model.safetensors", {"format": "pt"})
+    # In BF16, in which the quantiser leaves routers, llama.cpp would round what meets them.
+    stored = {k: v.float() if k.endswith("ffn.gate.weight") else v.contiguous() for k, v in sorted(stored.items())}
+    save_file(stored, folder / "model.safetensors", {"format": "pt"})
     (folder / "config.json").write_text(json.dumps(values, indent=1))
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copyfile(DEMO / name, folder / name)

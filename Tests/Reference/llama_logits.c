@@ -1,14 +1,14 @@
-// Logits of llama.cpp's library at every place of some texts, for `compare_llama_cpp.py --peer`. Built against llama.cpp:
+// Logits of llama.cpp's library at every place of some texts, for `compare_llama_cpp.py --peer`. Built against it:
 //
 //   S=llama.cpp; B=$S/build
 //   cc -O2 -I$S/include -I$S/ggml/include -c Tests/Reference/llama_logits.c -o llama_logits.o
 //   c++ llama_logits.o -Wl,--start-group $(find $B -name "libllama.a" -o -name "libggml*.a") -Wl,--end-group \
-//     -fopenmp -lpthread -ldl -lm -o llama_logits
+//     -fopenmp -lpthread -ldl -lm -o llama_logits       # and -libverbs where it was built with RPC over RDMA
 //
 //   llama_logits FILE.gguf THREADS < TEXTS > LOGITS
 //
-// TEXTS has a line of token ids for each text; LOGITS are fp32, [tokens, vocabulary] of each text after another. The cache is
-// in F32, flash attention is off, as in the script. Errors and what the library says of them go to stderr.
+// TEXTS has a line of token ids for each text; LOGITS are fp32, [tokens, vocabulary] of each text after another. The
+// cache is in F32, flash attention is off, as in the script. Errors and the library's warnings go to stderr.
 #include <llama.h>
 #include <stdio.h>
 #include <stdlib.h>

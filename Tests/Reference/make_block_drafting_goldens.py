@@ -4,18 +4,19 @@
     venv/bin/python Tests/Reference/make_block_drafting_goldens.py Tests/Fixtures/compressed/deepseek_v4 \
         Tests/Fixtures/prediction/deepseek_v4_blocks.safetensors
 
-writes the tensors of two modules under their published names, `mtp.0.` and `mtp.1.`, in FP8 and FP4 as the checkpoint is;
-`ids`, a text; and for each token but the last the block that begins at the next one: `logits` `[blocks, places, vocabulary]`
-of the head alone, `guesses` `[blocks, places]`, and `chances` `[blocks, places]` that all guesses up to a place are right.
+writes the tensors of two modules under their published names, `mtp.0.` and `mtp.1.`, in FP8 and FP4 as the checkpoint
+is; `ids`, a text; and for each token but the last the block that begins at the next one: `logits` of the head alone
+`[blocks, places, vocabulary]`, `guesses` `[blocks, places]`, and `chances` `[blocks, places]` that all guesses up to a
+place are right.
 
-The reference implementation leaves such modules out. But their layers are layers of its own, with a window only; how a block
-attends and what is around it is written here, after what is public of the makers' `inference/model.py`: the mean of the
-residual's streams as layers `SOURCES` leave them goes through `main_proj` and a norm, and through each module's own key
-projection into its window; a block is the next token and noise, each of which sees that window and all of the block; from
-the first place to the last the row of `markov_w1` of the token before, times `markov_w2`, is added to the logits, and the
-greatest is the guess; `confidence_head` reads the streams' sum before the norm beside that row. All of it is computed in
-float64. Weights are drawn again, under the next seed, until no choice is close. Not part of the test suite, which must run
-without torch.
+The reference implementation leaves such modules out. But their layers are layers of its own, with a window only; how a
+block attends and what is around it is written here, after what is public of the makers' `inference/model.py`: the mean
+of the residual's streams as layers `SOURCES` leave them goes through `main_proj` and a norm, and through each module's
+own key projection into its window; a block is the next token and noise, each of which sees that window and all of the
+block; from the first place to the last the row of `markov_w1` of the token before, times `markov_w2`, is added to the
+logits, and the greatest is the guess; `confidence_head` reads the streams' sum before the norm beside that row. All of
+it is computed in float64. Weights are drawn again, under the next seed, until no choice is close. Not part of the test
+suite, which must run without torch.
 """
 
 import json
@@ -82,8 +83,8 @@ class Around(torch.nn.Module):
                     stored |= {target: codes, target.removesuffix("weight") + "scale": scales}
                     continue
                 if name in ("markov_w1", "markov_w2", "confidence"):
-                    noise = noise * (3 if name == "confidence" else 1) / (1 if name == "markov_w1" else noise.shape[-1] ** 0.5)
-                    noise = noise.bfloat16()
+                    scale = 1 if name == "markov_w1" else noise.shape[-1] ** -0.5
+                    noise = (noise * scale * (3 if name == "confidence" else 1)).bfloat16()
                 elif "norm" in name:
                     noise = 1 + 0.1 * noise
                 elif name.endswith("fn"):
@@ -103,7 +104,8 @@ def main():
     tensors = load_file(folder / "model.safetensors")
     layers, window = values["num_hidden_layers"], values["sliding_window"]
     own = {k: v for k, v in values.items() if k != "quantization_config"}
-    own |= {"num_hidden_layers": layers + MODULES, "compress_ratios": values["compress_ratios"][:layers] + [0] * MODULES}
+    own["num_hidden_layers"] = layers + MODULES
+    own["compress_ratios"] = values["compress_ratios"][:layers] + [0] * MODULES
     config = CONFIG_MAPPING["deepseek_v4"].from_dict(own)
     assert config.layer_types[layers:] == ["sliding_attention"] * MODULES
     assert config.mlp_layer_types[layers:] == ["moe"] * MODULES

@@ -108,8 +108,8 @@ struct CheckpointReport {
     if description.predicts, let blocks = description.blockDrafting {
       lines.append(
         """
-        drafts         \(blocks.blockSize) tokens at once by \(description.predictionLayerCount) multi-token prediction \
-        layer(s), counted as so many more
+        drafts         \(blocks.blockSize) tokens at once by \(description.predictionLayerCount) multi-token \
+        prediction layer(s), counted as so many more
         """
       )
     } else if description.predicts {

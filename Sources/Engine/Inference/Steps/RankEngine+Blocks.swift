@@ -9,8 +9,8 @@ struct BlockRows {
 }
 
 extension RankEngine {
-  /// Has modules draft a block of so many tokens after what each sequence sampled, and notes what they guess. Every rank
-  /// finds in the plan how many blocks each has: as many as it may feed rows, of the first items that something is
+  /// Has modules draft a block of so many tokens after what each sequence sampled, and notes what they guess. Every
+  /// rank finds in the plan how many blocks each has: as many as it may feed rows, of the first items that something is
   /// sampled for, whatever came of that. Collective.
   ///
   /// The experts' visits count as the step's; where somebody wants to know what tokens chose, it is of the model alone.

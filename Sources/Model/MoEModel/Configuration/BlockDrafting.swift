@@ -1,9 +1,9 @@
 import Checkpoints
 
-/// How modules draft a block of tokens at once (DSpark, which comes with DeepSeek-V4-Flash-0731; DeepSeek's DeepSpec has
-/// its training): a sequence's last token and, in the places of those after it, a token that stands for noise go
-/// through a few layers together. Each of them sees all the others, and what the modules make of the model's own hidden
-/// states at the tokens before. From place to place what was guessed before shifts the logits, by a matrix of low rank.
+/// How modules draft a block of tokens at once (DSpark, which comes with DeepSeek-V4-Flash-0731): a sequence's last
+/// token and, in the places of those after it, a token that stands for noise go through a few layers together. Each of
+/// them sees all the others, and what the modules make of the model's own hidden states at the tokens before. From
+/// place to place what was guessed before shifts the logits, by a matrix of low rank.
 package struct BlockDrafting: Sendable, Equatable {
   /// Places of a block, and as many guesses.
   package var blockSize: Int

@@ -9,6 +9,12 @@ extension ModelConfiguration {
   /// a layer that nobody reads is an error, one outside is listed in `unreadTensors`. Throws `ModelError` or
   /// `CheckpointError`.
   package static func read(_ checkpoint: any Checkpoint) throws -> DecoderDescription {
+    do { return try describe(checkpoint) } catch let error as ModelError where checkpoint.holdsItsSettings {
+      throw ModelError.inFile(checkpoint.path, error)
+    }
+  }
+
+  private static func describe(_ checkpoint: any Checkpoint) throws -> DecoderDescription {
     var description = try read(try checkpoint.settings())
     description.names = names(of: description, in: checkpoint).fittingModules(of: description, in: checkpoint)
     description.takeDeltaForm(of: checkpoint)

@@ -72,8 +72,8 @@ package enum ParameterRole: Hashable, Sendable {
   }
   /// What a multi-token prediction module has beside a layer of the model (DeepSeek-V3, section 2.2). Where the
   /// residual stream is several, `projection` is of hidden states alone. Those that draft blocks together
-  /// (`BlockDrafting`) have a matrix and a norm for the model's hidden states, and for guesses two matrices from a token
-  /// to what it adds to the logits of the next, and one of a row that says how sure a guess is.
+  /// (`BlockDrafting`) have a matrix and a norm for the model's hidden states, and for guesses two matrices from a
+  /// token to what it adds to the logits of the next, and one of a row that says how sure a guess is.
   package enum PredictionPart: Hashable, Sendable, CaseIterable {
     case embedding, embeddingNorm, hiddenNorm, projection, embeddingProjection, norm, head
     case fusion, fusionNorm, transitionFrom, transitionTo, confidence
