@@ -117,6 +117,19 @@ struct GGUFDeepSeek4Tests {
     }
   }
 
+  /// Of a model that sees images, too, whose file has them.
+  @Test func biasesForImagesAreLeftAlone() throws {
+    var seeing = try file(try Golden("deepseek_v4"))
+    for layer in 0..<4 {
+      seeing.tensors.append(.init("blk.\(layer).exp_probs_b_vl.bias", [5], floats: [1, 2, 3, 4, 5]))
+    }
+    try withTemporaryFolder { folder in
+      let path = folder.write(seeing.bytes, as: "model.gguf")
+      let model = try ModelConfiguration.read(try CheckpointFormat.open(path))
+      #expect(model.unreadTensors == [] && model.layerCount == 4)
+    }
+  }
+
   @Test func logitsAreThoseOfTheFolder() throws {
     let golden = try Golden("deepseek_v4")
     func result(_ model: String, _ layout: Layout) throws -> RunResult {

@@ -208,6 +208,28 @@ struct StepMessageTests {
     }
   }
 
+  @Test func blocksOfGuessesAreReadAsWritten() throws {
+    var outcome = StepOutcome()
+    outcome.results = [.token(.init(5)), .nothing]
+    (outcome.predictions, outcome.predictionWidth) = ([7, 300, -1, -1, -1, -1], 3)
+    let bytes = outcome.encoded()
+    let read = try StepOutcome(decoding: bytes, from: Rank(1), itemCount: 2)
+    #expect(read.encoded() == bytes && read.predictionWidth == 3)
+    #expect(Array(read.predictions(ofItem: 0)) == [7, 300, -1] && Array(read.predictions(ofItem: 1)) == [-1, -1, -1])
+    #expect(StepOutcome().predictions(ofItem: 3).isEmpty)
+    for count in bytes.indices {
+      #expect(throws: InferenceError.self) {
+        try StepOutcome(decoding: Array(bytes.prefix(count)), from: Rank(1), itemCount: 2)
+      }
+    }
+    // A width of one or none is no block's.
+    for width in [UInt8(0), 1] {
+      var changed = bytes
+      changed[1] = width
+      #expect(throws: InferenceError.self) { try StepOutcome(decoding: changed, from: Rank(1), itemCount: 2) }
+    }
+  }
+
   /// Nothing is written for what a step does not do.
   @Test func stepsWithoutDraftsCostNoByte() {
     var plan = speculation

@@ -66,7 +66,8 @@ struct Inspect: ParsableCommand {
     speculation.mode = speculate
     let layersThere = description.predictionLayerCount
     if try speculation.loadsModule(of: description, in: checkpoint) { description = description.predicting() }
-    let leftOut = layersThere - (description.predicts ? 1 : 0) + description.outerPredictionLayerCount
+    let run = description.predicts ? description.predictionLayerCount : 0
+    let leftOut = layersThere - run + description.outerPredictionLayerCount
     let inventory = try ModelInventory(description, checkpoint: checkpoint)
     let file = try placement.map { try PlacementOptions.read($0) }
     let shares =

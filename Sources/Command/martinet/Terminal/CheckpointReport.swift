@@ -105,7 +105,16 @@ struct CheckpointReport {
     }
     let byToken = description.layers.count(where: \.routesByToken)
     if byToken > 0 { lines.append("routing        in \(Figures.count(byToken, "layer")) by a table of tokens") }
-    if description.predicts { lines.append("drafts         by 1 multi-token prediction layer, counted as one more") }
+    if description.predicts, let blocks = description.blockDrafting {
+      lines.append(
+        """
+        drafts         \(blocks.blockSize) tokens at once by \(description.predictionLayerCount) multi-token prediction \
+        layer(s), counted as so many more
+        """
+      )
+    } else if description.predicts {
+      lines.append("drafts         by 1 multi-token prediction layer, counted as one more")
+    }
     if leftOut > 0 { lines.append("left out       \(leftOut) multi-token prediction layer(s)") }
     if let composite = description.compositeNote { lines.append("note           \(composite)") }
     if let rounding = description.roundingNote { lines.append("note           \(rounding)") }

@@ -113,9 +113,8 @@ package final class GenerationLoop {
         cost.rejected += item.drafts.count - right
         if !item.drafts.isEmpty { statistics.speculation.count(drafts: item.drafts.count, right: right) }
         guard drafter?.predicts == true else { continue }
-        let prediction = outcome.predictions.isEmpty ? -1 : outcome.predictions[i]
-        let isKnown = prediction >= 0 && Int(prediction) < session.description.vocabularySize
-        scheduler.predicted(isKnown ? prediction : nil, for: item.id)
+        let vocabulary = session.description.vocabularySize
+        scheduler.predicted(outcome.predictions(ofItem: i).prefix { $0 >= 0 && Int($0) < vocabulary }, for: item.id)
       }
       // Of experts that all ranks divide there is one account.
       if rank > 0, session.dividesExperts { continue }

@@ -21,8 +21,10 @@ struct ScheduledSequence {
   /// Its first blocks that others can find, and the last of them.
   var keptCount = 0
   var lastKept = BlockPool.none
-  /// What the prediction module takes for the token after the last one, if it was asked when that was sampled.
-  var prediction: Int32?
+  /// What the prediction module takes for the tokens after the last one, if it was asked when that was sampled.
+  var predictions: [Int32] = []
+  /// The first of them.
+  var prediction: Int32? { predictions.first }
   /// Tokens fed without the prediction module's reading them.
   var missedCount = 0
   /// What it has of recurrent states, in models that keep some.

@@ -16,7 +16,8 @@ extension Scheduler {
       let first = running[i].request.constraint?.allowed
       // A guess that may not come is none.
       let guess = running[i].prediction.flatMap { first?.contains(Int($0)) ?? true ? $0 : nil }
-      let wanted = drafter.drafts(after: running[i].tokens, prediction: guess, atMost: most)
+      let wanted = drafter.drafts(
+        after: running[i].tokens, prediction: guess, further: running[i].predictions.dropFirst(), atMost: most)
       var (drafts, allowed) = running[i].permitted(wanted, first: first)
       makeRoom(for: &drafts, of: i, &plan)
       rows[home] -= drafts.count

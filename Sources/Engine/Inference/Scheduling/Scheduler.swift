@@ -115,10 +115,11 @@ struct Scheduler {
     return finish
   }
 
-  /// Takes note of what the prediction module guesses after the last token sampled; nil where it was not asked.
-  mutating func predicted(_ token: Int32?, for id: SequenceID) {
+  /// Takes note of what the prediction module guesses after the last token sampled; nothing where it was not asked.
+  mutating func predicted(_ tokens: ArraySlice<Int32>, for id: SequenceID) {
     guard let i = place(of: id) else { return }
-    running[i].prediction = token
+    running[i].predictions.removeAll(keepingCapacity: true)
+    running[i].predictions.append(contentsOf: tokens)
   }
 
   /// Whether all of a scored prompt has been fed.
@@ -171,7 +172,7 @@ struct Scheduler {
     guard let i = running.lastIndex(where: { $0.home == home }) else { return false }
     let isSame = running[i].id == id
     var sequence = withdraw(i)
-    (sequence.fed, sequence.prediction, sequence.missedCount) = (0, nil, 0)
+    (sequence.fed, sequence.predictions, sequence.missedCount) = (0, [], 0)
     (sequence.blocks, sequence.twins, sequence.keptCount, sequence.lastKept) = ([], [], 0, BlockPool.none)
     sequence.states = ScheduledSequence.States()
     sequence.isResumed = true

@@ -31,8 +31,15 @@ struct StepOutcome {
   var expertsVisited = 0
   var results: [Result] = []
   /// Where the prediction module ran: for each item its guess of the token after the last one sampled, or -1 for none;
-  /// else empty.
+  /// else empty. Where modules draft blocks, as many for each item as `predictionWidth` says, -1 from where there are
+  /// none.
   var predictions: [Int32] = []
+  var predictionWidth = 1
+
+  /// The guesses of one item.
+  func predictions(ofItem item: Int) -> ArraySlice<Int32> {
+    predictions.isEmpty ? [] : predictions[(item * predictionWidth)..<((item + 1) * predictionWidth)]
+  }
 
   /// What a result begins with in a message; a token of which more is told is another kind than one alone.
   private enum Kind: UInt8 { case nothing, token, scored, failed, toldToken, embedding, run }
@@ -41,6 +48,8 @@ struct StepOutcome {
   private static let failed: UInt8 = 255
   private static let wasInterrupted: UInt8 = 1
   private static let predictionsFollow: UInt8 = 2
+  /// Of these several for each item; their number comes next.
+  private static let blocksFollow: UInt8 = 4
 
   /// The message of a rank whose step failed.
   static func failure(_ message: String) -> [UInt8] {
@@ -57,7 +66,11 @@ struct StepOutcome {
   }
 
   func encode(to writer: inout ByteWriter) {
-    writer.write((interrupted ? Self.wasInterrupted : 0) | (predictions.isEmpty ? 0 : Self.predictionsFollow))
+    let isWide = !predictions.isEmpty && predictionWidth > 1
+    writer.write(
+      (interrupted ? Self.wasInterrupted : 0) | (predictions.isEmpty ? 0 : Self.predictionsFollow)
+        | (isWide ? Self.blocksFollow : 0))
+    if isWide { writer.write(UInt8(clamping: predictionWidth)) }
     writer.write(stamp)
     writer.write(visits)
     writer.write(experts)
@@ -116,6 +129,10 @@ struct StepOutcome {
       let status = try reader.read(UInt8.self)
       (interrupted, predicts) = (status & Self.wasInterrupted != 0, status & Self.predictionsFollow != 0)
       failure = status == Self.failed ? try reader.readText() : nil
+      if failure == nil, status & Self.blocksFollow != 0 {
+        predictionWidth = Int(try reader.read(UInt8.self))
+        guard predicts, predictionWidth > 1 else { throw TruncatedMessage() }
+      }
     } catch { throw .malformedOutcome(rank, "it is empty") }
     if let failure { throw .rankFailed(rank, failure) }
     do throws(TruncatedMessage) {
@@ -141,7 +158,7 @@ struct StepOutcome {
           results.append(.run(tokens))
         }
       }
-      if predicts { predictions = try reader.readRaw(count: itemCount) }
+      if predicts { predictions = try reader.readRaw(count: itemCount * predictionWidth) }
     } catch { throw .malformedOutcome(rank, "it ends early") }
     guard reader.isAtEnd else { throw .malformedOutcome(rank, "it has bytes after its end") }
   }

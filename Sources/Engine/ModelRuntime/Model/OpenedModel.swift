@@ -65,7 +65,7 @@ package struct OpenedModel {
       notes.append(
         """
         left out the checkpoint's multi-token prediction layers (\(description.predictionLayerCount)): decoding \
-        does not need them (--speculate mtp drafts with the first)
+        does not need them (--speculate mtp drafts with \(description.blockDrafting == nil ? "the first" : "them"))
         """
       )
     }

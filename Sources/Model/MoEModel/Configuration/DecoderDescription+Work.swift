@@ -8,7 +8,7 @@ extension DecoderDescription {
     work.layers = runLayers.count
     work.moeLayers = moeLayers.count
     work.head = hiddenSize * vocabularySize
-    work.modules = predicts ? 1 : 0
+    work.modules = predicts ? predictionLayerCount : 0
     work.exchanges = exchanges
     // Layers may differ in how they mix tokens: each counts as their mean.
     work.attention =

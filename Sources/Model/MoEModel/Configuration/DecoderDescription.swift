@@ -35,7 +35,9 @@ package struct DecoderDescription: Sendable {
   package var predictionLayerCount: Int
   /// What the layer of such a module is like; nil where it is like the model's last one.
   package var predictionLayer: LayerDescription? = nil
-  /// Whether the first of these modules is held and run; they are left out otherwise.
+  /// How all modules together draft blocks of tokens; nil where the first guesses the token after the next one.
+  package var blockDrafting: BlockDrafting? = nil
+  /// Whether the first of these modules, or all that draft blocks, are held and run; they are left out otherwise.
   package private(set) var predicts = false
   /// Layers of modules that a checkpoint keeps outside of the model's, under `mtp.`, of families whose modules are not
   /// run: always left out.
@@ -68,20 +70,28 @@ package struct DecoderDescription: Sendable {
     return description
   }
 
-  /// The same model with one multi-token prediction module, which is run.
+  /// The same model with one multi-token prediction module, or all that draft blocks together, which are run.
   package func predicting() -> DecoderDescription {
     var description = self
-    (description.predicts, description.predictionLayerCount) = (true, 1)
+    description.predicts = true
+    if blockDrafting == nil { description.predictionLayerCount = 1 }
     return description
   }
 
-  /// The layers that run: the model's, and a module's.
+  /// The layers that run: the model's, and a module's, or those of all that draft blocks.
   package var runLayers: [LayerDescription] {
-    predicts ? layers + (layers.isEmpty ? [] : [layer(layers.count)]) : layers
+    guard predicts, !layers.isEmpty else { return layers }
+    return layers + (0..<predictionLayerCount).map { layer(layers.count + $0) }
   }
   /// One of the model's layers, or what the layer of a module is like.
   package func layer(_ index: Int) -> LayerDescription {
-    index < layers.count ? layers[index] : predictionLayer ?? layers[layers.count - 1]
+    guard index >= layers.count else { return layers[index] }
+    var layer = predictionLayer ?? layers[layers.count - 1]
+    if blockDrafting != nil, case .compressed(var attention) = layer.attention {
+      attention.seesBlock = true
+      layer.attention = .compressed(attention)
+    }
+    return layer
   }
   /// Those of them that are MoE layers.
   package var moeLayers: [Int] {

@@ -45,7 +45,9 @@ extension ModelConfiguration {
     }
     let outer = Set(unread.compactMap { PublishedNames.outerPredictionLayer($0.name) })
     // Of modules of other kinds under such names nothing is known.
-    let known = outer.count { names.isModule($0, in: checkpoint) }
+    let blocks = description.blockDraftingLayers(among: outer, in: checkpoint)
+    if blocks == 0 { description.blockDrafting = nil }
+    let known = blocks > 0 ? blocks : outer.count { names.isModule($0, in: checkpoint) }
     description.predictionLayerCount += known
     description.outerPredictionLayerCount = outer.count - known
     let inside = unread.filter { names.layer(ofTensor: $0.name).map { !extra.contains($0) } ?? false }

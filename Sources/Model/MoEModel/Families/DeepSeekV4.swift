@@ -49,6 +49,10 @@ extension ModelFamily {
     description.predictionLayer = LayerDescription(
       attention: .compressed(attentions.module), feedForward: .moe, slidingWindow: attentions.module.window)
     description.residual = .hyper(try config.hyperConnections())
+    if let blocks = try config.blockDrafting(), attentions.module.ratio == nil {
+      description.blockDrafting = blocks
+      description.predictionLayerCount = try config.blockDraftingLayers()
+    }
     return description
   }
 }
@@ -72,6 +76,11 @@ extension PublishedNames {
       .prediction(.embeddingProjection): "model.layers.{layer}.e_proj.weight",
       .prediction(.projection): "model.layers.{layer}.h_proj.weight",
       .prediction(.norm): "model.layers.{layer}.norm.weight",
+      .prediction(.fusion): "model.layers.{layer}.main_proj.weight",
+      .prediction(.fusionNorm): "model.layers.{layer}.main_norm.weight",
+      .prediction(.transitionFrom): "model.layers.{layer}.markov_head.markov_w1.weight",
+      .prediction(.transitionTo): "model.layers.{layer}.markov_head.markov_w2.weight",
+      .prediction(.confidence): "model.layers.{layer}.confidence_head.proj.weight",
     ], block: "ffn"
   )
   .attending(

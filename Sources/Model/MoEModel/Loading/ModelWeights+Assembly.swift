@@ -9,11 +9,24 @@ struct WeightAssembly {
   func model() throws -> ModelWeights {
     var weights = ModelWeights(
       embedding: try matrix(ParameterID(.embedding)), layers: try description.layers.indices.map(layer),
-      prediction: description.predicts ? try prediction(description.layerCount) : nil,
+      prediction: description.predicts && description.blockDrafting == nil
+        ? try prediction(description.layerCount) : nil,
       finalNorm: try vector(ParameterID(.finalNorm)), head: try matrix(ParameterID(.head)),
       rowFormat: description.rowFormat, expertRowFormat: description.expertRowFormat)
     weights.headConnection = try connection(.head, nil)
+    if description.predicts, description.blockDrafting != nil { weights.blockDrafting = try blockDrafting() }
     return weights
+  }
+
+  private func blockDrafting() throws -> BlockDraftingWeights {
+    let (first, last) = (description.layerCount, description.layerCount + description.predictionLayerCount - 1)
+    return BlockDraftingWeights(
+      fusion: try matrix(.prediction(.fusion), first), fusionNorm: try vector(.prediction(.fusionNorm), first),
+      layers: try (first...last).map(layer), headConnection: try connection(.prediction, last),
+      norm: try vector(.prediction(.norm), last),
+      transitionFrom: try matrix(.prediction(.transitionFrom), last),
+      transitionTo: try matrix(.prediction(.transitionTo), last),
+      confidence: try matrix(.prediction(.confidence), last))
   }
 
   private func prediction(_ index: Int) throws -> PredictionWeights {

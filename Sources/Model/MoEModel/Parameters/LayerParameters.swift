@@ -157,7 +157,13 @@ extension DecoderDescription {
       hyper.list(into: &list, hidden: hiddenSize, of: .attention)
       hyper.list(into: &list, hidden: hiddenSize, of: .feedForward)
     }
-    if index >= layers.count { listPrediction(into: &list) }
+    if index >= layers.count {
+      if let blockDrafting {
+        list.blockDrafting(blockDrafting, module: index - layers.count, of: self)
+      } else {
+        listPrediction(into: &list)
+      }
+    }
     return list.specs
   }
 
@@ -177,5 +183,22 @@ extension DecoderDescription {
     }
     list.vector(.prediction(.norm), count: hiddenSize, offset: normOffset)
     list.matrix(.prediction(.head), rows: vocabularySize, columns: hiddenSize, use: .sensitive)
+  }
+}
+
+extension ParameterList {
+  /// What modules have that draft blocks together: what joins them to the model in the first, what guesses in the last.
+  fileprivate mutating func blockDrafting(_ blocks: BlockDrafting, module: Int, of model: DecoderDescription) {
+    let (hidden, vocabulary, rank) = (model.hiddenSize, model.vocabularySize, blocks.transitionRank)
+    if module == 0 {
+      matrix(.prediction(.fusion), rows: hidden, columns: blocks.sources.count * hidden)
+      vector(.prediction(.fusionNorm), count: hidden, offset: model.normOffset)
+    }
+    guard module == model.predictionLayerCount - 1 else { return }
+    if case .hyper(let hyper) = model.residual { hyper.list(into: &self, hidden: hidden, of: .prediction) }
+    vector(.prediction(.norm), count: hidden, offset: model.normOffset)
+    matrix(.prediction(.transitionFrom), rows: vocabulary, columns: rank, use: .sensitive)
+    matrix(.prediction(.transitionTo), rows: vocabulary, columns: rank, use: .sensitive)
+    matrix(.prediction(.confidence), rows: 1, columns: hidden + rank, use: .choice)
   }
 }
