@@ -103,9 +103,9 @@ extension CommandTests {
     @Test(.timeLimit(.minutes(20)), arguments: [nil, 2] as [Int?])
     func whatWasAnsweredOutlivesAnInterruption(ranks: Int?) throws {
       try #"""
-        {"task": "t", "doc_to_text": "q", "doc_to_target": "a", "grader": "numeric", "repeats": 10000,
-        "generation_kwargs": {"temperature": 1, "max_gen_toks": 64}}
-        """#.write(toFile: folder.file("task.json"), atomically: true, encoding: .utf8)
+      {"task": "t", "doc_to_text": "q", "doc_to_target": "a", "grader": "numeric", "repeats": 10000,
+      "generation_kwargs": {"temperature": 1, "max_gen_toks": 64}}
+      """#.write(toFile: folder.file("task.json"), atomically: true, encoding: .utf8)
       try #"{"q":"<｜User｜>What is 12+34+7?<｜Assistant｜>","a":"53"}"#.write(
         toFile: folder.file("items.jsonl"), atomically: true, encoding: .utf8)
       let fault = faultWithPatience([1, 10, 40]) { seconds in
