@@ -42,6 +42,10 @@ struct ModelLocationTests {
     make("\(hub)/datasets--org--other")
     let cache = folder.file("cache")
     #expect(try resolve(cache) == folder.file(hub) + "/models--org--name/snapshots/0123abcd")
+    // Folders without a name are no model's.
+    make("\(hub)/models--")
+    make("\(hub)/models----")
+    #expect(try resolve(cache) == folder.file(hub) + "/models--org--name/snapshots/0123abcd")
     make("\(hub)/models--org--a--b/snapshots/1")
     let told = message(cache)
     #expect(told.contains("2 models, such as \"org/a--b\"; give one of its folders"), "\(told)")
@@ -50,6 +54,12 @@ struct ModelLocationTests {
     #expect(try resolve(cache) == cache)
     folder.write("{}", as: "cache/config.json")
     #expect(try resolve(cache) == cache)
+  }
+
+  /// What is missing is then looked for, and missed, in the model's folder and not in the cache.
+  @Test func aModelOfACacheThatHasNoSnapshotsIsItsFolder() throws {
+    make("cache/models--org--name/refs")
+    #expect(try resolve(folder.file("cache")) == folder.file("cache/models--org--name"))
   }
 
   @Test func aFolderThatIsThereIsTakenAsItIs() throws {

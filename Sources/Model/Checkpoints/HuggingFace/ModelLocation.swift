@@ -8,7 +8,10 @@ package enum ModelLocation {
   package static func resolve(
     _ name: String, environment: (String) -> String? = { getenv($0).map { String(cString: $0) } }
   ) throws(CheckpointError) -> String {
-    if isFolder(name) { return try snapshot(of: try onlyModel(ofCache: name) ?? name) ?? name }
+    if isFolder(name) {
+      let folder = try onlyModel(ofCache: name) ?? name
+      return try snapshot(of: folder) ?? folder
+    }
     guard !exists(name) else { return name }
     let cache = hubCache(environment)
     if let file = try fileInHubCache(name, cache) { return file }
@@ -67,7 +70,9 @@ package enum ModelLocation {
   private static func onlyModel(ofCache name: String) throws(CheckpointError) -> String? {
     guard !exists(name + "/config.json"), !GGUFShards.recognises(name) else { return nil }
     for cache in [name, name + "/hub"] {
-      let models = folders(in: cache).filter { $0.hasPrefix("models--") }.sorted()
+      // Such as `models--`, which has no name, are no model's.
+      let models = folders(in: cache).filter { $0.hasPrefix("models--") && hubName($0).contains { !"-/".contains($0) } }
+        .sorted()
       if models.count > 1 { throw .severalModels(folder: cache, models: models.map(hubName)) }
       if let model = models.first { return cache + "/" + model }
     }
