@@ -9,13 +9,15 @@ let strict: [SwiftSetting] = [
 
 // `Sources/<House>/<Room>`: rooms are targets, and imports go strictly downward (Sources/README.md, "The houses").
 
-/// A room of Swift.
+/// A room of Swift. With `marksUnsafe` whatever could touch memory that is not its own says `unsafe`: rooms that read
+/// what strangers write, and need next to none of it.
 func room(
-  _ name: String, in house: String, _ dependencies: [Target.Dependency] = [], resources: [Resource] = []
+  _ name: String, in house: String, _ dependencies: [Target.Dependency] = [], resources: [Resource] = [],
+  marksUnsafe: Bool = false
 ) -> Target {
   .target(
     name: name, dependencies: dependencies, path: "Sources/\(house)/\(name)", resources: resources,
-    swiftSettings: strict)
+    swiftSettings: marksUnsafe ? strict + [.strictMemorySafety()] : strict)
 }
 
 /// A room of C.
@@ -54,7 +56,7 @@ let package = Package(
     sources("CHost", in: "Base"),
     sources("CKernels", in: "Base"),
     room("Bytes", in: "Base"),
-    room("JSON", in: "Base", ["Bytes"]),
+    room("JSON", in: "Base", ["Bytes"], marksUnsafe: true),
     room("Threads", in: "Base"),
     room("Machine", in: "Base", ["CNUMA", "CHost", "Bytes"]),
     room("Tensors", in: "Base"),
@@ -63,14 +65,16 @@ let package = Package(
     // Text: between characters and token ids.
     library("CPCRE2", in: "Text", pkgConfig: "libpcre2-8", package: "libpcre2-dev"),
     room("Tokenization", in: "Text", ["JSON", "CPCRE2"]),
-    room("ChatTemplates", in: "Text", ["Bytes", "JSON", "Threads"]),
+    room("ChatTemplates", in: "Text", ["Bytes", "JSON", "Threads"], marksUnsafe: true),
     room("StructuredOutput", in: "Text", ["JSON"]),
-    room("ModelText", in: "Text", ["Bytes", "JSON", "Tokenization", "ChatTemplates", "StructuredOutput"]),
+    room(
+      "ModelText", in: "Text", ["Bytes", "JSON", "Tokenization", "ChatTemplates", "StructuredOutput"],
+      marksUnsafe: true),
     // Model: checkpoints, families, layers.
     sources("CChecksum", in: "Model"),
     room("Checkpoints", in: "Model", ["CChecksum", "JSON", "Bytes", "Tensors"]),
     room("MoEModel", in: "Model", ["JSON", "Machine", "Tensors", "Kernels", "Telemetry", "Checkpoints"]),
-    room("DemoModel", in: "Model", resources: [.copy("demo-model")]),
+    room("DemoModel", in: "Model", resources: [.copy("demo-model")], marksUnsafe: true),
     // Cluster: ranks, messages, experts shared out among them.
     library("COpenMPI", in: "Cluster", pkgConfig: "ompi-c", package: "libopenmpi-dev"),
     sources("CMPIShims", in: "Cluster", ["COpenMPI"]),
@@ -79,7 +83,7 @@ let package = Package(
     room("TreeReduction", in: "Cluster", ["Tensors", "Telemetry", "Fabric"]),
     room("ClusterCheck", in: "Cluster", ["JSON", "Machine"]),
     // Engine: requests in token ids, steps, samples.
-    room("EngineAPI", in: "Engine", ["JSON"]),
+    room("EngineAPI", in: "Engine", ["JSON"], marksUnsafe: true),
     room(
       "ModelRuntime", in: "Engine",
       [
@@ -92,7 +96,9 @@ let package = Package(
         "ExpertParallelism", "EngineAPI", "ModelRuntime",
       ]),
     // Learning: what makes models, and what they are measured by.
-    room("Evaluation", in: "Learning", ["JSON", "ChatTemplates"], resources: [.embedInCode("Resources")]),
+    room(
+      "Evaluation", in: "Learning", ["JSON", "ChatTemplates"], resources: [.embedInCode("Resources")],
+      marksUnsafe: true),
     sources("CGradients", in: "Learning", ["CKernels"]),
     room("Gradients", in: "Learning", ["CGradients", "Tensors", "Kernels", "MoEModel"]),
     room(
@@ -122,7 +128,7 @@ let package = Package(
         "Training", "Backpropagation", "DistributedTraining", "Reinforcement",
       ]),
     // Service: an engine's face to the network, and what keeps it alive.
-    room("OpenAIProtocol", in: "Service", ["Bytes", "JSON", "EngineAPI"]),
+    room("OpenAIProtocol", in: "Service", ["Bytes", "JSON", "EngineAPI"], marksUnsafe: true),
     room("Supervision", in: "Service", ["JSON", "Threads", "Machine", "Telemetry", "EngineAPI"]),
     room(
       "HTTPServer", in: "Service",
@@ -147,9 +153,10 @@ let package = Package(
         "JSON", .product(name: "AsyncHTTPClient", package: "async-http-client"),
         .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "NIOSSL", package: "swift-nio-ssl"),
-      ]),
+      ], marksUnsafe: true),
     // Insight: what was measured, for people to read; other clusters on paper.
-    room("Reports", in: "Insight", ["JSON", "Telemetry"], resources: [.embedInCode("Resources")]),
+    room(
+      "Reports", in: "Insight", ["JSON", "Telemetry"], resources: [.embedInCode("Resources")], marksUnsafe: true),
     room(
       "Projection", in: "Insight",
       ["JSON", "Tensors", "Telemetry", "Checkpoints", "MoEModel", "Fabric", "ExpertParallelism", "Reports"]),

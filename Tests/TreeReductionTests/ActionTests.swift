@@ -86,9 +86,7 @@ import TreeReduction
 
   private static func takeRows(_ sums: LeafSums, _ values: [[Float]], parts: [Range<Int>]) throws {
     let leaves = sums.tree.owners.indices.filter { sums.tree.owners[$0] == sums.rank }
-    let actions = try sums.takeRows(leaves, width: width) { place, touch in
-      for row in rows(leaves[place]) { touch(row) }
-    }
+    let actions = try sums.takeRows(leaves, width: width) { rows(leaves[$0]) }
     for columns in parts {
       actions.forEach { action, rows in
         switch action {
@@ -129,7 +127,7 @@ import TreeReduction
     let sums = LeafSums(LeafTree(counts: [4]), rank: Rank(0), count: Self.count)
     #expect(throws: ReductionError.leafOutOfOrder(1, expected: 0)) { _ = try sums.take([1]) }
     #expect(throws: ReductionError.leafOutOfOrder(3, expected: 0)) {
-      _ = try sums.takeRows([3], width: Self.width) { _, _ in }
+      _ = try sums.takeRows([3], width: Self.width) { _ in [] }
     }
   }
 

@@ -15,12 +15,9 @@ extension JSONValue {
   /// Parses RFC 8259 JSON strictly: one value, valid UTF-8, no duplicate keys, bounded size and depth.
   package init(parsing bytes: some Collection<UInt8>, limits: JSONLimits = JSONLimits()) throws(JSONError) {
     guard bytes.count <= limits.byteCount else { throw .tooLarge(byteCount: bytes.count, limit: limits.byteCount) }
-    let contiguous = Array(bytes)
-    let result: Result<JSONValue, JSONError> = contiguous.withUnsafeBufferPointer { buffer in
-      var parser = JSONParser(bytes: buffer, depthLimit: limits.depth, allowsNonFinite: limits.allowsNonFinite)
-      do throws(JSONError) { return .success(try parser.parseDocument()) } catch { return .failure(error) }
-    }
-    self = try result.get()
+    var parser = JSONParser(
+      bytes: Array(bytes), depthLimit: limits.depth, allowsNonFinite: limits.allowsNonFinite)
+    self = try parser.parseDocument()
   }
 
   package init(parsing text: String, limits: JSONLimits = JSONLimits()) throws(JSONError) {
@@ -28,14 +25,14 @@ extension JSONValue {
   }
 }
 
-/// A recursive-descent parser over borrowed bytes.
+/// A recursive-descent parser. Each of its looks at a byte is checked, in an optimised build too.
 private struct JSONParser {
-  let bytes: UnsafeBufferPointer<UInt8>
+  let bytes: [UInt8]
   let depthLimit: Int
   let allowsNonFinite: Bool
   var at = 0
 
-  init(bytes: UnsafeBufferPointer<UInt8>, depthLimit: Int, allowsNonFinite: Bool) {
+  init(bytes: [UInt8], depthLimit: Int, allowsNonFinite: Bool) {
     (self.bytes, self.depthLimit, self.allowsNonFinite) = (bytes, depthLimit, allowsNonFinite)
   }
 
@@ -81,7 +78,7 @@ private struct JSONParser {
 
   private mutating func parseWord(_ word: StaticString, _ value: JSONValue) throws(JSONError) -> JSONValue {
     for i in 0..<word.utf8CodeUnitCount {
-      guard at < bytes.count, bytes[at] == word.utf8Start[i] else { throw unexpected("\(word)") }
+      guard at < bytes.count, unsafe bytes[at] == word.utf8Start[i] else { throw unexpected("\(word)") }
       at += 1
     }
     return value
@@ -167,7 +164,7 @@ private struct JSONParser {
       at += 1
     }
     if at < bytes.count, bytes[at] == UInt8(ascii: "\"") {
-      let plain = UnsafeBufferPointer(rebasing: bytes[plainStart..<at])
+      let plain = bytes[plainStart..<at]
       at += 1
       guard let text = String(validating: plain, as: UTF8.self) else { throw .invalidUTF8(offset: start) }
       return text

@@ -126,11 +126,13 @@ package struct ExactString: Hashable, Sendable {
   package static func == (a: ExactString, b: ExactString) -> Bool {
     var (a, b) = (a.string, b.string)
     return a.withUTF8 { a in
-      b.withUTF8 { b in a.count == b.count && (a.isEmpty || memcmp(a.baseAddress!, b.baseAddress!, a.count) == 0) }
+      b.withUTF8 { b in
+        unsafe a.count == b.count && (a.isEmpty || memcmp(a.baseAddress!, b.baseAddress!, a.count) == 0)
+      }
     }
   }
   package func hash(into hasher: inout Hasher) {
     var copy = string
-    copy.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
+    copy.withUTF8 { unsafe hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
   }
 }

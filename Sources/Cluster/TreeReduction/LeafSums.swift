@@ -135,11 +135,11 @@ package final class LeafSums {
     return actions
   }
 
-  /// The same of values of `width` columns that are zero but for some rows: `rows` tells which a leaf has, by its place
-  /// among `leaves`. A leaf's value is added to zeros, so that no number of it is −0, to which zeros could not be left
+  /// The same of values of `width` columns that are zero but for some rows: `rows` tells which a leaf has, each once or
+  /// more, by its place among `leaves`. A leaf's value is added to zeros, so that no number of it is −0, to which zeros could not be left
   /// out: the bits are those of `add`.
   package func takeRows(
-    _ leaves: [Int], width: Int, rows: (_ place: Int, _ touch: (Int) -> Void) -> Void
+    _ leaves: [Int], width: Int, rows: (_ place: Int) -> [Int]
   ) throws(ReductionError) -> RowActions {
     var actions = RowActions(width: width)
     func add(_ source: AlignedBuffer<Float>, _ target: AlignedBuffer<Float>) {
@@ -154,7 +154,7 @@ package final class LeafSums {
       if touched.updateValue(own, forKey: ObjectIdentifier(value)) == nil { value.buffer.update(repeating: 0) }
       actions.append(.clear(value.pointer), rows: own)
       own.removeAll()
-      rows(place) { own.insert($0) }
+      for row in rows(place) { own.insert(row) }
       actions.append(.value(place: place, target: value.pointer))
       append(value, leaf, add)
     }

@@ -98,9 +98,8 @@ package final class Backpropagation {
     let (stream, ahead, hidden) = (parts.stream, prediction?.embeddings, description.hiddenSize)
     let compute = parts.compute.compute
     try batch.tokens.withUnsafeBufferPointer { tokens in
-      try parts.gradients.addRows(ParameterID(.embedding), width: hidden) { rows, touch in
-        for row in rows { touch(Int(tokens[row])) }
-        if ahead != nil { for row in rows { touch(Int(next[row])) } }
+      try parts.gradients.addRows(ParameterID(.embedding), width: hidden) { rows in
+        rows.map { Int(tokens[$0]) } + (ahead == nil ? [] : rows.map { Int(next[$0]) })
       } _: { rows, part, columns in
         let (first, count) = (columns.lowerBound, columns.count)
         for row in rows {

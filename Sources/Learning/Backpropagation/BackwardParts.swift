@@ -78,11 +78,14 @@ final class BackwardParts {
 
   /// normed := the norm of the layer's `input`, as in the forward pass.
   func normalize(_ input: MatrixView<Float>, _ role: ParameterRole, layer: Int?) {
-    let weight = values.values(ParameterID(role, layer: layer))
-    forEachRow { row in
-      compute.compute.rmsNorm(
-        input[row], stride: hiddenSize, rows: 1, count: hiddenSize, weight: weight, epsilon: epsilon, out: normed[row],
-        outStride: hiddenSize)
+    let (weight, normed, compute) = (values.values(ParameterID(role, layer: layer)), normed, compute.compute)
+    let (count, epsilon, rowCount) = (hiddenSize, epsilon, rowCount)
+    compute.pool.run { worker in
+      let rows = compute.share(of: rowCount, worker: worker)
+      guard !rows.isEmpty else { return }
+      compute.rmsNorm(
+        input[rows.lowerBound], stride: input.stride, rows: rows.count, count: count, weight: weight, epsilon: epsilon,
+        out: normed[rows.lowerBound], outStride: normed.stride)
     }
   }
 

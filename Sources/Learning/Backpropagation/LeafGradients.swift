@@ -86,11 +86,11 @@ package final class LeafGradients {
   /// The same for values of `width` columns of which few rows are not zero: `touching` tells which of a leaf's are.
   /// `write` adds these `columns` of them to zeros; workers call it, each for columns of its own.
   package func addRows(
-    _ id: ParameterID, width: Int, touching: (_ rows: Range<Int>, _ touch: (Int) -> Void) -> Void,
+    _ id: ParameterID, width: Int, touching: (_ rows: Range<Int>) -> [Int],
     _ write: (_ rows: Range<Int>, _ part: UnsafeMutablePointer<Float>, _ columns: Range<Int>) -> Void
   ) throws {
     let rowsByPlace = leaves.map(\.rows)
-    let actions = try sums(of: id).takeRows(leaves.map(\.number), width: width) { touching(rowsByPlace[$0], $1) }
+    let actions = try sums(of: id).takeRows(leaves.map(\.number), width: width) { touching(rowsByPlace[$0]) }
     let (compute, lines) = (compute.compute, (width + 15) / 16)
     compute.pool.run { worker in
       let share = compute.share(of: lines, worker: worker)

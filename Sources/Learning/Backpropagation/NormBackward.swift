@@ -69,6 +69,13 @@ struct NormBackward {
     _ leaf: Range<Int>, _ share: Range<Int>, into made: MatrixView<Float>, _ scales: UnsafeMutablePointer<Float>,
     _ compute: Compute
   ) {
+    guard let place = share.first else { return }
+    if vectors == 1 {
+      let row = leaf.lowerBound + place
+      return compute.rmsNormGradient(
+        input[row], stride: input.stride, gradient: gradient[row], gradientStride: gradient.stride, rows: share.count,
+        count: count, weight: weight, epsilon: epsilon, out: made[place], outStride: made.stride, scales: scales + row)
+    }
     for place in share {
       let row = leaf.lowerBound + place
       compute.rmsNormGradient(

@@ -82,11 +82,20 @@ INLINE void pack_transposed(const float *from, size_t row_stride, size_t count, 
 #endif
 
 #ifndef PAIRS
+// Operands are read once, row after row, by who packs them: processors end what they read ahead with each page.
+#define AHEAD 16
+INLINE void fetch_ahead(const float *from, size_t stride, size_t count) {
+  for (size_t i = 0; i < count; i += 16) __builtin_prefetch(from + AHEAD * stride + i, 0, 2);
+}
+
 /// The same of numbers of which those of one p lie one after another.
 INLINE void pack_straight(const float *from, size_t p_stride, size_t count, size_t depth, float *to,
                           const size_t width) {
   if (count == width) {
-    for (size_t p = 0; p < depth; ++p) __builtin_memcpy(to + p * width, from + p * p_stride, width * sizeof(float));
+    for (size_t p = 0; p < depth; ++p) {
+      fetch_ahead(from + p * p_stride, p_stride, width);
+      __builtin_memcpy(to + p * width, from + p * p_stride, width * sizeof(float));
+    }
     return;
   }
   for (size_t p = 0; p < depth; ++p) {
@@ -99,6 +108,7 @@ INLINE void pack_straight(const float *from, size_t p_stride, size_t count, size
 INLINE void pack_straight_tiles(const float *from, size_t p_stride, size_t tiles, size_t depth, float *to) {
   for (size_t p = 0; p < depth; ++p) {
     const float *const numbers = from + p * p_stride;
+    fetch_ahead(numbers, p_stride, tiles * TILE_ROWS);
     for (size_t t = 0; t < tiles; ++t) {
       __builtin_memcpy(to + t * TILE_ROWS * CG_DEPTH_BLOCK + p * TILE_ROWS, numbers + t * TILE_ROWS,
                        TILE_ROWS * sizeof(float));
@@ -224,6 +234,14 @@ INLINE void tile(const int R, const int V, size_t depth, const float *a, size_t 
                  tile_end end, size_t last) {
   vf sums[TILE_ROWS][TILE_VECTORS];
   UNROLL for (int r = 0; r < R; ++r) { UNROLL for (int v = 0; v < V; ++v) sums[r][v] = v_set(0.0f); }
+  // Where the sums go is asked for while they are made.
+  {
+    const float *const goal = end.adds ? end.c : end.totals;
+    const size_t goal_stride = end.adds ? end.c_stride : end.totals_stride;
+    UNROLL for (int r = 0; r < R; ++r) {
+      UNROLL for (int v = 0; v < V; ++v) __builtin_prefetch(goal + (size_t)r * goal_stride + v * LANES, 1, 3);
+    }
+  }
   const float *row = a, *column = b;
   for (size_t p = 0; p < depth; ++p, row += a_step, column += b_step) {
     vf columns[TILE_VECTORS];

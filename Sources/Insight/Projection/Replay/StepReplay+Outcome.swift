@@ -39,6 +39,13 @@ extension StepReplay {
       return outcome
     }
 
+    /// Every time times this.
+    func slowed(by factor: Double) -> Outcome {
+      var outcome = times(factor)
+      (outcome.bytesBetweenHosts, outcome.neededBetweenHosts) = (bytesBetweenHosts, neededBetweenHosts)
+      return outcome
+    }
+
     static func += (a: inout Outcome, b: Outcome) {
       for part in parts { a[keyPath: part] += b[keyPath: part] }
       a.busiest += b.busiest

@@ -46,7 +46,7 @@ extension StepReplay {
     let each = moes / Double(max(layers.count, 1))
     for layer in layers {
       if dividesExperts {
-        let (distinct, visits) = (Double(layer.distinctInAll), Double(layer.visits.reduce(0, +)))
+        let (distinct, visits) = (layer.expertsOfAll, Double(layer.visits.reduce(0, +)))
         func seconds(_ share: Double) -> Double {
           compute.experts.seconds(memory: distinct * share, arithmetic: visits * share)
         }
@@ -54,7 +54,7 @@ extension StepReplay {
       } else {
         outcome.busiest += layer.busiest
         let seconds = (0..<size).map {
-          compute.experts.seconds(memory: Double(layer.distinct[$0]), arithmetic: Double(layer.visits[$0]))
+          compute.experts.seconds(memory: layer.experts(of: $0), arithmetic: Double(layer.visits[$0]))
         }
         spend(\.experts, times: each, most: seconds.max() ?? 0, mean: seconds.reduce(0, +) / Double(size))
       }
@@ -89,7 +89,7 @@ extension StepReplay {
     }
     let looked = Double(max(layers.count, 1))
     let saved = savedByReadingAhead(
-      windows, rows: rows, distinct: Double(layers.reduce(0) { $0 + $1.distinctInAll }) / looked,
+      windows, rows: rows, distinct: layers.reduce(0) { $0 + $1.expertsOfAll } / looked,
       visits: Double(layers.reduce(0) { $0 + $1.visits.reduce(0, +) }) / looked)
     for (part, most, own) in saved {
       outcome[keyPath: part] -= own
@@ -100,7 +100,7 @@ extension StepReplay {
     outcome.waiting = max(0, busiest / crowd - mean)
     outcome.copies += copying
     outcome.communicating += travelling + steering
-    outcome.seconds = (busiest + copying * crowd + travelling + steering + compute.steering) * calibration
+    outcome.seconds = busiest + copying * crowd + travelling + steering
     return outcome
   }
 

@@ -133,8 +133,9 @@ package final class ExpertBackward: RoutedExperts {
     }
     compute.multiplyAll(
       StridedMatrix(dy), by: matrix(.down, rows: hiddenSize, columns: width), into: dUp, worker: worker)
+    let weights = tape.weights + places.lowerBound
     for row in 0..<places.count {
-      let weight = tape.weights[places.lowerBound + row]
+      let weight = weights[row]
       // By the weight: dy · output = dUp · product, and where the output has a bias dy · bias.
       (out[row] + hiddenSize).update(repeating: 0, count: moe.topK)
       out[row][hiddenSize] = arithmetic.dot(dUp[row], product[row], count: width)

@@ -35,12 +35,12 @@ package struct AnswerPattern: Sendable, Equatable {
     let text = String(text)
     var found: [String] = []
     var waits = 0
-    expression.enumerateMatches(
+    unsafe expression.enumerateMatches(
       in: text, options: [.reportProgress], range: NSRange(text.startIndex..., in: text)
     ) { match, _, stop in
       guard let match else {
         waits += 1
-        if waits > Self.patience { stop.pointee = true }
+        if waits > Self.patience { unsafe stop.pointee = true }
         return
       }
       if let range = Range(match.range(at: group), in: text) { found.append(String(text[range])) }

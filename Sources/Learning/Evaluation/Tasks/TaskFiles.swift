@@ -37,7 +37,7 @@ package struct TaskFiles: Sendable {
   /// What is there, beyond links, as `S_IFREG`; nil where there is nothing.
   static func kind(_ path: String) -> mode_t? {
     var status = stat()
-    return stat(path, &status) == 0 ? status.st_mode & S_IFMT : nil
+    return unsafe stat(path, &status) == 0 ? status.st_mode & S_IFMT : nil
   }
 
   /// Those given.

@@ -43,7 +43,7 @@ final class PolicyLoss: TaughtLoss {
   private let reference: FrozenModel?
   private let communicator: (any Communicator)?
   /// The reference's logits of the rows under way.
-  private var block: (first: Int, logits: MatrixView<Float>)?
+  var block: (first: Int, logits: MatrixView<Float>)?
 
   /// `reference`: where the objective has a penalty.
   init(_ objective: PolicyObjective, reference: FrozenModel? = nil, on communicator: (any Communicator)? = nil) {

@@ -136,7 +136,7 @@ package final class ServerClient: Sendable {
       error.dnsAError != nil && error.connectionErrors.isEmpty
         ? "the host's name is not known" : error.connectionErrors.first.map { words($0.error) } ?? "no connection"
     case let error as IOError:
-      error.errnoCode == 111 ? "connection refused" : String(cString: strerror(error.errnoCode))
+      error.errnoCode == 111 ? "connection refused" : unsafe String(cString: strerror(error.errnoCode))
     case is CancellationError: "the request was given up"
     case NIOSSLError.handshakeFailed(let reason) where "\(reason)".contains("WRONG_VERSION_NUMBER"):
       "it does not speak TLS there; write the address as http://host:port"

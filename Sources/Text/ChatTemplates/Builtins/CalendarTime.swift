@@ -24,21 +24,21 @@ package struct CalendarTime: Sendable, Equatable {
   /// This machine's local time.
   package static func now() -> CalendarTime {
     var seconds = time(nil)
-    var parts = tm()
-    guard localtime_r(&seconds, &parts) != nil else { return CalendarTime(year: 1970, month: 1, day: 1) }
-    return CalendarTime(
+    var parts = unsafe tm()
+    guard unsafe localtime_r(&seconds, &parts) != nil else { return CalendarTime(year: 1970, month: 1, day: 1) }
+    return unsafe CalendarTime(
       year: Int(parts.tm_year) + 1900, month: Int(parts.tm_mon) + 1, day: Int(parts.tm_mday),
       hour: Int(parts.tm_hour), minute: Int(parts.tm_min), second: Int(parts.tm_sec))
   }
 
   /// As the C library has it, with the day of the week and of the year.
   private var parts: tm {
-    var parts = tm()
-    (parts.tm_year, parts.tm_mon) = (Int32(clamping: year - 1900), Int32(clamping: month - 1))
-    (parts.tm_mday, parts.tm_hour) = (Int32(clamping: day), Int32(clamping: hour))
-    (parts.tm_min, parts.tm_sec) = (Int32(clamping: minute), Int32(clamping: second))
-    _ = timegm(&parts)
-    return parts
+    var parts = unsafe tm()
+    unsafe (parts.tm_year, parts.tm_mon) = (Int32(clamping: year - 1900), Int32(clamping: month - 1))
+    unsafe (parts.tm_mday, parts.tm_hour) = (Int32(clamping: day), Int32(clamping: hour))
+    unsafe (parts.tm_min, parts.tm_sec) = (Int32(clamping: minute), Int32(clamping: second))
+    _ = unsafe timegm(&parts)
+    return unsafe parts
   }
 
   /// What the C library writes as Python does.
@@ -69,8 +69,8 @@ package struct CalendarTime: Sendable, Equatable {
     // Python's datetime.now() carries no time zone.
     case "Z", "z": return ""
     case _ where Self.directives.contains(directive):
-      var (parts, text) = (parts, [CChar](repeating: 0, count: 64))
-      let count = strftime(&text, text.count, (isBare ? "%-" : "%") + String(directive), &parts)
+      var (parts, text) = unsafe (parts, [CChar](repeating: 0, count: 64))
+      let count = unsafe strftime(&text, text.count, (isBare ? "%-" : "%") + String(directive), &parts)
       return String(decoding: text.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self)
     default: return nil
     }

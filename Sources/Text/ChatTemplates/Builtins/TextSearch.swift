@@ -8,22 +8,21 @@ enum TextSearch {
     let borders = borders(of: needle)
     var found: [Int] = []
     var matched = 0
-    text.withUnsafeBufferPointer { text in
-      var i = 0
-      while i < text.count {
-        let byte = text[i]
-        if matched == 0, byte != first {
-          i += 1
-          continue
-        }
-        while matched > 0, needle[matched] != byte { matched = borders[matched - 1] }
-        if needle[matched] == byte { matched += 1 }
+    let text = text.span
+    var i = 0
+    while i < text.count {
+      let byte = text[i]
+      if matched == 0, byte != first {
         i += 1
-        if matched == needle.count {
-          found.append(i - matched)
-          if found.count == limit { return }
-          matched = 0
-        }
+        continue
+      }
+      while matched > 0, needle[matched] != byte { matched = borders[matched - 1] }
+      if needle[matched] == byte { matched += 1 }
+      i += 1
+      if matched == needle.count {
+        found.append(i - matched)
+        if found.count == limit { break }
+        matched = 0
       }
     }
     return found

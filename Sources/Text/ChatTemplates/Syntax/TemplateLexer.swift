@@ -41,7 +41,7 @@ struct TemplateLexer {
   func matches(_ text: StaticString, at position: Int) -> Bool {
     let count = text.utf8CodeUnitCount
     guard position + count <= source.count else { return false }
-    for i in 0..<count where source[position + i].value != UInt32(text.utf8Start[i]) { return false }
+    for i in 0..<count where unsafe source[position + i].value != UInt32(text.utf8Start[i]) { return false }
     return true
   }
 

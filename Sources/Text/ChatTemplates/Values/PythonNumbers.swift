@@ -46,10 +46,10 @@ enum PythonNumbers {
   static func fixed(_ value: Double, precision: Int) -> String {
     if value.isNaN { return "nan" }
     if value.isInfinite { return value < 0 ? "-inf" : "inf" }
-    return withVaList([Int32(clamping: precision), value]) { arguments in
+    return unsafe withVaList([Int32(clamping: precision), value]) { arguments in
       // 309 digits before the point, a sign, a point and the terminator.
       var buffer = [CChar](repeating: 0, count: 320 + max(0, precision))
-      let count = vsnprintf(&buffer, buffer.count, "%.*f", arguments)
+      let count = unsafe vsnprintf(&buffer, buffer.count, "%.*f", arguments)
       let digits = buffer.prefix(max(0, min(Int(count), buffer.count - 1)))
       return String(decoding: digits.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }

@@ -41,7 +41,7 @@ final class LatentAttentionLayer: SequenceMixer {
     guard rows > 0 else { return }
     scratch.reserve(rows: rows)
     input?.reserve(rows: rows)
-    let (batch, pool) = (pass.batch, compute.pool)
+    let (batch, pool, raw) = (pass.batch, compute.pool, scratch.raw)
     indexer?.begin(batch)
     compute.pool.run { worker in
       stream.norm(reading, keeping: input, worker: worker)
@@ -55,6 +55,8 @@ final class LatentAttentionLayer: SequenceMixer {
       pool.barrier(worker: worker)
       slices?.gather(queryLatent: down, keyValue: keyValue, indexer, compute, worker: worker)
       batch.forEachRow(compute, worker: worker) { chunk, i, row in
+        raw?.queryLatent.keep(row: row)
+        raw?.keyValue.keep(row: row)
         store(chunk, position: chunk.startPosition + i, row: row)
       }
       if let queryUp = weights.queryUp {
@@ -80,8 +82,6 @@ final class LatentAttentionLayer: SequenceMixer {
 
   /// Normalises one token's latents and writes its cache row: latent, then the rotated key.
   private func store(_ chunk: DecoderBatch.Chunk, position: Int, row: Int) {
-    scratch.raw?.queryLatent.keep(row: row)
-    scratch.raw?.keyValue.keep(row: row)
     if let queryNorm = weights.queryNorm, let rank = shape.queryRank {
       let latent = scratch.queryLatent(row + 1)[row]
       normalize(latent, count: rank, queryNorm)
