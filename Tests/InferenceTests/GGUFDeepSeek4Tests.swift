@@ -130,6 +130,35 @@ struct GGUFDeepSeek4Tests {
     }
   }
 
+  /// llama.cpp's quantiser takes what is added to gates for a matrix.
+  @Test func whatIsAddedToGatesMayBeInBlocks() throws {
+    let name = "blk.1.indexer_compressor_ape.weight"
+    let levels = (0..<128).map { Int8($0 * 37 % 255 - 127) }
+    func values(_ tensor: GGUFBytes.Tensor) throws -> [Float] {
+      var changed = try file(try Golden("deepseek_v4"))
+      let place = try #require(changed.tensors.firstIndex { $0.name == name })
+      #expect(changed.tensors[place].shape == [4, 32])
+      changed.tensors[place] = tensor
+      return try withTemporaryFolder { folder in
+        let checkpoint = try CheckpointFormat.open(folder.write(changed.bytes, as: "model.gguf"))
+        let description = try ModelConfiguration.read(checkpoint)
+        let reader = try ParameterReader(description, checkpoint: checkpoint)
+        let id = ParameterID(.indexPool(.gateBias), layer: 1)
+        let spec = try #require(description.parameters(ofLayer: 1).first { $0.id == id })
+        var values = [Float](repeating: 0, count: spec.elementCount)
+        try values.withUnsafeMutableBufferPointer { try reader.read(spec, from: 0, into: $0) }
+        return values
+      }
+    }
+    let expected = levels.map { Float($0) / 128 }
+    #expect(try values(.init(name, [4, 32], floats: expected)) == expected)
+    // 2⁻⁷ as F16, and 32 levels.
+    let blocks = stride(from: 0, to: 128, by: 32).flatMap { first -> [UInt8] in
+      [0x00, 0x20] + levels[first..<(first + 32)].map { UInt8(bitPattern: $0) }
+    }
+    #expect(try values(.init(name, [4, 32], type: 8, blocks)) == expected)
+  }
+
   @Test func logitsAreThoseOfTheFolder() throws {
     let golden = try Golden("deepseek_v4")
     func result(_ model: String, _ layout: Layout) throws -> RunResult {

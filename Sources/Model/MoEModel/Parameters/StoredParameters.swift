@@ -198,7 +198,30 @@ package struct VectorSource: Sendable {
     if holdsIntegers, entry.type == .int64 || entry.type == .int32 {
       return try checkpoint.integers(entry, sums: sums).map { Float($0) }
     }
+    if entry.type.isBlocked, let format = WeightFormat(entry.type) {
+      return try expanded(format, in: checkpoint, sums: sums)
+    }
     return try checkpoint.float32s(entry, finite: !mayBeMinusInfinity, sums: sums)
+  }
+
+  /// All elements of a tensor in GGUF's blocks: quantisers take what has rows for a matrix.
+  private func expanded(_ format: WeightFormat, in checkpoint: any Checkpoint, sums: ReadSums?) throws -> [Float] {
+    let (columns, stored) = (max(entry.shape.last ?? 1, 1), try checkpoint.readAll(entry))
+    let rowBytes = format.storedRowByteCount(columns)
+    var values = [Float](repeating: 0, count: entry.elementCount)
+    stored.withUnsafeBytes { bytes in
+      sums?.noteWhole(entry) { TensorSum(bytes, at: 0) }
+      values.withUnsafeMutableBufferPointer { values in
+        guard let start = bytes.baseAddress, let target = values.baseAddress else { return }
+        for row in 0..<min(values.count / columns, bytes.count / max(rowBytes, 1)) {
+          PanelWriter.expand(format, start + row * rowBytes, count: columns, into: target + row * columns)
+        }
+      }
+    }
+    if !mayBeMinusInfinity, let element = values.firstIndex(where: { !$0.isFinite }) {
+      throw ModelError.invalidBlockScale(tensor: entry.name, row: element / columns)
+    }
+    return values
   }
 
   /// Element `index` of the vector, of its tensor's elements.
