@@ -108,7 +108,7 @@ let package = Package(
       "Training", in: "Learning",
       ["JSON", "Bytes", "Machine", "Tensors", "Tokenization", "ModelText", "Checkpoints", "MoEModel", "Gradients"]),
     room(
-      "Pretraining", in: "Learning",
+      "DistributedTraining", in: "Learning",
       [
         "JSON", "Threads", "Bytes", "Machine", "Tensors", "Kernels", "Telemetry", "Checkpoints", "MoEModel", "Fabric",
         "ExpertParallelism", "TreeReduction", "ModelRuntime", "Gradients", "Training", "Backpropagation",
@@ -118,14 +118,14 @@ let package = Package(
       "Reinforcement", in: "Learning",
       [
         "JSON", "Bytes", "Tensors", "Kernels", "ModelText", "Checkpoints", "MoEModel", "Fabric", "EngineAPI",
-        "ModelRuntime", "Inference", "Gradients", "Evaluation", "Training", "Backpropagation", "Pretraining",
+        "ModelRuntime", "Inference", "Gradients", "Evaluation", "Training", "Backpropagation", "DistributedTraining",
         "Rewards",
       ]),
     room(
       "Distillation", in: "Learning",
       [
         "JSON", "Bytes", "Tensors", "Kernels", "Tokenization", "MoEModel", "Fabric", "ModelRuntime", "Gradients",
-        "Training", "Backpropagation", "Pretraining", "Reinforcement",
+        "Training", "Backpropagation", "DistributedTraining", "Reinforcement",
       ]),
     // Service: an engine's face to the network, and what keeps it alive.
     room("OpenAIProtocol", in: "Service", ["Bytes", "JSON", "EngineAPI"], marksUnsafe: true),
@@ -173,7 +173,7 @@ let package = Package(
         "JSON", "Threads", "Bytes", "Machine", "Tensors", "Kernels", "Telemetry", "Tokenization", "ChatTemplates",
         "StructuredOutput", "ModelText", "Checkpoints", "MoEModel", "DemoModel", "Fabric", "ExpertParallelism",
         "ClusterCheck", "EngineAPI",
-        "ModelRuntime", "Inference", "Gradients", "Evaluation", "Training", "Backpropagation", "Pretraining",
+        "ModelRuntime", "Inference", "Gradients", "Evaluation", "Training", "Backpropagation", "DistributedTraining",
         "Rewards", "Reinforcement", "Distillation", "OpenAIProtocol", "Supervision", "HTTPServer", "LoadGenerator",
         "Reports", "Projection", "Benchmarking",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -218,11 +218,11 @@ let package = Package(
         "EngineAPI", "Reports", "Tensors",
       ]),
     tests(
-      "PretrainingTests",
+      "DistributedTrainingTests",
       [
         "TestSupport", "ForwardingCommunicator", "JSON", "Machine", "Tensors", "Kernels", "Telemetry", "Checkpoints",
         "MoEModel", "Fabric", "TreeReduction", "ModelRuntime", "Gradients", "Training", "Backpropagation",
-        "Pretraining",
+        "DistributedTraining",
       ]),
     tests(
       "ProjectionTests",
@@ -248,15 +248,15 @@ let package = Package(
       "ReinforcementTests",
       [
         "TestSupport", "JSON", "Machine", "Tensors", "Kernels", "Telemetry", "Checkpoints", "MoEModel", "Fabric",
-        "EngineAPI", "ModelRuntime", "Inference", "Gradients", "Training", "Backpropagation", "Pretraining", "Rewards",
-        "Reinforcement", "Evaluation", "ModelText",
+        "EngineAPI", "ModelRuntime", "Inference", "Gradients", "Training", "Backpropagation", "DistributedTraining",
+        "Rewards", "Reinforcement", "Evaluation", "ModelText",
       ]),
     tests(
       "DistillationTests",
       [
         "TestSupport", "JSON", "Machine", "Tensors", "Kernels", "Telemetry", "Tokenization", "Checkpoints", "MoEModel",
-        "Fabric", "EngineAPI", "ModelRuntime", "Inference", "Gradients", "Training", "Backpropagation", "Pretraining",
-        "Rewards", "Reinforcement", "Distillation", "ModelText",
+        "Fabric", "EngineAPI", "ModelRuntime", "Inference", "Gradients", "Training", "Backpropagation",
+        "DistributedTraining", "Rewards", "Reinforcement", "Distillation", "ModelText",
       ]),
     tests(
       "SupervisionTests", ["TestSupport", "Supervision", "SupervisionScenarios", "JSON", "EngineAPI", "Telemetry"]),

@@ -5,10 +5,11 @@ usage: compare.py OLD NEW --model DIR [--rounds N] [--minutes N] [--long N] [--o
 
 OLD and NEW are programs. Both serve the model at the same time, and are asked in turn: an absolute figure drifts with
 the machine within minutes, two requests seconds apart meet the same machine. Each round starts both anew, in the other
-order: where their memory lies differs from start to start, by a fifth of what is bound by reading it. What counts is
-the median of the rounds' ratios; beside it the ratio of the best rounds, which neighbours of a virtual machine disturb
-least. Memory for the model twice is needed. With --minutes a round is begun only while as long as the longest one is
-left. Cases: prefill of 512 tokens; decode at batch 1, 4, 16 and 32, and after a long prompt; decode on two ranks;
+order: where their memory lies differs from start to start, by a fifth of what is bound by reading it, and the one that
+starts first is the faster one. So what counts is the median of the rounds' ratios in either order, and of these two the
+geometric mean; beside it the ratio of the best rounds, which neighbours of a virtual machine disturb least.
+Memory for the model twice is needed. With --minutes a round is begun only while as long as the longest one is left.
+Cases: prefill of 512 tokens; decode at batch 1, 4, 16 and 32, and after a long prompt; decode on two ranks;
 served throughput of sixteen clients, each with four requests; dispatch and combine alone.
 """
 import argparse
@@ -28,7 +29,7 @@ parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.R
 parser.add_argument("old")
 parser.add_argument("new")
 parser.add_argument("--model", required=True)
-parser.add_argument("--rounds", type=int, default=5)
+parser.add_argument("--rounds", type=int, default=6)
 parser.add_argument("--minutes", type=float, help="of all rounds; at least one is made")
 parser.add_argument("--long", type=int, default=1024, help="tokens of the long prompt")
 parser.add_argument("--only", type=re.compile, default=re.compile(""), help="cases whose names this is found in")
@@ -152,11 +153,16 @@ for number in range(arguments.rounds):
 if not results:
     sys.exit("compare.py: --only leaves no case")
 
+def fair(each):
+    """Of ratios of rounds in turn: the geometric mean of either order's median."""
+    return math.exp(statistics.fmean(math.log(statistics.median(part)) for part in (each[::2], each[1::2]) if part))
+
+
 print("| case | old | new | new / old | best / best | of each round |\n|---|---|---|---|---|---|")
 ratios = []
 for case, pairs in results.items():
     each = [new / old for old, new in pairs]
-    ratios.append(statistics.median(each))
+    ratios.append(fair(each))
     best = max(new for _, new in pairs) / max(old for old, _ in pairs)
     old, new = (statistics.median(values) for values in zip(*pairs))
     print(f"| {case} | {old:.4g} | {new:.4g} | {ratios[-1]:.3f} | {best:.3f} | {', '.join(f'{ratio:.2f}' for ratio in each)} |")

@@ -130,10 +130,10 @@ model() { printf '%s/models/%s/%s' "$out" "$1" "$(cat "$out/models/$1/latest")";
 made() { python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))[sys.argv[2]])' "$out/data/made.json" "$1"; }
 # Whether a base is ready for what comes: forced to think it is right, and it knows what it was taught. NAME
 ready() {
-  python3 -c 'import json, sys
-right = {task["task"]: task["accuracy"] for task in json.load(open(sys.argv[1]))["tasks"]}
-sys.exit(not (right[sys.argv[2]] >= 0.93 and all(right[task] >= 0.9 for task in sys.argv[3:])))' \
-    "$out/stages/eval-$1.json" "$name-forced" capitals-taught elements-taught
+  local status=0
+  ./deploy/recipe/ready.py "$out/stages/eval-$1.json" "$name-forced" capitals-taught elements-taught || status=$?
+  # What cannot be read is neither.
+  case "$status" in 0) ;; 3) return 1 ;; *) exit "$status" ;; esac
 }
 
 pretrain() { # NAME TITLE OPTION…

@@ -99,6 +99,46 @@ extension CommandTests {
       #expect(result["unscored"]?.exactInt == 1 && result["items"]?.array?.first?["answer"]?.string != nil)
     }
 
+    /// Alone, and where mpirun tells its ranks to end, which it then kills after so many seconds.
+    @Test(.timeLimit(.minutes(20)), arguments: [nil, 2] as [Int?])
+    func whatWasAnsweredOutlivesAnInterruption(ranks: Int?) throws {
+      try #"""
+      {"task": "t", "doc_to_text": "q", "doc_to_target": "a", "grader": "numeric", "repeats": 10000,
+      "generation_kwargs": {"temperature": 1, "max_gen_toks": 64}}
+      """#.write(toFile: folder.file("task.json"), atomically: true, encoding: .utf8)
+      try #"{"q":"<｜User｜>What is 12+34+7?<｜Assistant｜>","a":"53"}"#.write(
+        toFile: folder.file("items.jsonl"), atomically: true, encoding: .utf8)
+      let fault = faultWithPatience([1, 10, 40]) { seconds in
+        let out = folder.file("out \(seconds).json")
+        let launch = ranks.map {
+          Program.mpirun(ranks: $0) + ["--mca", "odls_base_sigkill_timeout", "\(Int(seconds))"]
+        }
+        // One after the other, so that some are answered long before most.
+        let running = try RunningProgram(
+          (launch ?? []) + [
+            Program.path, "eval", "--task", folder.path, "--threads", "1", "--max-sequences", "1", "--json", "--out",
+            out,
+          ])
+        #expect(running.waitForErrors("memory"))
+        #expect(running.waitForWork(seconds: 2))
+        kill(running.process.processIdentifier, SIGINT)
+        #expect(running.ends())
+        let outcome = try running.outcome()
+        #expect(ranks == nil ? outcome.status == 130 : outcome.status != 0, "\(outcome.status) \(outcome.errors)")
+        guard outcome.errors.contains("martinet: interrupted"), let line = outcome.lines.first,
+          let result = try written(out)["tasks"]?.array?.first
+        else { return outcome.errors }
+        #expect(outcome.errors.contains("results are of what was answered until then"))
+        let (answered, errors) = (result["n"]?.exactInt ?? 0, result["errors"]?.exactInt ?? 0)
+        #expect(try JSONValue(parsing: line)["n"]?.exactInt == answered)
+        #expect(answered > 0 && errors > 0 && answered + errors == 10_000)
+        let items = try #require(result["items"]?.array)
+        #expect(items.count { $0["outcome"]?.string == "error" && $0["rule"]?.string == "interrupted" } == errors)
+        return nil
+      }
+      #expect(fault == nil)
+    }
+
     @Test(.timeLimit(.minutes(20))) func answersThatCannotBeWrittenArePrinted() throws {
       let task = ["--task", "capital-choices", "--limit", "2", "--threads", "1", "--json"]
       let (out, other) = (folder.file("out.json"), folder.file("other.json"))

@@ -102,15 +102,21 @@ final class RunningProgram {
     } && (!hasEnded || isSo())
   }
 
-  /// Waits until the program has computed for so many seconds, of all its threads together, from now on.
+  /// Waits until the program, or all ranks of mpirun, have computed for so many seconds, of all threads together, from
+  /// now on.
   func waitForWork(seconds: Double) -> Bool {
     let before = processorSeconds
     return waitUntil { processorSeconds >= before + seconds }
   }
 
-  /// Of all its threads.
   private var processorSeconds: Double {
-    guard let stat = try? String(contentsOfFile: "/proc/\(process.processIdentifier)/stat", encoding: .utf8),
+    let ids = [process.processIdentifier] + ranks().values
+    return ids.reduce(0) { $0 + Self.processorSeconds(of: $1) }
+  }
+
+  /// Of all its threads.
+  private static func processorSeconds(of id: pid_t) -> Double {
+    guard let stat = try? String(contentsOfFile: "/proc/\(id)/stat", encoding: .utf8),
       let end = stat.lastIndex(of: ")")
     else { return 0 }
     let ticks = stat[end...].split(separator: " ").dropFirst(12).prefix(2).compactMap { Double($0) }

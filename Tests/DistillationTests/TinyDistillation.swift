@@ -8,7 +8,7 @@ import TestSupport
 import Training
 
 @testable import Distillation
-@testable import Pretraining
+@testable import DistributedTraining
 
 /// A golden's model that learns for a few steps from another's what follows made-up tokens, on ranks that are threads
 /// of this process.
@@ -54,7 +54,9 @@ struct TinyDistillation: Sendable {
       opening: { try ShapeCheckpoint(source.config, path: path + "/config.json") }, holding: .auto, on: communicator)
     let loaded = try LoadedModel(opened, runtime: runtime, options: LoadOptions(), onEvent: { _ in })
     let trainer = try Trainer(
-      loaded, runtime: runtime, optimizer: .adamW, sequenceLength: Self.length, mostSequences: Self.sequences)
+      loaded, runtime: runtime, optimizer: .adamW, sequenceLength: Self.length, mostSequences: Self.sequences,
+      capacity: StepCapacity(leaves: Self.sequences, length: Self.length, ranks: communicator.size), rounds: true,
+      recomputes: false)
     let reader = try ParameterReader(description, checkpoint: source)
     try trainer.model.fill([.master]) { _, spec, first, buffer in
       try reader.read(spec.stored, from: first, into: buffer)
@@ -67,11 +69,16 @@ struct TinyDistillation: Sendable {
       settings.clip = nil
       settings.adamW.decay = 0
       outcome.results.append(
-        try trainer.step(number, sequenceCount: Self.sequences, settings: settings, loss: loss) { leaf, buffer in
-          var random = SeededGenerator(UInt64(number * 100 + leaf))
-          let vocabulary = Int32(min(300, description.vocabularySize))
-          for i in buffer.indices { buffer[i] = Int32.random(in: 0..<vocabulary, using: &random) }
-          return leaf % 3 == 1 ? Self.length / 2 : Self.length
+        try trainer.timed {
+          try trainer.update(
+            number, rowsByLeaf: Array(repeating: Self.length, count: Self.sequences), loss: loss, settings: settings,
+            accepted: { $0.fault == nil }
+          ) { leaf, rows in
+            var random = SeededGenerator(UInt64(number * 100 + leaf))
+            let vocabulary = Int32(min(300, description.vocabularySize))
+            let tokens = (0...Self.length).map { _ in Int32.random(in: 0..<vocabulary, using: &random) }
+            rows.append(tokens, predicted: leaf % 3 == 1 ? Self.length / 2 : Self.length)
+          }
         })
       var report = DistillationReport()
       let own = trainer.ownLeaves(count: Self.sequences)

@@ -10,7 +10,7 @@ import Testing
   }
 
   @Test func everyFieldOfARequestButOptionalOnesIsNeeded() throws {
-    for key in ["id", "prompt", "drawn", "max_new_tokens", "sampling", "stop_tokens", "logit_bias"] {
+    for key in ["id", "prompt", "sampled", "max_new_tokens", "sampling", "stop_tokens", "logit_bias"] {
       #expect(throws: EngineAPIError.missing(field: key)) { try TokenRequest(json: request(key, nil)) }
     }
   }
@@ -33,9 +33,9 @@ import Testing
     }
   }
 
-  @Test func moreTokensDrawnThanAskedForAreRefused() throws {
-    #expect(throws: EngineAPIError.self) { try TokenRequest(json: request("drawn", [1, 2, 3])) }
-    #expect(try TokenRequest(json: request("drawn", [1, 2])).drawn == [1, 2])
+  @Test func moreTokensSampledThanAskedForAreRefused() throws {
+    #expect(throws: EngineAPIError.self) { try TokenRequest(json: request("sampled", [1, 2, 3])) }
+    #expect(try TokenRequest(json: request("sampled", [1, 2])).sampled == [1, 2])
   }
 
   @Test func aTokenHasOneBiasInOneSpelling() throws {

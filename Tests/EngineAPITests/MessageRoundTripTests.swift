@@ -15,7 +15,7 @@ private struct Message: Sendable, CustomTestStringConvertible {
     plain.stopTokens = [9, 2]
     var full = plain
     full.id = RequestID(Int.max)
-    full.drawn = [4, 0]
+    full.sampled = [4, 0]
     full.details.topLogprobs = 0
     full.promptLogprobs = 5
     full.logitBias = [5: -100, 0: 0.1, Int32.max: -.infinity]
@@ -44,12 +44,12 @@ private struct Message: Sendable, CustomTestStringConvertible {
       Message(name: "request \(request.id)", json: request.json) { try TokenRequest(json: $0).json }
     }
     let events: [TokenEvent] = [
-      .started(id, cachedTokens: 0), .token(id, DrawnToken(1), finish: nil),
-      .token(id, DrawnToken(Int32.max, logprob: -.infinity, top: top), finish: .stop),
-      .token(id, DrawnToken(0, logprob: -Float.leastNonzeroMagnitude), finish: .length),
+      .started(id, cachedTokens: 0), .token(id, SampledToken(1), finish: nil),
+      .token(id, SampledToken(Int32.max, logprob: -.infinity, top: top), finish: .stop),
+      .token(id, SampledToken(0, logprob: -Float.leastNonzeroMagnitude), finish: .length),
       .failed(id, message: "line\n\u{0}\u{2028}é"),
       .prompt(id, [], finish: .length),
-      .prompt(id, [DrawnToken(3, logprob: -1.5, top: top), DrawnToken(0, logprob: -.infinity)], finish: nil),
+      .prompt(id, [SampledToken(3, logprob: -1.5, top: top), SampledToken(0, logprob: -.infinity)], finish: nil),
       .embedding(id, []), .embedding(id, [0.1, -1e-20, .leastNonzeroMagnitude, 3]),
     ]
     let states: [EngineState] = [
@@ -99,12 +99,12 @@ private struct Message: Sendable, CustomTestStringConvertible {
       state = state &* 1_664_525 &+ 1_013_904_223
       let value = Float(bitPattern: state)
       guard value.isFinite else { continue }
-      let event = TokenEvent.token(RequestID(1), DrawnToken(1, logprob: value), finish: nil)
-      guard case .token(_, let drawn, _) = try TokenEvent(json: JSONValue(parsing: event.json.text())) else {
+      let event = TokenEvent.token(RequestID(1), SampledToken(1, logprob: value), finish: nil)
+      guard case .token(_, let sampled, _) = try TokenEvent(json: JSONValue(parsing: event.json.text())) else {
         Issue.record("not a token")
         return
       }
-      #expect(drawn.logprob?.bitPattern == value.bitPattern)
+      #expect(sampled.logprob?.bitPattern == value.bitPattern)
     }
   }
 

@@ -60,6 +60,14 @@ import Testing
     #expect(grade(.regex(late), text, "x") == givenUp)
     #expect(AnswerFilter(pattern: late, selection: 0).apply(text[...]).text == "x")
     #expect(AnswerFilter(pattern: late, selection: -1).apply(text[...]) == (nil, givenUp.rule))
+    // Nor is anything looked for in what is longer than all that models write.
+    let long = "x" + String(repeating: " ", count: 1 << 20)
+    #expect(AnswerFilter(pattern: late, selection: 0).apply(long.dropLast()).text == "x")
+    let unread = "the answer is longer than a MiB, and was not searched"
+    for selection in [0, -1] {
+      #expect(AnswerFilter(pattern: late, selection: selection).apply(long[...]) == (nil, unread))
+    }
+    #expect(grade(.regex(late), long + "x", "x") == Verdict(.noAnswer, rule: unread))
     #expect(throws: PatternFailure.self) { try AnswerPattern("(", group: 0) }
     #expect(throws: PatternFailure.self) { try AnswerPattern("(a)", group: 2) }
   }

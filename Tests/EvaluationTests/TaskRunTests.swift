@@ -102,6 +102,27 @@ import Testing
     #expect(end(["E", "N", "X"]) == ("ENX", false))
     #expect(end(["\n12"]) == ("", true))
     #expect(end(["a\nb"], stops: []) == ("a\nb", false))
+    // As bytes: a line break is one behind a carriage return and before a mark of accent, too.
+    #expect(end(["12\r", "\nQ"]) == ("12\r", true))
+    #expect(end(["12\r\nQ"]) == ("12\r", true))
+    #expect(end(["a", "E", "ND\u{301}"]) == ("a", true))
+    #expect(end(["e\u{301}"], stops: ["é"]) == ("e\u{301}", false))
+    #expect(end([" \u{3000}", "<think>\n</think>\u{2003}", "\n\u{A0}4", "2\n"]).text.hasSuffix("\u{A0}42"))
+    #expect(end(["<thin", "\nx"]) == ("<thin", true))
+  }
+
+  /// Where a text is cut into pieces changes nothing, once it has begun.
+  @Test func anAnswerEndsInTheSamePlaceHoweverItComes() {
+    let parts = ["<think>", "</think>", "\n", "E", "N", "D", "é", " ", "\u{3000}", "\r"]
+    var generator = SeededNumbers(seed: 7, "stops")
+    for _ in 0..<2000 {
+      let pieces = [generator.element(["a", "<think>"])] + (0..<12).map { _ in generator.element(parts) }
+      var whole = StopRule(["\n", "END"])
+      var split = whole
+      let isStopped = whole.push(pieces.joined())
+      for scalar in pieces.joined().unicodeScalars { _ = split.push(String(scalar)) }
+      #expect(isStopped == split.isStopped && Array(whole.text.utf8) == Array(split.text.utf8), "\(pieces)")
+    }
   }
 
   @Test(.timeLimit(.minutes(20))) func aLongThoughtCostsNoMoreAtItsEnd() {

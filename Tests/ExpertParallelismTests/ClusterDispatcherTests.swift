@@ -6,27 +6,27 @@ import Testing
 
 /// Dispatch and combine against their specification and against one rank that holds every expert, bit by bit.
 struct ClusterDispatcherTests {
-  struct Mixture: Sendable, CustomStringConvertible {
+  struct MoE: Sendable, CustomStringConvertible {
     var experts: Int
     var topK: Int
     var threads: Int
     var description: String { "top \(topK) of \(experts) experts, \(threads) threads" }
   }
 
-  static let mixtures = [(2, 1), (2, 2), (8, 1), (8, 2), (10, 3), (10, 10), (64, 1), (64, 6)].flatMap { experts, topK in
-    [1, 2].map { Mixture(experts: experts, topK: topK, threads: $0) }
+  static let moes = [(2, 1), (2, 2), (8, 1), (8, 2), (10, 3), (10, 10), (64, 1), (64, 6)].flatMap { experts, topK in
+    [1, 2].map { MoE(experts: experts, topK: topK, threads: $0) }
   }
 
-  @Test(arguments: mixtures)
-  func everyPlacementGivesTheBitsOfOneRank(mixture: Mixture) throws {
-    let model = try TinyMixture(expertCount: mixture.experts, topK: mixture.topK, threads: mixture.threads)
-    var generator = SeededGenerator(UInt64(mixture.experts * 100 + mixture.topK))
+  @Test(arguments: moes)
+  func everyPlacementGivesTheBitsOfOneRank(moe: MoE) throws {
+    let model = try TinyMoE(expertCount: moe.experts, topK: moe.topK, threads: moe.threads)
+    var generator = SeededGenerator(UInt64(moe.experts * 100 + moe.topK))
     for ranks in [1, 2, 3, 4, 8] {
       let scenario = ExpertScenario(
-        model: model, threads: mixture.threads, steps: steps(mixture, ranks: ranks, using: &generator))
+        model: model, threads: moe.threads, steps: steps(moe, ranks: ranks, using: &generator))
       let expected = try scenario.runLocally()
       let eagerByteLimit = [0, 512, 1 << 20].randomElement(using: &generator)!
-      for (name, placement) in placements(mixture.experts, ranks: ranks, using: &generator) {
+      for (name, placement) in placements(moe.experts, ranks: ranks, using: &generator) {
         for implementation in [ExpertScenario.Implementation.distributed, .shared, .reference] {
           let found = try scenario.run(implementation, placement: placement, eagerByteLimit: eagerByteLimit)
           #expect(found == expected, "\(implementation), \(ranks) ranks, \(name) placement, eager to \(eagerByteLimit)")
@@ -38,11 +38,11 @@ struct ClusterDispatcherTests {
   /// Rows that travel as the experts meet them are rounded once, wherever that happens.
   @Test(arguments: [WeightPrecision.bf16, .q8, .q4])
   func roundedRowsGiveTheBitsOfOneRank(weights: WeightPrecision) throws {
-    let mixture = Mixture(experts: 10, topK: 3, threads: 2)
-    let model = try TinyMixture(expertCount: 10, topK: 3, threads: 2, weights: weights)
+    let moe = MoE(experts: 10, topK: 3, threads: 2)
+    let model = try TinyMoE(expertCount: 10, topK: 3, threads: 2, weights: weights)
     #expect(model.wire().tokens == (weights == .bf16 ? .bfloat16 : .int8))
     var generator = SeededGenerator(77)
-    let scenario = ExpertScenario(model: model, threads: 2, steps: steps(mixture, ranks: 3, using: &generator))
+    let scenario = ExpertScenario(model: model, threads: 2, steps: steps(moe, ranks: 3, using: &generator))
     let expected = try scenario.runLocally()
     for (name, placement) in placements(10, ranks: 3, using: &generator) {
       for implementation in [ExpertScenario.Implementation.distributed, .shared, .reference] {
@@ -54,7 +54,7 @@ struct ClusterDispatcherTests {
 
   /// With this much to do, own tokens are computed apart while messages travel; through shared memory they are not.
   @Test func ownTokensComputedApartGiveTheSameBits() throws {
-    let model = try TinyMixture(expertCount: 4, topK: 4, threads: 2)
+    let model = try TinyMoE(expertCount: 4, topK: 4, threads: 2)
     var generator = SeededGenerator(79)
     for ranks in [2, 3, 4] {
       let tokens = (0..<ranks).map { _ in RankTokens(40, expertCount: 4, topK: 4, using: &generator) }
@@ -73,7 +73,7 @@ struct ClusterDispatcherTests {
   @Test(arguments: [(2, 2), (40, 4)]) func expertsAreRunTwiceWhereOwnTokensAreManyOnly(tokens: Int, distinct: Int32)
     throws
   {
-    let model = try TinyMixture(expertCount: 4, topK: 4, threads: 1)
+    let model = try TinyMoE(expertCount: 4, topK: 4, threads: 1)
     let placement = ExpertPlacement(expertCount: 4, rankCount: 2)
     let counts = try LocalFabric.run(size: 2, eagerByteLimit: 0) { communicator in
       let counted = telemetry(model, placement)
@@ -89,10 +89,10 @@ struct ClusterDispatcherTests {
 
   /// Each partial sum is off by half a bf16 step at most, and there are at most top-k of them.
   @Test func sumsInBF16AreOffByTheirRoundingOnly() throws {
-    let mixture = Mixture(experts: 10, topK: 3, threads: 1)
-    let model = try TinyMixture(expertCount: 10, topK: 3, threads: 1)
+    let moe = MoE(experts: 10, topK: 3, threads: 1)
+    let model = try TinyMoE(expertCount: 10, topK: 3, threads: 1)
     var generator = SeededGenerator(78)
-    let scenario = ExpertScenario(model: model, threads: 1, steps: steps(mixture, ranks: 3, using: &generator))
+    let scenario = ExpertScenario(model: model, threads: 1, steps: steps(moe, ranks: 3, using: &generator))
     let placement = ExpertPlacement(expertCount: 10, rankCount: 3)
     func values(_ outputs: ExpertScenario.Outputs) -> [Float] {
       outputs.joined().joined().joined().map { Float(bitPattern: $0) }
@@ -108,15 +108,15 @@ struct ClusterDispatcherTests {
 
   /// Steps of changing sizes: some ranks with nothing, one with everything, all tokens to the same experts, nothing
   /// at all, and enough for the workers to share the copying.
-  private func steps(_ mixture: Mixture, ranks: Int, using generator: inout SeededGenerator) -> [[RankTokens]] {
+  private func steps(_ moe: MoE, ranks: Int, using generator: inout SeededGenerator) -> [[RankTokens]] {
     func step(_ counts: [Int], experts: [Int32]? = nil) -> [RankTokens] {
       counts.map {
-        RankTokens($0, expertCount: mixture.experts, topK: mixture.topK, experts: experts, using: &generator)
+        RankTokens($0, expertCount: moe.experts, topK: moe.topK, experts: experts, using: &generator)
       }
     }
     var alone = [Int](repeating: 0, count: ranks)
     alone[ranks - 1] = 19
-    let same = generator.ids(mixture.topK, below: mixture.experts)
+    let same = generator.ids(moe.topK, below: moe.experts)
     let mixed = (0..<ranks).map { _ in Int.random(in: 0...3, using: &generator) }
     return [
       step(mixed), step(alone), step([Int](repeating: 0, count: ranks)), step(alone.reversed(), experts: same),
@@ -136,7 +136,7 @@ struct ClusterDispatcherTests {
   }
 
   @Test func aTokenTravelsOnceToEachRankAndTheAccountSaysWhatWasSent() throws {
-    let model = try TinyMixture(expertCount: 8, topK: 4, threads: 1)
+    let model = try TinyMoE(expertCount: 8, topK: 4, threads: 1)
     let placement = ExpertPlacement(expertCount: 8, rankCount: 2)
     let sent = try LocalFabric.run(size: 2) { communicator in
       let counted = telemetry(model, placement)
@@ -149,14 +149,14 @@ struct ClusterDispatcherTests {
       try run(experts, tokens, topK: 4)
       #expect(counted.traffic.total.bytes == communicator.bytesSent)
       #expect(counted.traffic.total.messages == communicator.messagesSent)
-      #expect(counted.traffic.total.payload == 3 * TinyMixture.hiddenSize * 4)
+      #expect(counted.traffic.total.payload == 3 * TinyMoE.hiddenSize * 4)
       #expect(counted.traffic.rowsToHost == (communicator.isRoot ? [3, 0] : [0, 0]))
       // All three tokens' four visits happen on rank 1.
       #expect(counted.stepVisits.reduce(0, +) == (communicator.isRoot ? 0 : 12))
       #expect(counted.stepDistinct.reduce(0, +) == (communicator.isRoot ? 0 : 4))
       return communicator.bytesSent
     }
-    let row = TinyMixture.hiddenSize * 4
+    let row = TinyMoE.hiddenSize * 4
     // Header, three visit counts, twelve ids and weights, padded to 64; then three rows. Back: a header, three rows.
     #expect(sent == [128 + 3 * row, 64 + 3 * row])
   }
@@ -164,7 +164,7 @@ struct ClusterDispatcherTests {
   /// The message a peer sends instead of what the protocol says, and the error it must give.
   @Test(arguments: [0, 4, 8, 64, 4096])
   func aMalformedDispatchIsAnErrorThatNamesItsSender(byteCount: Int) throws {
-    let model = try TinyMixture(expertCount: 8, topK: 2, threads: 1)
+    let model = try TinyMoE(expertCount: 8, topK: 2, threads: 1)
     #expect {
       try LocalFabric.run(size: 2) { communicator in
         if communicator.isRoot {
@@ -186,10 +186,10 @@ struct ClusterDispatcherTests {
     }
   }
 
-  @Test(arguments: [0, 4, 64, TinyMixture.hiddenSize * 4 + 60])
+  @Test(arguments: [0, 4, 64, TinyMoE.hiddenSize * 4 + 60])
   func anAnswerOfTheWrongSizeIsAnErrorThatNamesItsSender(byteCount: Int) throws {
-    let model = try TinyMixture(expertCount: 8, topK: 2, threads: 1)
-    let expected = 64 + TinyMixture.hiddenSize * 4
+    let model = try TinyMoE(expertCount: 8, topK: 2, threads: 1)
+    let expected = 64 + TinyMoE.hiddenSize * 4
     #expect(
       throws: ExpertParallelismError.malformedCombine(from: Rank(1), layer: 0, bytes: byteCount, expected: expected)
     ) {
@@ -215,8 +215,8 @@ struct ClusterDispatcherTests {
 
   /// 2³¹ bytes are too many for one message, on the way out or back; every rank must see it before any sends.
   @Test func aStepThatMakesTooLargeMessagesIsRefusedOnEveryRankAlike() throws {
-    let model = try TinyMixture(expertCount: 64, topK: 6, threads: 1)
-    let rowByteCount = TinyMixture.hiddenSize * 4
+    let model = try TinyMoE(expertCount: 64, topK: 6, threads: 1)
+    let rowByteCount = TinyMoE.hiddenSize * 4
     // Contiguous: 32 experts of a rank are one node, one row back. Round-robin: six rows may come back.
     let roundRobin = ExpertPlacement(owners: (0..<64).map { Rank($0 % 2) }, rankCount: 2)
     let cases = [

@@ -13,25 +13,25 @@ struct RankTokens: Sendable {
   var experts: [Int32] = []
   var weights: [Float] = []
 
-  var count: Int { inputs.count / TinyMixture.hiddenSize }
+  var count: Int { inputs.count / TinyMoE.hiddenSize }
 
   /// `count` random tokens; `experts`, when given, are chosen by all of them.
   init(
     _ count: Int, expertCount: Int, topK: Int, experts chosen: [Int32]? = nil, using generator: inout SeededGenerator
   ) {
     for _ in 0..<count {
-      for _ in 0..<TinyMixture.hiddenSize { inputs.append(generator.float()) }
+      for _ in 0..<TinyMoE.hiddenSize { inputs.append(generator.float()) }
       experts += chosen ?? generator.ids(topK, below: expertCount)
       for _ in 0..<topK { weights.append(generator.float()) }
     }
   }
 
   /// The inputs as the model's experts meet them.
-  func withRows<Result>(_ model: TinyMixture, _ compute: Compute, _ body: (Rows) throws -> Result) rethrows -> Result {
-    let rounded = RowBuffer(model.wire().tokens, columns: TinyMixture.hiddenSize, rows: count)
+  func withRows<Result>(_ model: TinyMoE, _ compute: Compute, _ body: (Rows) throws -> Result) rethrows -> Result {
+    let rounded = RowBuffer(model.wire().tokens, columns: TinyMoE.hiddenSize, rows: count)
     return try (inputs + [0]).withUnsafeBufferPointer { input in
-      for row in 0..<count { rounded.round(compute, row: row, input.baseAddress! + row * TinyMixture.hiddenSize) }
-      return try body(rounded.rows(of: input.baseAddress!, stride: TinyMixture.hiddenSize))
+      for row in 0..<count { rounded.round(compute, row: row, input.baseAddress! + row * TinyMoE.hiddenSize) }
+      return try body(rounded.rows(of: input.baseAddress!, stride: TinyMoE.hiddenSize))
     }
   }
 
@@ -64,7 +64,7 @@ struct ExpertScenario: Sendable {
     }
   }
 
-  let model: TinyMixture
+  let model: TinyMoE
   let threads: Int
   /// `[step][rank]`; each step goes through all layers.
   let steps: [[RankTokens]]
@@ -85,20 +85,20 @@ struct ExpertScenario: Sendable {
       let rank = communicator.rank
       let compute = try makeCompute()
       let bank = ExpertBank(
-        model.description, mixture: model.mixture,
+        model.description, moe: model.moe,
         weights: model.weights { placement.holds(layer: $0, expert: $1, rank) },
         compute: compute)
       let wire = model.wire(sums: implementation == .rounded ? .bfloat16 : .float32)
       let cluster = ClusterDispatcher(
-        communicator: communicator, placement: placement, compute: compute, wire: wire, topK: model.mixture.topK,
+        communicator: communicator, placement: placement, compute: compute, wire: wire, topK: model.moe.topK,
         telemetry: telemetry(model, placement.base), clocks: try PeerClocks(communicator),
         channels: try implementation.room.flatMap { room in
           try ExpertChannels(
-            communicator, placement: placement, wire: wire, topK: model.mixture.topK, batchTokens: room,
+            communicator, placement: placement, wire: wire, topK: model.moe.topK, batchTokens: room,
             hostOfRank: try PeerClocks(communicator).hostOfRank)
         })
       let reference = ReferenceDispatcher(
-        communicator: communicator, placement: placement, rowFormat: bank.rowFormat, hiddenSize: TinyMixture.hiddenSize)
+        communicator: communicator, placement: placement, rowFormat: bank.rowFormat, hiddenSize: TinyMoE.hiddenSize)
       let dispatcher: any ExpertDispatcher = implementation == .reference ? reference : cluster
       return try steps.map { tokens in
         try cluster.beginStep(rowsByRank: tokens.map(\.count))
@@ -106,7 +106,7 @@ struct ExpertScenario: Sendable {
       }
     }
     return steps.indices.map { step in
-      (0..<TinyMixture.layerCount).map { layer in byRank.map { $0[step][layer] } }
+      (0..<TinyMoE.layerCount).map { layer in byRank.map { $0[step][layer] } }
     }
   }
 
@@ -114,11 +114,11 @@ struct ExpertScenario: Sendable {
   func runLocally() throws -> Outputs {
     let compute = try makeCompute()
     let bank = ExpertBank(
-      model.description, mixture: model.mixture, weights: model.weights { _, _ in true }, compute: compute)
-    let local = LocalDispatcher(compute: compute, hiddenSize: TinyMixture.hiddenSize)
+      model.description, moe: model.moe, weights: model.weights { _, _ in true }, compute: compute)
+    let local = LocalDispatcher(compute: compute, hiddenSize: TinyMoE.hiddenSize)
     return try steps.map { tokens in
       let byRank = try tokens.map { try outputs(local, bank, $0, compute) }
-      return (0..<TinyMixture.layerCount).map { layer in byRank.map { $0[layer] } }
+      return (0..<TinyMoE.layerCount).map { layer in byRank.map { $0[layer] } }
     }
   }
 
@@ -130,12 +130,12 @@ struct ExpertScenario: Sendable {
   private func outputs(
     _ dispatcher: some ExpertDispatcher, _ experts: any RoutedExperts, _ tokens: RankTokens, _ compute: Compute
   ) throws -> [[UInt32]] {
-    try (0..<TinyMixture.layerCount).map { layer in
+    try (0..<TinyMoE.layerCount).map { layer in
       var output = [Float](repeating: .nan, count: max(tokens.inputs.count, 1))
       try output.withUnsafeMutableBufferPointer { output in
         try tokens.withRows(model, compute) { rows in
           let flight = try dispatcher.dispatch(
-            rows, count: tokens.count, tokens.decisions(topK: model.mixture.topK), layer: layer)
+            rows, count: tokens.count, tokens.decisions(topK: model.moe.topK), layer: layer)
           try experts.forward(flight)
           try dispatcher.combine(flight, into: output.baseAddress!)
           dispatcher.release(flight)
@@ -146,10 +146,10 @@ struct ExpertScenario: Sendable {
   }
 }
 
-/// An account for one rank of a tiny mixture.
-func telemetry(_ model: TinyMixture, _ placement: ExpertPlacement) -> RankTelemetry {
+/// An account for one rank of a tiny MoE model.
+func telemetry(_ model: TinyMoE, _ placement: ExpertPlacement) -> RankTelemetry {
   RankTelemetry(
-    layerCount: TinyMixture.layerCount, expertCount: model.mixture.expertCount, rankCount: placement.rankCount)
+    layerCount: TinyMoE.layerCount, expertCount: model.moe.expertCount, rankCount: placement.rankCount)
 }
 
 /// One rank's part of the experts, and its way to others'.
@@ -163,21 +163,21 @@ struct RankExperts {
 
 /// One rank's experts over one worker; `room` are tokens that there is shared memory for.
 func layer(
-  _ model: TinyMixture, _ placement: ExpertPlacement, _ communicator: any Communicator, counting: RankTelemetry? = nil,
+  _ model: TinyMoE, _ placement: ExpertPlacement, _ communicator: any Communicator, counting: RankTelemetry? = nil,
   room: Int? = nil
 ) throws -> RankExperts {
   let compute = Compute(pool: try WorkerPool(workerCount: 1))
   let bank = ExpertBank(
-    model.description, mixture: model.mixture, weights: model.weights { placement.holds($1, communicator.rank) },
+    model.description, moe: model.moe, weights: model.weights { placement.holds($1, communicator.rank) },
     compute: compute)
   let telemetry = counting ?? telemetry(model, placement)
   let cluster = ClusterDispatcher(
     communicator: communicator, placement: placement.everywhere, compute: compute, wire: model.wire(),
-    topK: model.mixture.topK,
+    topK: model.moe.topK,
     telemetry: telemetry, clocks: try PeerClocks(communicator),
     channels: try room.flatMap { room in
       try ExpertChannels(
-        communicator, placement: placement.everywhere, wire: model.wire(), topK: model.mixture.topK, batchTokens: room,
+        communicator, placement: placement.everywhere, wire: model.wire(), topK: model.moe.topK, batchTokens: room,
         hostOfRank: try PeerClocks(communicator).hostOfRank)
     })
   return RankExperts(
@@ -192,7 +192,7 @@ func run(_ rank: RankExperts, _ tokens: RankTokens, topK: Int) throws {
   try output.withUnsafeMutableBufferPointer { output in
     try (tokens.inputs + [0]).withUnsafeBufferPointer { input in
       let flight = try rank.dispatcher.dispatch(
-        Rows(input.baseAddress!, stride: TinyMixture.hiddenSize), count: tokens.count, tokens.decisions(topK: topK),
+        Rows(input.baseAddress!, stride: TinyMoE.hiddenSize), count: tokens.count, tokens.decisions(topK: topK),
         layer: 0)
       try rank.experts.forward(flight)
       try rank.dispatcher.combine(flight, into: output.baseAddress!)

@@ -15,7 +15,7 @@ struct RelayedTransportTests {
   func relayedTokensGiveTheBitsOfOneRank(ranks: Int, ranksPerHost: Int, room: Int) throws {
     var generator = SeededGenerator(UInt64(ranks * 10 + ranksPerHost))
     for (experts, topK) in [(8, 2), (10, 3), (64, 6), (4, 4)] {
-      let model = try TinyMixture(expertCount: experts, topK: topK, threads: 2)
+      let model = try TinyMoE(expertCount: experts, topK: topK, threads: 2)
       func step(_ counts: [Int]) -> [RankTokens] {
         counts.map { RankTokens($0, expertCount: experts, topK: topK, using: &generator) }
       }
@@ -47,7 +47,7 @@ struct RelayedTransportTests {
 
   @Test func roundedRowsGiveTheBitsOfOneRankToo() throws {
     var generator = SeededGenerator(5)
-    let model = try TinyMixture(expertCount: 10, topK: 3, threads: 1, weights: .q8)
+    let model = try TinyMoE(expertCount: 10, topK: 3, threads: 1, weights: .q8)
     let tokens = (0..<4).map { RankTokens(5 * $0, expertCount: 10, topK: 3, using: &generator) }
     let scenario = ExpertScenario(model: model, threads: 1, steps: [tokens])
     let found = try scenario.run(
@@ -59,9 +59,9 @@ struct RelayedTransportTests {
   /// Four experts of each rank: every token goes to both ranks of the other host, in one message, and comes back as one
   /// sum.
   @Test func aTokenTravelsOnceToEachHost() throws {
-    let model = try TinyMixture(expertCount: 16, topK: 4, threads: 1)
+    let model = try TinyMoE(expertCount: 16, topK: 4, threads: 1)
     let placement = ExpertPlacement(expertCount: 16, rankCount: 4)
-    let row = TinyMixture.hiddenSize * 4
+    let row = TinyMoE.hiddenSize * 4
     try LocalFabric.run(size: 4) { communicator in
       let hosted = HostedCommunicator(communicator, ranksPerHost: 2)
       let counted = telemetry(model, placement)
@@ -94,7 +94,7 @@ struct RelayedTransportTests {
   }
 
   @Test func aMalformedRelayedMessageIsAnErrorOfItsSender() throws {
-    let model = try TinyMixture(expertCount: 8, topK: 2, threads: 1)
+    let model = try TinyMoE(expertCount: 8, topK: 2, threads: 1)
     #expect {
       try LocalFabric.run(size: 4) { communicator in
         let hosted = HostedCommunicator(communicator, ranksPerHost: 2)
@@ -105,7 +105,7 @@ struct RelayedTransportTests {
           try run(experts, RankTokens(0, expertCount: 8, topK: 2, using: &generator), topK: 2)
         } else {
           // Rank 3's gateway on the first host is rank 0: expert 4 is not of that host.
-          let words: [Int32] = [1, 1, 0, 0, 1, 4, 0] + [Int32](repeating: 0, count: 9 + TinyMixture.hiddenSize)
+          let words: [Int32] = [1, 1, 0, 0, 1, 4, 0] + [Int32](repeating: 0, count: 9 + TinyMoE.hiddenSize)
           try words.withUnsafeBytes {
             _ = try communicator.wait(try communicator.startSend($0, to: Rank(0), tag: MessageTag(1)))
           }

@@ -12,7 +12,7 @@ struct ReplicaTests {
     experts: Int, ranks: Int, replicas: Double, using generator: inout SeededGenerator
   ) -> ModelPlacement {
     var layers: [Int: ExpertPlacement] = [:]
-    for layer in 0..<TinyMixture.layerCount {
+    for layer in 0..<TinyMoE.layerCount {
       let owners = (0..<experts).map { _ in Rank(Int.random(in: 0..<ranks, using: &generator)) }
       let others = owners.map { owner in
         (0..<ranks).map { Rank($0) }.filter { $0 != owner && Double.random(in: 0..<1, using: &generator) < replicas }
@@ -41,7 +41,7 @@ struct ReplicaTests {
   @Test(arguments: [1, 2, 3, 5, 8]) func randomPlacementsGiveTheBitsOfOneRank(ranks: Int) throws {
     var generator = SeededGenerator(UInt64(900 + ranks))
     for (experts, topK) in [(8, 2), (10, 3), (64, 6)] {
-      let model = try TinyMixture(expertCount: experts, topK: topK, threads: 2)
+      let model = try TinyMoE(expertCount: experts, topK: topK, threads: 2)
       let scenario = ExpertScenario(
         model: model, threads: 2, steps: steps(experts: experts, topK: topK, ranks: ranks, using: &generator))
       let expected = try scenario.runLocally()
@@ -59,7 +59,7 @@ struct ReplicaTests {
   func relayedTokensGiveTheBitsOfOneRank(ranks: Int, ranksPerHost: Int) throws {
     var generator = SeededGenerator(UInt64(70 + ranks))
     for (experts, topK) in [(8, 2), (10, 3), (64, 6)] {
-      let model = try TinyMixture(expertCount: experts, topK: topK, threads: 1)
+      let model = try TinyMoE(expertCount: experts, topK: topK, threads: 1)
       let scenario = ExpertScenario(
         model: model, threads: 1, steps: steps(experts: experts, topK: topK, ranks: ranks, using: &generator))
       let expected = try scenario.runLocally()
@@ -77,7 +77,7 @@ struct ReplicaTests {
   /// A placement of its own in each step, as between two steps of a server.
   @Test(arguments: [2, 3, 5]) func placementsMayChangeBetweenSteps(ranks: Int) throws {
     var generator = SeededGenerator(UInt64(40 + ranks))
-    let model = try TinyMixture(expertCount: 10, topK: 3, threads: 1)
+    let model = try TinyMoE(expertCount: 10, topK: 3, threads: 1)
     let tokens = (0..<ranks).map { _ in RankTokens(6, expertCount: 10, topK: 3, using: &generator) }
     let placements = (0..<4).map { _ in placement(experts: 10, ranks: ranks, replicas: 0.3, using: &generator) }
     let outputs = try placements.map { placement in

@@ -101,6 +101,10 @@ struct ProductTests {
             bIsTransposed: layout & 2 == 0, adding: layout & 4 == 0, gap: layout % 3))
       }
     }
+    // Operands that lie across, in sixteens and what is left of them.
+    for (rows, columns, depth) in [(12, 32, 16), (24, 96, 48), (28, 47, 255), (11, 31, 33), (12, 16, 15)] {
+      cases.append(ProductCase(rows: rows, columns: columns, depth: depth, bIsTransposed: true, gap: depth % 2))
+    }
     // Past the parts in which it is computed.
     cases.append(ProductCase(rows: 200, columns: 530, depth: 2, aIsTransposed: true, adding: true, gap: 1))
     cases.append(ProductCase(rows: 400, columns: 9, depth: 270, adding: true))
@@ -143,6 +147,39 @@ struct ProductTests {
       total = first == 0 ? sum : total + sum
     }
     for output in try some.outputs(a: a, b: b) { #expect(output.values == [some.c[0] + total]) }
+  }
+
+  /// What an expert's gradient relies on: to zeros, blocks may be added one after another.
+  @Test func blocksAddedToZerosOneByOneAreTheProduct() throws {
+    for precision in ProductPrecision.allCases {
+      for (depth, scale) in [
+        (256, Float(1)), (257, 1), (600, 1), (1030, 1), (600, 1e-38), (600, 64 * .leastNonzeroMagnitude),
+      ] {
+        var some = ProductCase(rows: 14, columns: 35, depth: depth, aIsTransposed: true, adding: true, gap: 1)
+        some.precision = precision
+        // Small numbers, whose products vanish, and zeros of both signs.
+        let a = some.a.enumerated().map { $0 % 5 == 0 ? -0.0 : $1 * scale }
+        let b = some.b
+        let zeros = [Float](repeating: 0, count: some.rows * some.cStride)
+        func outputs(_ parts: [Range<Int>]) throws -> [(set: InstructionSet, values: [Float])] {
+          try results(zeros) { compute, out in
+            let gradients = GradientCompute(compute, precision: precision)
+            some.withViews(a: a, b: b, out: out) { a, b, c in
+              for part in parts {
+                gradients.multiplyAll(
+                  a.transposed.rows(part).transposed, by: b.rows(part), into: c, adding: true, worker: 0)
+              }
+            }
+          }
+        }
+        let whole = try outputs([0..<depth])
+        let blocks = try outputs(
+          stride(from: 0, to: depth, by: GradientCompute.depthBlock).map {
+            $0..<min($0 + GradientCompute.depthBlock, depth)
+          })
+        #expect(whole.agree && blocks.agree && blocks[0].values.hasSameBits(as: whole[0].values), "\(some)")
+      }
+    }
   }
 
   @Test(arguments: 1...3)

@@ -47,13 +47,13 @@ private struct RouterCase: CustomStringConvertible {
 
   /// What the router itself chooses.
   func decide(_ logits: [Float]) -> (experts: [Int32], weights: [Float]) {
-    let mixture = MixtureDescription(
+    let moe = MoEDescription(
       expertCount: experts, topK: topK, expertIntermediateSize: 1, activation: .swiGLU, router: router,
       expertHasBias: false, sharedIntermediateSize: nil, sharedIsGated: false)
     var (scores, choice) = (logits, logits)
     var chosen = [Int32](repeating: 0, count: topK)
     var weights = [Float](repeating: 0, count: topK)
-    Router(mixture).decide(
+    Router(moe).decide(
       logits: logits, selectionBias: nil, scores: &scores, choice: &choice, experts: &chosen, weights: &weights)
     return (chosen, weights)
   }

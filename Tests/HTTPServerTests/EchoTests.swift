@@ -56,7 +56,7 @@ import Testing
     }
   }
 
-  @Test(arguments: [false, true]) func nothingIsDrawnForAPromptThatIsOnlyScored(stream: Bool) async throws {
+  @Test(arguments: [false, true]) func nothingIsSampledForAPromptThatIsOnlyScored(stream: Bool) async throws {
     let engine = model.engine(answering: " there")
     try await TestServer.run(engine) { server in
       let reply = try await server.complete(
@@ -192,8 +192,8 @@ import Testing
       switch fault {
       case 0: nil
       case 1: scores.dropLast()
-      case 2: scores.map { DrawnToken($0.token + 1, logprob: $0.logprob) }
-      default: scores.map { DrawnToken($0.token) }
+      case 2: scores.map { SampledToken($0.token + 1, logprob: $0.logprob) }
+      default: scores.map { SampledToken($0.token) }
       }
     }
     try await TestServer.run(FakeEngine(script)) { server in

@@ -134,6 +134,21 @@ struct FamilyTemplateTests {
     }
   }
 
+  /// A mebibyte of brackets, which opens one in another, and one of strings that stand one after another.
+  @Test func whateverIsInAProgramTheModelIsAsked() throws {
+    func program(_ text: String) throws -> TextCodec {
+      try codec("deepseek_v4", program: "REASONING_EFFORT_MAX = " + text)
+    }
+    let most = [("reasoning_effort", JSONValue.string("max"))]
+    let deep = try program(String(repeating: "(", count: 1 << 20))
+    #expect(try prefix(deep, []) == "|</think>")
+    #expect(throws: (any Error).self) { try prefix(deep, most) }
+    #expect(try prefix(program("(((('a')) 'b'))"), []) == "|</think>")
+    #expect(try prefix(program("(((\n'a' # one\n)))"), most) == "a|<think>")
+    let many = try prefix(program("(" + String(repeating: "'a' ", count: 200_000) + ")"), most)
+    #expect(many == String(repeating: "a", count: 200_000) + "|<think>")
+  }
+
   @Test func toolsAreToldOfInTheMakersWords() throws {
     let codec = try codec("deepseek_v4", program: Self.programs[0])
     let tools: JSONValue = [

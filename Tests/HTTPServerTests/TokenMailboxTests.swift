@@ -4,7 +4,7 @@ import Testing
 @testable import HTTPServer
 
 @Suite struct TokenMailboxTests {
-  private func token(_ id: Int32) -> TokenEvent { .token(RequestID(0), DrawnToken(id), finish: nil) }
+  private func token(_ id: Int32) -> TokenEvent { .token(RequestID(0), SampledToken(id), finish: nil) }
 
   @Test func eventsComeTogetherAndInOrder() async {
     let mailbox = TokenMailbox(limit: 10)

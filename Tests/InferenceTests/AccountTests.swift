@@ -81,7 +81,7 @@ struct AccountTests {
       #expect(figures.minimumBetweenRanks > 0)
     }
     #expect(bytes == statistics.bytesSent)
-    // Every token of every mixture layer visits as many experts as the router chooses.
+    // Every token of every MoE layer visits as many experts as the router chooses.
     let visits = account.ranks.reduce(0) { $0 + $1.kinds[StepKind.decode.rawValue].visits.reduce(0, +) }
     let byExpert = account.ranks.reduce(0) { sum, rank in
       sum + rank.kinds[StepKind.decode.rawValue].experts.joined().reduce(0) { $0 + $1[1] }

@@ -57,6 +57,25 @@ struct DrafterTests {
     #expect(drafter(true, true).drafts(after: long + long.prefix(12), prediction: 99, atMost: 2) == [12, 13])
   }
 
+  @Test func blocksAreTriedAsFarAsTheyGoAndThenGoneOnWith() {
+    let tokens: [Int32] = [1, 2, 3, 4, 5, 6, 2, 3]
+    func drafts(_ guesses: [Int32], looksUp: Bool, atMost count: Int, after tokens: [Int32]? = nil) -> [Int32] {
+      Drafter(predicts: true, looksUp: looksUp, limit: 5, adapts: false).drafts(
+        after: tokens ?? [1, 2, 3, 4, 5, 6, 2, 3], prediction: guesses.first, further: guesses.dropFirst(),
+        atMost: count)
+    }
+    #expect(drafts([7, 8, 9], looksUp: false, atMost: 5) == [7, 8, 9])
+    #expect(
+      drafts([7, 8, 9], looksUp: false, atMost: 2) == [7, 8] && drafts([7, 8], looksUp: false, atMost: 0) == [])
+    #expect(drafts([], looksUp: false, atMost: 5) == [])
+    // The text goes on as it did after the last guesses.
+    #expect(drafts([9, 2, 3, 4], looksUp: true, atMost: 6) == [9, 2, 3, 4, 5, 6])
+    #expect(drafts([9, 9], looksUp: true, atMost: 5) == [9, 9])
+    #expect(drafts([1], looksUp: true, atMost: 3, after: tokens + [4, 5]) == [1])
+    // What is looked up goes first where it begins with the same.
+    #expect(drafts([4, 9, 9], looksUp: true, atMost: 3, after: [1, 2, 3, 4, 5, 1, 2, 3]) == [4, 5, 1])
+  }
+
   /// Runs so many steps of a load; returns how many of them drafted. A drafted step brings `right` tokens more a
   /// sequence, and takes `cost` times as long.
   private func run(

@@ -117,6 +117,19 @@ struct GGUFDeepSeek4Tests {
     }
   }
 
+  /// Of a model that sees images, too, whose file has them.
+  @Test func biasesForImagesAreLeftAlone() throws {
+    var seeing = try file(try Golden("deepseek_v4"))
+    for layer in 0..<4 {
+      seeing.tensors.append(.init("blk.\(layer).exp_probs_b_vl.bias", [5], floats: [1, 2, 3, 4, 5]))
+    }
+    try withTemporaryFolder { folder in
+      let path = folder.write(seeing.bytes, as: "model.gguf")
+      let model = try ModelConfiguration.read(try CheckpointFormat.open(path))
+      #expect(model.unreadTensors == [] && model.layerCount == 4)
+    }
+  }
+
   @Test func logitsAreThoseOfTheFolder() throws {
     let golden = try Golden("deepseek_v4")
     func result(_ model: String, _ layout: Layout) throws -> RunResult {
@@ -141,7 +154,7 @@ struct GGUFDeepSeek4Tests {
     let found = try written { try ModelConfiguration.read(try CheckpointFormat.open($0)) }
     #expect(found.unreadNote == nil, "\(found.unreadNote ?? "")")
     #expect(found.family == expected.family && "\(found.layers)" == "\(expected.layers)")
-    #expect("\(String(describing: found.mixture))" == "\(String(describing: expected.mixture))")
+    #expect("\(String(describing: found.moe))" == "\(String(describing: expected.moe))")
     #expect("\(found.rotary)" == "\(expected.rotary)" && "\(found.residual)" == "\(expected.residual)")
     #expect("\(String(describing: found.entryRotary))" == "\(String(describing: expected.entryRotary))")
     #expect(found.maximumPositions == expected.maximumPositions && found.normEpsilon == expected.normEpsilon)

@@ -46,7 +46,7 @@ struct GGUFFamilyTests {
     let expected = try folder(name).written { try ModelConfiguration.read(try HuggingFaceFolder(path: $0)) }
     #expect(found.unreadNote == nil, "\(found.unreadNote ?? "")")
     #expect("\(found.layers)" == "\(expected.layers)")
-    #expect("\(String(describing: found.mixture))" == "\(String(describing: expected.mixture))")
+    #expect("\(String(describing: found.moe))" == "\(String(describing: expected.moe))")
     #expect(found.maximumPositions == expected.maximumPositions && found.tiedEmbeddings == expected.tiedEmbeddings)
   }
 

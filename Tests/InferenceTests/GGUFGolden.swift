@@ -272,7 +272,7 @@ extension GGUFGolden {
       let share = family == "glm4_moe" ? config["partial_rotary_factor"]!.double! : 1
       keys.int("rope.dimension_count", config["rotary_dim"] ?? .int(Int(Double(width) * share)))
     }
-    mixture(config, family, into: &keys)
+    moe(config, family, into: &keys)
     return keys
   }
 
@@ -306,7 +306,7 @@ extension GGUFGolden {
     }
   }
 
-  private func mixture(_ config: JSONValue, _ family: String, into keys: inout Keys) {
+  private func moe(_ config: JSONValue, _ family: String, into keys: inout Keys) {
     let count = config["n_routed_experts"] ?? config["num_experts"] ?? config["num_local_experts"]
     guard count?.exactInt != nil else { return }
     keys.int("expert_count", count)

@@ -70,7 +70,7 @@ struct GGUFHybridTests {
     }
     #expect(told(found.layers) == told(expected.layers) && found.family == expected.family)
     #expect("\(found.rotary)" == "\(expected.rotary)")
-    #expect("\(String(describing: found.mixture))" == "\(String(describing: expected.mixture))")
+    #expect("\(String(describing: found.moe))" == "\(String(describing: expected.moe))")
     #expect(found.maximumPositions == expected.maximumPositions && found.tiedEmbeddings == expected.tiedEmbeddings)
     #expect(!found.normsAddOne && found.storesDecayRates && found.predictionLayerCount == 0)
   }

@@ -61,7 +61,7 @@ struct GGUFTests {
       let kin = ["deepseek_v3", "kimi_k2", "glm4_moe_lite"]
       #expect(found.family == expected.family || kin.contains(found.family) && kin.contains(expected.family))
       #expect("\(found.rotary)" == "\(expected.rotary)" && "\(found.layers)" == "\(expected.layers)")
-      #expect("\(String(describing: found.mixture))" == "\(String(describing: expected.mixture))")
+      #expect("\(String(describing: found.moe))" == "\(String(describing: expected.moe))")
       #expect(found.vocabularySize == expected.vocabularySize && found.hiddenSize == expected.hiddenSize)
       #expect(found.maximumPositions == expected.maximumPositions && found.normEpsilon == expected.normEpsilon)
       #expect(found.tiedEmbeddings == expected.tiedEmbeddings && found.denseHasBias == expected.denseHasBias)
@@ -210,10 +210,43 @@ struct GGUFTests {
     file.tensors.append(.init("blk.1.attn_of_the_future.weight", [1], floats: [1]))
     let bytes = file.bytes
     try withTemporaryFolder { folder in
-      let checkpoint = try CheckpointFormat.open(folder.write(bytes, as: "m.gguf"))
-      #expect(throws: ModelError.unreadTensors(["model.layers.1.attn_of_the_future.weight"])) {
-        _ = try ModelConfiguration.read(checkpoint)
+      let path = folder.write(bytes, as: "m.gguf")
+      let checkpoint = try CheckpointFormat.open(path)
+      let unread = ModelError.unreadTensors(["model.layers.1.attn_of_the_future.weight"])
+      #expect(throws: ModelError.inFile(path, unread)) { _ = try ModelConfiguration.read(checkpoint) }
+    }
+  }
+
+  /// What is wrong with the model in a file is said of the file: there is no config.json to correct, and no shard.
+  @Test func whatAModelLacksIsSaidOfItsFile() throws {
+    let golden = try Golden("qwen3")
+    let whole = try GGUFGolden().file(of: golden)
+    func failure(_ change: (inout GGUFBytes) -> Void) -> String {
+      var file = whole
+      change(&file)
+      return withTemporaryFolder { folder in
+        let path = folder.write(file.bytes, as: "m.gguf")
+        do {
+          _ = try ModelConfiguration.read(try CheckpointFormat.open(path))
+          return ""
+        } catch {
+          #expect("\(error)".contains(path), "\(error)")
+          return "\(error)"
+        }
       }
+    }
+    #expect(failure { _ in } == "")
+    let messages = [
+      failure { file in file.tensors.removeAll { $0.name == "blk.1.ffn_norm.weight" } },
+      failure { file in file.tensors.append(.init("blk.1.attn_of_the_future.weight", [1], floats: [1])) },
+      failure { file in
+        guard let place = file.tensors.firstIndex(where: { $0.name == "blk.1.ffn_norm.weight" }) else { return }
+        file.tensors[place] = .init("blk.1.ffn_norm.weight", [1], floats: [1])
+      },
+    ]
+    for message in messages {
+      #expect(message.contains("convert the model anew") && !message.contains("config.json"), "\(message)")
+      #expect(message.contains("model.layers.1."), "\(message)")
     }
   }
 }

@@ -77,7 +77,7 @@ struct LocalEngineTests {
     try withEngine(ranks) { engine, log in
       DispatchQueue.concurrentPerform(iterations: 12) { i in
         var request = TokenRequest(id: RequestID(i), prompt: prompts[i % 3], maxNewTokens: 32)
-        if i >= 9 { request.drawn = Array(greedy[i % 3].prefix(10)) }
+        if i >= 9 { request.sampled = Array(greedy[i % 3].prefix(10)) }
         engine.submit(request) { log.add($0) }
       }
       #expect(wait { (0..<12).allSatisfy(log.isOver) })
@@ -165,7 +165,7 @@ struct LocalEngineTests {
         request.promptLogprobs = 2
         engine.submit(request) { log.add($0) }
       }
-      func scores(_ id: Int) -> (tokens: [DrawnToken], finish: FinishReason?)? {
+      func scores(_ id: Int) -> (tokens: [SampledToken], finish: FinishReason?)? {
         for case .prompt(_, let tokens, let finish) in log.events.withLock({ $0[RequestID(id)] ?? [] }) {
           return (tokens, finish)
         }

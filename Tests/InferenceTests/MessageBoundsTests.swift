@@ -40,7 +40,7 @@ struct MessageBoundsTests {
       // A token sends one row of the hidden state at least, and no more than all that a model of this size has.
       for count in counts { #expect((1 << 12..<1 << 29).contains(count), "\(count)") }
       // Whole experts of one rank may return a row for each visit.
-      #expect(description.mixture == nil || counts[1] <= counts[0])
+      #expect(description.moe == nil || counts[1] <= counts[0])
     }
   }
 
@@ -80,7 +80,7 @@ struct MessageBoundsTests {
         return []
       }
       let loop = session.makeLoop()
-      let (layers, experts) = (session.description.mixtureLayers, session.model.placement.expertCount)
+      let (layers, experts) = (session.description.moeLayers, session.model.placement.expertCount)
       let rows = session.model.placement.rowLimit
       var drawn: [SequenceID: [Int32]] = [:]
       func submit() throws -> [SequenceID] {

@@ -32,9 +32,9 @@ struct ModuleReading {
     let blocks = KeyValueCache.blockCount(tokens: tokens.count)
     let cache = try KeyValueCache(description, type: .f32, blockCount: blocks)
     let states = try StateCache(description, slotCount: 1)
-    let experts = description.mixture.map {
+    let experts = description.moe.map {
       Decoder.Experts(
-        ExpertBank(description, mixture: $0, weights: model.weights, compute: compute),
+        ExpertBank(description, moe: $0, weights: model.weights, compute: compute),
         through: LocalDispatcher(compute: compute, hiddenSize: description.hiddenSize))
     }
     let decoder = Decoder(description, weights: model.weights, compute: compute, cache: cache, experts: experts)

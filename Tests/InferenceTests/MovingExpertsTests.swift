@@ -32,7 +32,7 @@ struct MovingExpertsTests {
 
   /// What came of requests: tokens with their log-probabilities, of those that were cancelled the first.
   private struct Outcome {
-    var drawn: [[DrawnToken]] = []
+    var drawn: [[SampledToken]] = []
     var preempted = 0
     var cached = 0
     var placements = 0
@@ -68,17 +68,17 @@ struct MovingExpertsTests {
       (options.speculation.mode, options.speculation.adapts) = (setting.mode, false)
       (options.experts.moves, options.experts.replicaShare) = (setting.moves, setting.moves ? 0.5 : 0)
       let session = try GenerationSession(model: golden.folder, options: options, communicator: communicator) { _ in }
-      let layers = session.description.mixtureLayers
+      let layers = session.description.moeLayers
       func check() {
         let own = communicator.rank
         let (placement, room) = (session.model.placement, session.model.spareExperts[own.index])
         #expect(session.model.weights.spareExperts.count == room && (room >= 1 || !setting.moves))
         for layer in layers {
-          guard case .mixture(let mixture) = session.model.weights.runLayers[layer].feedForward else { continue }
+          guard case .moe(let moe) = session.model.weights.runLayers[layer].feedForward else { continue }
           guard session.description.slice?.dividesExperts != true else { continue }
           #expect(
-            mixture.experts.indices.allSatisfy {
-              (mixture.experts[$0] != nil) == placement.holds(layer: layer, expert: $0, own)
+            moe.experts.indices.allSatisfy {
+              (moe.experts[$0] != nil) == placement.holds(layer: layer, expert: $0, own)
             })
         }
       }
@@ -96,7 +96,7 @@ struct MovingExpertsTests {
       }
       let loop = session.makeLoop()
       let ids = try requests(setting.model).map { try loop.submit($0) }
-      var (outcome, drawn, gone) = (Outcome(), [SequenceID: [DrawnToken]](), Set<SequenceID>())
+      var (outcome, drawn, gone) = (Outcome(), [SequenceID: [SampledToken]](), Set<SequenceID>())
       var (steps, seed) = (0, UInt64(1))
       while loop.hasWork {
         for event in try loop.step() {
@@ -138,7 +138,7 @@ struct MovingExpertsTests {
       let rejected = kinds.flatMap(\.rejected).joined().reduce(0) { $0 + $1[1] }
       let kept = try #require(try loop.collectLoads()).total
       #expect(computed == Int(kept) + rejected)
-      let topK = session.description.mixture?.topK ?? 1
+      let topK = session.description.moe?.topK ?? 1
       #expect(computed % topK == 0)
       let status = try loop.status()
       (outcome.preempted, outcome.accepted) = (status.preemptions, status.accepted.reduce(0, +))

@@ -55,17 +55,17 @@ struct PredictionPlacementTests {
   /// Whether the weights that are sent from here are those that the placement gives to this rank.
   private func holdsItsPart(_ session: GenerationSession) -> Bool {
     let (placement, rank) = (session.model.placement, session.communicator.rank)
-    return session.description.mixtureLayers.allSatisfy { layer in
-      guard case .mixture(let mixture) = session.model.weights.runLayers[layer].feedForward else { return false }
-      return mixture.experts.indices.allSatisfy {
-        (mixture.experts[$0] != nil) == placement.holds(layer: layer, expert: $0, rank)
+    return session.description.moeLayers.allSatisfy { layer in
+      guard case .moe(let moe) = session.model.weights.runLayers[layer].feedForward else { return false }
+      return moe.experts.indices.allSatisfy {
+        (moe.experts[$0] != nil) == placement.holds(layer: layer, expert: $0, rank)
       }
     }
   }
 
   /// Visits that put nearly everything on what rank 0 owns.
   private func onFirst(_ session: GenerationSession) -> ExpertLoads {
-    let layers = session.description.mixtureLayers
+    let layers = session.description.moeLayers
     return ExpertLoads(
       layers: layers,
       visits: layers.map { session.model.placement[$0].owners.map { $0 == Rank(0) ? 64 : 1 } }, steps: 2)
@@ -80,7 +80,7 @@ struct PredictionPlacementTests {
         model: golden.folder, options: options(.mtp, moves: true), communicator: communicator
       ) { _ in }
       let module = session.description.layerCount
-      #expect(session.description.mixtureLayers.last == module)
+      #expect(session.description.moeLayers.last == module)
       guard communicator.isRoot else {
         try session.follow()
         #expect(holdsItsPart(session))

@@ -12,11 +12,11 @@ struct PrefixCacheTests {
   private func serve(
     _ model: String, waves: [[GenerationRequest]], ranks: Int, cacheTokens: Int, keepsPrefixes: Bool = true,
     states: Int? = nil, type: CacheType = .f32
-  ) throws -> (drawn: [[DrawnToken]], cached: [Int], preempted: Int) {
+  ) throws -> (drawn: [[SampledToken]], cached: [Int], preempted: Int) {
     let folder = try Golden(model).folder
     let box = Waves(waves)
     let results = try LocalFabric.run(size: ranks) {
-      communicator -> (drawn: [[DrawnToken]], cached: [Int], preempted: Int)? in
+      communicator -> (drawn: [[SampledToken]], cached: [Int], preempted: Int)? in
       var options = SessionOptions()
       options.threadsPerRank = 1
       options.cacheTokens = cacheTokens
@@ -29,7 +29,7 @@ struct PrefixCacheTests {
         return nil
       }
       let loop = session.makeLoop()
-      var (drawn, cached): ([SequenceID: [DrawnToken]], [SequenceID: Int]) = ([:], [:])
+      var (drawn, cached): ([SequenceID: [SampledToken]], [SequenceID: Int]) = ([:], [:])
       var ids: [SequenceID] = []
       for wave in box.waves {
         for request in wave { ids.append(try loop.submit(request)) }
@@ -153,13 +153,13 @@ struct PrefixCacheTests {
       let all = try serve("qwen3_moe", waves: [[whole]], ranks: 1, cacheTokens: 4096).drawn[0]
       for count in [1, 14, 39] {
         var rest = whole
-        rest.drawn = all.prefix(count).map(\.token)
+        rest.sampled = all.prefix(count).map(\.token)
         #expect(
           try serve("qwen3_moe", waves: [[rest]], ranks: 1, cacheTokens: 4096).drawn[0] == Array(all.dropFirst(count)))
       }
     }
     var over = request(prompt(5, salt: 5), 4)
-    over.drawn = [1, 2, 3, 4]
+    over.sampled = [1, 2, 3, 4]
     let over2 = over
     #expect(throws: (any Error).self) { try serve("qwen3_moe", waves: [[over2]], ranks: 1, cacheTokens: 4096) }
   }

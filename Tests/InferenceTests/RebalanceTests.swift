@@ -45,7 +45,7 @@ struct RebalanceTests {
     options.layout = ranks.layout
     let found = try LocalFabric.run(size: ranks.count) { [options] communicator -> [[Int32]] in
       let session = try GenerationSession(model: golden.folder, options: options, communicator: communicator) { _ in }
-      let layers = session.description.mixtureLayers
+      let layers = session.description.moeLayers
       let all =
         session.model.spareExperts[communicator.rank.index]
         + session.model.placement.expertCount(of: communicator.rank, layers: layers)
@@ -164,8 +164,8 @@ struct RebalanceTests {
       }
       let loop = session.makeLoop()
       let before = session.model.placement
-      let layer = session.description.mixtureLayers[0]
-      let experts = session.description.mixture?.expertCount ?? 0
+      let layer = session.description.moeLayers[0]
+      let experts = session.description.moe?.expertCount ?? 0
       let bad: [([ExpertMove], String)] = [
         ([ExpertMove(layer: 999, expert: 0, holders: [Rank(0)])], "expert 0 of layer 999 is none of this model's"),
         ([ExpertMove(layer: layer, expert: experts, holders: [Rank(0)])], "expert \(experts)"),
@@ -178,7 +178,7 @@ struct RebalanceTests {
           "is to be moved twice at once"
         ),
         (
-          session.description.mixtureLayers.flatMap { layer in
+          session.description.moeLayers.flatMap { layer in
             (0..<experts).map { ExpertMove(layer: layer, expert: $0, holders: [Rank(0)]) }
           }, "and has room for"
         ),

@@ -51,7 +51,7 @@ struct SchedulerCacheTests {
       // What fits no rank is refused before it comes here.
       if requests[id]!.capacity > limits.blocksPerRank * 32 { requests[id] = generate([1, 2], 3) }
       if case .generate = requests[id]!.task, random(0...5) == 0, requests[id]!.capacity > prompt.count {
-        requests[id]!.drawn = [next(prompt)]
+        requests[id]!.sampled = [next(prompt)]
       }
       scheduler.submit(requests[id]!, id: id)
       open.insert(id)
@@ -83,7 +83,7 @@ struct SchedulerCacheTests {
         case .last:
           let token = next(ledger.tokens(item.id))
           ledger.drew(token, item.id)
-          if scheduler.drew(token, for: item.id) != nil { open.remove(item.id) }
+          if scheduler.append(token, for: item.id) != nil { open.remove(item.id) }
         }
       }
     }
@@ -117,7 +117,7 @@ struct SchedulerCacheTests {
         let token = next(ledger.tokens(item.id))
         ledger.drew(token, item.id)
         drawn[item.id, default: []].append(token)
-        if scheduler.drew(token, for: item.id) != nil { ended.append(item.id) }
+        if scheduler.append(token, for: item.id) != nil { ended.append(item.id) }
       }
     }
     #expect(scheduler.counts.preempted > 0)
@@ -137,9 +137,9 @@ struct SchedulerCacheTests {
     func serve(_ prompt: [Int32], _ id: Int32) -> (cached: Int, home: Int) {
       scheduler.submit(generate(prompt, 2), id: SequenceID(id))
       let plan = scheduler.plan()
-      _ = scheduler.drew(5, for: SequenceID(id))
+      _ = scheduler.append(5, for: SequenceID(id))
       _ = scheduler.plan()
-      _ = scheduler.drew(6, for: SequenceID(id))
+      _ = scheduler.append(6, for: SequenceID(id))
       return (plan.admissions[0].cachedCount, plan.admissions[0].home.index)
     }
     let first = serve(system + [1, 2, 3], 0)

@@ -37,7 +37,7 @@ struct SharedPromptTests {
     ledger.execute(plan) { _ in .generate(maxNewTokens: 5, sampling: SamplingParameters(), stopTokens: []) }
     for item in plan.items where item.outputs == .last {
       ledger.drew(9, item.id)
-      _ = scheduler.drew(9, for: item.id)
+      _ = scheduler.append(9, for: item.id)
     }
     return plan
   }
@@ -69,7 +69,7 @@ struct SharedPromptTests {
   @Test func placesOfThoseThatWaitAreKeptFree() {
     var scheduler = scheduler(limits(sequences: 6), prompts: 3, of: 4, length: 20)
     #expect(scheduler.plan().admissions.map(\.id.value) == [0, 4], "the third prompt's would take places of others")
-    for id in [0, 4] as [Int32] { _ = scheduler.drew(9, for: SequenceID(id)) }
+    for id in [0, 4] as [Int32] { _ = scheduler.append(9, for: SequenceID(id)) }
     #expect(scheduler.plan().admissions.map(\.id.value) == [1, 2, 3, 5])
   }
 
@@ -137,10 +137,10 @@ struct SharedPromptTests {
         return request
       }
     }
-    func serve(ranks: Int, threads: Int, keeps: Bool) throws -> [[DrawnToken]] {
+    func serve(ranks: Int, threads: Int, keeps: Bool) throws -> [[SampledToken]] {
       let folder = try Golden(model).folder
       let list = Requests(requests)
-      return try LocalFabric.run(size: ranks) { communicator -> [[DrawnToken]] in
+      return try LocalFabric.run(size: ranks) { communicator -> [[SampledToken]] in
         var options = SessionOptions()
         (options.threadsPerRank, options.cacheTokens, options.keepsPrefixes) = (threads, 4096, keeps)
         options.stateCount = 64
@@ -150,7 +150,7 @@ struct SharedPromptTests {
           return []
         }
         let loop = session.makeLoop()
-        var drawn: [SequenceID: [DrawnToken]] = [:]
+        var drawn: [SequenceID: [SampledToken]] = [:]
         let ids = try list.requests.map { try loop.submit($0) }
         while loop.hasWork {
           for case .token(let id, let token, _) in try loop.step() { drawn[id, default: []].append(token) }

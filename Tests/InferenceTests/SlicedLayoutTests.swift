@@ -103,7 +103,7 @@ struct SlicedLayoutTests {
 
   /// What became of prompts that begin alike, in a cache too small for all of them at once; and what was sent.
   private struct Served {
-    var drawn: [[DrawnToken]] = []
+    var drawn: [[SampledToken]] = []
     var vectors: [[Float]] = []
     var cachedTokens = 0
     var preempted = 0
@@ -129,7 +129,7 @@ struct SlicedLayoutTests {
       }
       let loop = session.makeLoop()
       var served = Served()
-      var (drawn, vectors): ([SequenceID: [DrawnToken]], [SequenceID: [Float]]) = ([:], [:])
+      var (drawn, vectors): ([SequenceID: [SampledToken]], [SequenceID: [Float]]) = ([:], [:])
       var ids: [SequenceID] = []
       for i in 0..<4 {
         let prompt = (0..<(64 + 9 * Int32(i))).map { $0 < 64 ? $0 * 7 % tokens : ($0 * 5 + Int32(i)) % tokens }

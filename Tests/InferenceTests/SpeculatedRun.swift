@@ -27,7 +27,7 @@ struct SpeculatedLayout: Sendable, CustomStringConvertible {
 
 /// What came of requests, and what drafts had to do with it.
 struct SpeculatedRun: Sendable {
-  var drawn: [[DrawnToken]] = []
+  var drawn: [[SampledToken]] = []
   var finishes: [FinishReason?] = []
   var failures: [String?] = []
   var steps = 0

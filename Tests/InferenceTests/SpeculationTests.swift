@@ -171,7 +171,7 @@ struct SpeculationTests {
       let resumed: RequestMaker = {
         make().enumerated().map { i, request in
           var request = request
-          request.drawn = Array(plain.tokens[i].prefix(count))
+          request.sampled = Array(plain.tokens[i].prefix(count))
           return request
         }
       }

@@ -68,9 +68,9 @@ struct StateSlotsTests {
     func positions(_ prompt: [Int32], _ id: Int32) -> [Int] {
       scheduler.submit(generate(prompt, 2), id: SequenceID(id))
       let found = scheduler.plan().snapshots.map(\.position)
-      _ = scheduler.drew(5, for: SequenceID(id))
+      _ = scheduler.append(5, for: SequenceID(id))
       _ = scheduler.plan()
-      _ = scheduler.drew(6, for: SequenceID(id))
+      _ = scheduler.append(6, for: SequenceID(id))
       return found
     }
     let first = positions(prompt, 0)
@@ -84,7 +84,7 @@ struct StateSlotsTests {
     var rolled: [StepPlan.Snapshot] = []
     for _ in 0..<100 {
       rolled += scheduler.plan().snapshots
-      _ = scheduler.drew(1, for: SequenceID(3))
+      _ = scheduler.append(1, for: SequenceID(3))
     }
     #expect(rolled.map(\.position) == [32, 64, 96, 128] && Set(rolled.map(\.slot)).count == 1)
     #expect(scheduler.pools[0].states.availableCount == 10)
@@ -107,7 +107,7 @@ struct StateSlotsTests {
       let plan = scheduler.plan()
       snapshots += plan.snapshots.map(\.position)
       #expect(plan.admissions.isEmpty)
-      for item in plan.items where item.outputs == .last { _ = scheduler.drew(5, for: item.id) }
+      for item in plan.items where item.outputs == .last { _ = scheduler.append(5, for: item.id) }
     }
     #expect(snapshots == [64])
     let following = scheduler.plan().admissions
@@ -125,7 +125,7 @@ struct StateSlotsTests {
     for id in 0..<3 { scheduler.submit(generate(Array(repeating: Int32(id), count: 40), 1), id: SequenceID(Int32(id))) }
     let plan = scheduler.plan()
     #expect(plan.admissions.map(\.home) == [Rank(0), Rank(1)] && plan.snapshots.isEmpty)
-    _ = scheduler.drew(5, for: SequenceID(0))
+    _ = scheduler.append(5, for: SequenceID(0))
     let next = scheduler.plan()
     #expect(next.admissions.map(\.id) == [SequenceID(2)])
   }

@@ -64,7 +64,7 @@ struct StepMessageTests {
       logits: [1, 2, 3, 4], routing: [.init(layer: 1, experts: [0, 5, 1, 6], weights: [0.5, 0.5, 0.25, 0.75])])
     let bare = ScoredChunk(
       firstPosition: 0, count: 3, nextLogprobs: [1, 2, 3], top: [[], [], []], logits: [], routing: [])
-    let drawn = DrawnToken(
+    let drawn = SampledToken(
       5, logprob: -0.25, top: [.init(token: 5, logprob: -0.25), .init(token: 6, logprob: -.infinity)])
     outcome.results = [
       .token(.init(7)), .scored(chunk), .nothing, .scored(bare), .token(drawn), .failed("not finite"),
@@ -190,14 +190,14 @@ struct StepMessageTests {
       #expect(throws: InferenceError.self) { try StepPlan(decoding: Array(plan.encoded().prefix(count)), size: 2) }
     }
     var outcome = StepOutcome()
-    let told = DrawnToken(8, logprob: -0.5, top: [.init(token: 8, logprob: -0.5)])
+    let told = SampledToken(8, logprob: -0.5, top: [.init(token: 8, logprob: -0.5)])
     outcome.results = [.run([.init(5), told, .init(3)]), .run([told]), .token(.init(4))]
     outcome.predictions = [7, -1, 300]
     let bytes = outcome.encoded()
     let read = try StepOutcome(decoding: bytes, from: Rank(1), itemCount: 3)
     #expect(read.encoded() == bytes && read.predictions == [7, -1, 300])
     guard case .run(let tokens) = read.results[0] else { throw InferenceError.interrupted }
-    #expect(tokens == [DrawnToken(5), told, DrawnToken(3)])
+    #expect(tokens == [SampledToken(5), told, SampledToken(3)])
     for count in bytes.indices {
       #expect(throws: InferenceError.self) {
         try StepOutcome(decoding: Array(bytes.prefix(count)), from: Rank(1), itemCount: 3)
@@ -205,6 +205,28 @@ struct StepMessageTests {
     }
     for count in [2, 4] {
       #expect(throws: InferenceError.self) { try StepOutcome(decoding: bytes, from: Rank(1), itemCount: count) }
+    }
+  }
+
+  @Test func blocksOfGuessesAreReadAsWritten() throws {
+    var outcome = StepOutcome()
+    outcome.results = [.token(.init(5)), .nothing]
+    (outcome.predictions, outcome.predictionWidth) = ([7, 300, -1, -1, -1, -1], 3)
+    let bytes = outcome.encoded()
+    let read = try StepOutcome(decoding: bytes, from: Rank(1), itemCount: 2)
+    #expect(read.encoded() == bytes && read.predictionWidth == 3)
+    #expect(Array(read.predictions(ofItem: 0)) == [7, 300, -1] && Array(read.predictions(ofItem: 1)) == [-1, -1, -1])
+    #expect(StepOutcome().predictions(ofItem: 3).isEmpty)
+    for count in bytes.indices {
+      #expect(throws: InferenceError.self) {
+        try StepOutcome(decoding: Array(bytes.prefix(count)), from: Rank(1), itemCount: 2)
+      }
+    }
+    // A width of one or none is no block's.
+    for width in [UInt8(0), 1] {
+      var changed = bytes
+      changed[1] = width
+      #expect(throws: InferenceError.self) { try StepOutcome(decoding: changed, from: Rank(1), itemCount: 2) }
     }
   }
 

@@ -43,6 +43,35 @@ struct UnreadTensorsTests {
     #expect(model.unreadTensors == [] && model.unreadNote == nil)
   }
 
+  /// A DeepSeek-V4 that sees images, too, has biases of its router for those, and for text where a table routes.
+  @Test func whatIsForImagesIsNotMentioned() throws {
+    var seeing = try RewrittenCheckpoint(try Golden("deepseek_v4"))
+    for name in ["layers.0.ffn.gate.bias", "layers.0.ffn.gate.bias_vl", "layers.2.ffn.gate.bias_vl"] {
+      #expect(seeing.tensors[name] == nil)
+      seeing.tensors[name] = Self.number
+    }
+    let model = try seeing.written { try ModelConfiguration.read(try HuggingFaceFolder(path: $0)) }
+    #expect(model.unreadTensors == [] && model.unreadNote == nil)
+    seeing.tensors["layers.2.ffn.gate.bias_image"] = Self.number
+    #expect(throws: ModelError.unreadTensors(["layers.2.ffn.gate.bias_image"])) {
+      try seeing.written { _ = try ModelConfiguration.read(try HuggingFaceFolder(path: $0)) }
+    }
+  }
+
+  /// Its layer attends to what another layer's chose.
+  @Test func whatAnIndexerHasThatIsNotAskedIsHarmless() throws {
+    var rewritten = try RewrittenCheckpoint(try Golden("glm_moe_dsa"))
+    let indexer = "model.layers.1.self_attn.indexer."
+    for name in ["wq_b.weight", "wq_b.weight_scale_inv", "k_norm.bias"] {
+      rewritten.tensors[indexer + name] = Self.number
+    }
+    _ = try rewritten.written { try ModelConfiguration.read(try HuggingFaceFolder(path: $0)) }
+    rewritten.tensors[indexer + "x.weight"] = Self.number
+    #expect(throws: ModelError.unreadTensors([indexer + "x.weight"])) {
+      try rewritten.written { _ = try ModelConfiguration.read(try HuggingFaceFolder(path: $0)) }
+    }
+  }
+
   /// Of any type, also such as nothing here can read.
   @Test func unreadTensorsElsewhereAreNamed() throws {
     let model = try description {

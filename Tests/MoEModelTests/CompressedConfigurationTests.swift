@@ -48,10 +48,10 @@ struct CompressedConfigurationTests {
     #expect(model.rotary.base == 10_000 && model.rotary.scaling == .none && model.rotary.interleaved)
     let entries = try #require(model.entryRotary)
     #expect(entries.base == 160_000 && entries.scaling.factor == 16 && entries.attentionFactor == 1)
-    let mixture = try #require(model.mixture)
-    #expect(mixture.router.scoring == .rootSoftplus && mixture.router.normalizes && mixture.router.scale == 1.5)
-    #expect(mixture.activation == .limitedSwiGLU(limit: 10) && mixture.sharedActivation == mixture.activation)
-    #expect(mixture.sharedIntermediateSize == 2048)
+    let moe = try #require(model.moe)
+    #expect(moe.router.scoring == .rootSoftplus && moe.router.normalizes && moe.router.scale == 1.5)
+    #expect(moe.activation == .limitedSwiGLU(limit: 10) && moe.sharedActivation == moe.activation)
+    #expect(moe.sharedIntermediateSize == 2048)
   }
 
   /// A sequence keeps its window, and of what came before it one entry for 4 or 128 tokens: a block of 32 positions has
@@ -75,7 +75,7 @@ struct CompressedConfigurationTests {
       return #expect(Bool(false))
     }
     #expect(attention.ratio == nil && attention.indexer == nil && attention.window == 128)
-    #expect(!model.runLayers[43].routesByToken && model.runLayers[43].isMixture)
+    #expect(!model.runLayers[43].routesByToken && model.runLayers[43].isMoE)
     #expect(StateCache.slotByteCount(model) == StateCache.slotByteCount(plain) + 4 * 128 * 512)
     #expect(KeyValueCache.blockByteCount(model, type: .bf16) == KeyValueCache.blockByteCount(plain, type: .bf16))
     let specs = model.parameters(ofLayer: 43, experts: 3..<4)
@@ -95,7 +95,7 @@ struct CompressedConfigurationTests {
     let model = try published().with("hidden_size", "7168").with("num_attention_heads", "128").with("o_groups", "16")
       .with("num_hidden_layers", "2").with("n_routed_experts", "384").read()
     guard case .compressed(let attention) = model.layers[0].attention else { return #expect(Bool(false)) }
-    #expect(attention.groupCount == 16 && attention.groupWidth == 4096 && model.mixture?.expertCount == 384)
+    #expect(attention.groupCount == 16 && attention.groupWidth == 4096 && model.moe?.expertCount == 384)
   }
 
   @Test(arguments: Configuration.compressed)

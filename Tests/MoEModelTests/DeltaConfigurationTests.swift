@@ -31,7 +31,7 @@ struct DeltaConfigurationTests {
     #expect(StateCache.slotByteCount(model) == 36 * 4 * delta.stateCount)
     #expect(KeyValueCache.blockByteCount(model, type: .bf16) == 12 * 2 * 2 * 256 * 2 * KeyValueCache.blockTokens)
     #expect(model.unreadSettings == [], "\(model.unreadSettings)")
-    #expect(model.mixture?.sharedIsGated == true && model.mixture?.router.normalizes == true)
+    #expect(model.moe?.sharedIsGated == true && model.moe?.router.normalizes == true)
   }
 
   @Test func qwen35IsReadAsPublished() throws {
@@ -52,7 +52,7 @@ struct DeltaConfigurationTests {
        "tie_word_embeddings": false, "vision_config": {"depth": 27}}
       """
     ).read()
-    #expect(model.family == "qwen3_5_moe_text" && model.layerCount == 40 && model.mixtureLayers.count == 40)
+    #expect(model.family == "qwen3_5_moe_text" && model.layerCount == 40 && model.moeLayers.count == 40)
     #expect(
       model.layers.indices.filter { model.layers[$0].attention.rowWidth > 0 } == [
         3, 7, 11, 15, 19, 23, 27, 31, 35, 39,
@@ -81,7 +81,7 @@ struct DeltaConfigurationTests {
     let model = plain.predicting()
     #expect(plain.predictionLayerCount == 1 && model.runLayers.count == 5)
     guard case .grouped(let attention)? = model.runLayers.last?.attention else { return #expect(Bool(false)) }
-    #expect(attention.hasGate && model.runLayers.last?.isMixture == (golden != "qwen3_5"))
+    #expect(attention.hasGate && model.runLayers.last?.isMoE == (golden != "qwen3_5"))
     #expect(StateCache.slotByteCount(model) == StateCache.slotByteCount(plain))
     let specs = model.parameters(ofLayer: 4, experts: 2..<3)
     let named = Dictionary(specs.map { (model.names.tensor($0.id), $0) }) { $1 }
@@ -98,11 +98,11 @@ struct DeltaConfigurationTests {
   /// Where layers differ the module's counts as the first.
   @Test func theModuleOfAModelOfDenseAndOtherLayersIsAsTheFirst() throws {
     let published = try Configuration(golden: "qwen3_next")
-    for (key, value, isMixture) in [
+    for (key, value, isMoE) in [
       ("mlp_only_layers", "[0, 1, 3]", false), ("decoder_sparse_step", "2", false), ("mlp_only_layers", "[1, 3]", true),
     ] {
       #expect(
-        try published.with(key, value).read().predicting().runLayers[4].isMixture == isMixture, "\(key): \(value)")
+        try published.with(key, value).read().predicting().runLayers[4].isMoE == isMoE, "\(key): \(value)")
     }
   }
 

@@ -12,7 +12,7 @@ struct ModelConfigurationTests {
     #expect(description.layerCount == configuration.json["num_hidden_layers"]?.exactInt)
     #expect(description.vocabularySize == configuration.json["vocab_size"]?.exactInt)
     let topK = configuration.json["num_experts_per_tok"] ?? configuration.json["moe_k"]
-    #expect(description.mixture?.topK == topK?.exactInt)
+    #expect(description.moe?.topK == topK?.exactInt)
     #expect(description.layers[0].attention.headCount == configuration.json["num_attention_heads"]?.exactInt)
   }
 

@@ -20,7 +20,7 @@ struct PublishedConfigurationTests {
       """
     ).read()
     #expect(model.hiddenSize == 7168 && model.layerCount == 61 && model.vocabularySize == 129_280)
-    #expect(model.mixtureLayers == Array(3..<61) && model.predictionLayerCount == 1)
+    #expect(model.moeLayers == Array(3..<61) && model.predictionLayerCount == 1)
     #expect(model.layers[2].feedForward == .dense(intermediateSize: 18_432))
     guard case .latent(let attention) = model.layers[0].attention else { throw WrongAttention() }
     #expect(attention.headCount == 128 && attention.queryRank == 1536 && attention.latentRank == 512)
@@ -29,12 +29,12 @@ struct PublishedConfigurationTests {
     // 192^-½ · (0.1 · ln 40 + 1)²
     #expect(abs(attention.softmaxScale - 0.135234) < 1e-5)
     #expect(model.rotary.dims == 64 && model.rotary.interleaved && model.rotary.attentionFactor == 1)
-    let mixture = try #require(model.mixture)
-    #expect(mixture.expertCount == 256 && mixture.topK == 8 && mixture.expertIntermediateSize == 2048)
-    #expect(mixture.sharedIntermediateSize == 2048 && !mixture.sharedIsGated)
-    #expect(mixture.router.scoring == .sigmoid && mixture.router.hasSelectionBias && mixture.router.normalizes)
-    #expect(mixture.router.groups?.count == 8 && mixture.router.groups?.kept == 4 && mixture.router.scale == 2.5)
-    #expect(mixture.router.groups?.score == .topTwoSum)
+    let moe = try #require(model.moe)
+    #expect(moe.expertCount == 256 && moe.topK == 8 && moe.expertIntermediateSize == 2048)
+    #expect(moe.sharedIntermediateSize == 2048 && !moe.sharedIsGated)
+    #expect(moe.router.scoring == .sigmoid && moe.router.hasSelectionBias && moe.router.normalizes)
+    #expect(moe.router.groups?.count == 8 && moe.router.groups?.kept == 4 && moe.router.scale == 2.5)
+    #expect(moe.router.groups?.score == .topTwoSum)
     #expect(model.quantization == .float8)
     #expect(model.float8Block == Quantization.Block(rows: 128, columns: 128))
   }
@@ -50,13 +50,13 @@ struct PublishedConfigurationTests {
        "tie_word_embeddings": false, "use_sliding_window": false, "vocab_size": 151936}
       """
     ).read()
-    #expect(model.hiddenSize == 2048 && model.mixtureLayers.count == 48 && model.vocabularySize == 151_936)
+    #expect(model.hiddenSize == 2048 && model.moeLayers.count == 48 && model.vocabularySize == 151_936)
     guard case .grouped(let attention) = model.layers[0].attention else { throw WrongAttention() }
     #expect(attention.headCount == 32 && attention.keyValueHeadCount == 4 && attention.headDims == 128)
     #expect(attention.queryKeyNorm == .perHead && !attention.projectionBias && !attention.hasSinks)
-    let mixture = try #require(model.mixture)
-    #expect(mixture.expertCount == 128 && mixture.topK == 8 && mixture.expertIntermediateSize == 768)
-    #expect(mixture.router.scoring == .softmax && mixture.router.normalizes && mixture.sharedIntermediateSize == nil)
+    let moe = try #require(model.moe)
+    #expect(moe.expertCount == 128 && moe.topK == 8 && moe.expertIntermediateSize == 768)
+    #expect(moe.router.scoring == .softmax && moe.router.normalizes && moe.sharedIntermediateSize == nil)
     #expect(model.rotary.base == 1e6 && model.rotary.dims == 128 && !model.rotary.interleaved)
     #expect(model.layers.allSatisfy { $0.slidingWindow == nil })
   }
@@ -72,10 +72,10 @@ struct PublishedConfigurationTests {
     ).read()
     guard case .grouped(let attention) = model.layers[0].attention else { throw WrongAttention() }
     #expect(attention.headDims == 128 && attention.queriesPerKey == 4 && attention.queryKeyNorm == .none)
-    let mixture = try #require(model.mixture)
-    #expect(mixture.expertCount == 8 && mixture.topK == 2 && mixture.expertIntermediateSize == 14_336)
-    #expect(mixture.router.scoring == .softmax && mixture.router.normalizes)
-    #expect(model.normEpsilon == 1e-5 && model.mixtureLayers.count == 32)
+    let moe = try #require(model.moe)
+    #expect(moe.expertCount == 8 && moe.topK == 2 && moe.expertIntermediateSize == 14_336)
+    #expect(moe.router.scoring == .softmax && moe.router.normalizes)
+    #expect(model.normEpsilon == 1e-5 && model.moeLayers.count == 32)
     #expect(
       model.names.tensor(ParameterID(.router, layer: 3)) == "model.layers.3.block_sparse_moe.gate.weight")
   }
@@ -97,10 +97,10 @@ struct PublishedConfigurationTests {
     guard case .grouped(let attention) = model.layers[0].attention else { throw WrongAttention() }
     #expect(attention.hasSinks && attention.projectionBias && attention.outputBias && attention.headDims == 64)
     #expect(attention.headCount == 64 && attention.keyValueHeadCount == 8)
-    let mixture = try #require(model.mixture)
-    #expect(mixture.expertCount == 32 && mixture.topK == 4 && mixture.expertHasBias)
-    #expect(mixture.activation == .clampedSwiGLU(alpha: 1.702, limit: 7))
-    #expect(mixture.router.scoring == .softmaxOverChosen && mixture.router.hasLinearBias)
+    let moe = try #require(model.moe)
+    #expect(moe.expertCount == 32 && moe.topK == 4 && moe.expertHasBias)
+    #expect(moe.activation == .clampedSwiGLU(alpha: 1.702, limit: 7))
+    #expect(moe.router.scoring == .softmaxOverChosen && moe.router.hasLinearBias)
     #expect(model.layers.map(\.slidingWindow) == (0..<24).map { $0 % 2 == 0 ? 128 : nil })
     #expect(
       model.rotary.scaling == .yarn(factor: 32, originalPositions: 4096, betaFast: 32, betaSlow: 1, truncates: false))
@@ -124,11 +124,11 @@ struct PublishedConfigurationTests {
     #expect(
       attention.headCount == 96 && attention.queriesPerKey == 12 && attention.projectionBias && !attention.outputBias)
     #expect(attention.queryKeyNorm == .none)
-    #expect(model.rotary.dims == 64 && model.mixtureLayers == Array(1..<46) && model.predictionLayerCount == 1)
-    let mixture = try #require(model.mixture)
-    #expect(mixture.expertCount == 128 && mixture.topK == 8 && mixture.sharedIntermediateSize == 1408)
-    #expect(mixture.router.scoring == .sigmoid && mixture.router.hasSelectionBias && mixture.router.groups == nil)
-    #expect(mixture.router.scale == 1)
+    #expect(model.rotary.dims == 64 && model.moeLayers == Array(1..<46) && model.predictionLayerCount == 1)
+    let moe = try #require(model.moe)
+    #expect(moe.expertCount == 128 && moe.topK == 8 && moe.sharedIntermediateSize == 1408)
+    #expect(moe.router.scoring == .sigmoid && moe.router.hasSelectionBias && moe.router.groups == nil)
+    #expect(moe.router.scale == 1)
   }
 
   @Test func olmoeWith7BOf1BActive() throws {
@@ -142,10 +142,10 @@ struct PublishedConfigurationTests {
     ).read()
     guard case .grouped(let attention) = model.layers[0].attention else { throw WrongAttention() }
     #expect(attention.queryKeyNorm == .fullWidth && attention.clip == nil && attention.headDims == 128)
-    let mixture = try #require(model.mixture)
-    #expect(mixture.expertCount == 64 && mixture.topK == 8 && mixture.expertIntermediateSize == 1024)
-    #expect(!mixture.router.normalizes && mixture.router.scale == 1)
-    #expect(model.mixtureLayers.count == 16)
+    let moe = try #require(model.moe)
+    #expect(moe.expertCount == 64 && moe.topK == 8 && moe.expertIntermediateSize == 1024)
+    #expect(!moe.router.normalizes && moe.router.scale == 1)
+    #expect(model.moeLayers.count == 16)
   }
 
   @Test func kimiK2() throws {
@@ -163,10 +163,10 @@ struct PublishedConfigurationTests {
          "original_max_position_embeddings": 4096, "type": "yarn"}}
       """
     ).read()
-    #expect(model.family == "kimi_k2" && model.mixtureLayers == Array(1..<61))
+    #expect(model.family == "kimi_k2" && model.moeLayers == Array(1..<61))
     #expect(model.layers.allSatisfy { $0.attention.rowWidth == 576 })
-    let mixture = try #require(model.mixture)
-    #expect(mixture.expertCount == 384 && mixture.topK == 8 && mixture.router.groups == nil)
+    let moe = try #require(model.moe)
+    #expect(moe.expertCount == 384 && moe.topK == 8 && moe.router.groups == nil)
     // 1.04 T parameters, of which 32 B work on a token.
     let experts = 60 * 384 * 3 * 7168 * 2048
     let total = ParameterTable(model).reduce(0) { $0 + $1.elementCount }
@@ -198,7 +198,7 @@ struct PublishedConfigurationTests {
     ).read()
     #expect(model.family == "kimi_k2" && model.composite?.name == "kimi_k25" && !model.tiedEmbeddings)
     #expect(model.quantization == .integers(.compressedTensors) && model.normEpsilon == 1e-5)
-    #expect(model.mixtureLayers == Array(1..<61) && model.mixture?.expertCount == 384 && model.unreadSettings == [])
+    #expect(model.moeLayers == Array(1..<61) && model.moe?.expertCount == 384 && model.unreadSettings == [])
     // Experts meet 8-bit rows, whatever the rest does.
     #expect(model.rowFormat == .int8 && model.expertRowFormat == .int8)
     #expect(try model.holding(.f32).expertRowFormat == .float32)
@@ -222,8 +222,8 @@ struct PublishedConfigurationTests {
     ).read()
     guard case .latent(let attention) = model.layers[0].attention else { throw WrongAttention() }
     #expect(attention.headCount == 20 && attention.nopeDims == 192 && attention.valueDims == 256)
-    #expect(model.mixtureLayers == Array(1..<47) && model.predictionLayerCount == 1 && model.rotary.interleaved)
-    #expect(model.mixture?.router.scale == 1.8 && model.mixture?.sharedIntermediateSize == 1536)
+    #expect(model.moeLayers == Array(1..<47) && model.predictionLayerCount == 1 && model.rotary.interleaved)
+    #expect(model.moe?.router.scale == 1.8 && model.moe?.sharedIntermediateSize == 1536)
   }
 
   @Test func deepSeekV32() throws {
@@ -250,7 +250,7 @@ struct PublishedConfigurationTests {
     // A latent, a rotary key and the indexer's key a token and layer.
     #expect(model.layers.allSatisfy { $0.attention.rowWidth == 512 + 64 && $0.attention.indexWidth == 128 })
     #expect(model.layers.allSatisfy { $0.attention.cacheByteCount(.q8, positions: 1) == 576 + 18 * 2 + 128 * 2 })
-    #expect(model.unreadSettings == [] && model.mixtureLayers == Array(3..<61))
+    #expect(model.unreadSettings == [] && model.moeLayers == Array(3..<61))
     let names = ParameterTable(model).filter { $0.layer == 9 }.map { model.names.tensor($0.id) }.filter {
       $0.contains(".indexer.")
     }
@@ -281,7 +281,7 @@ struct PublishedConfigurationTests {
     #expect(widths == types.map { $0 == "\"full\"" ? 704 : 576 })
     guard case .latent(let attention) = model.layers[3].attention else { throw WrongAttention() }
     #expect(attention.indexer?.isShared == true && attention.indexer?.interleaved == true)
-    #expect(model.unreadSettings == [] && model.rotary.base == 1e6 && model.mixture?.router.groups == nil)
+    #expect(model.unreadSettings == [] && model.rotary.base == 1e6 && model.moe?.router.groups == nil)
     #expect(!ParameterTable(model).contains { $0.layer == 3 && $0.role == .indexKey })
     #expect(ParameterTable(model).contains { $0.layer == 6 && $0.role == .indexKey })
   }
@@ -301,9 +301,9 @@ struct PublishedConfigurationTests {
     guard case .grouped(let attention) = model.layers[0].attention else { throw WrongAttention() }
     #expect(attention.queryKeyNorm == .fullWidth && attention.queriesPerKey == 6 && !attention.projectionBias)
     #expect(model.rotary.dims == 64 && !model.rotary.interleaved && model.rotary.base == 5e6)
-    let router = try #require(model.mixture?.router)
+    let router = try #require(model.moe?.router)
     #expect(router.scoring == .sigmoid && router.hasSelectionBias && router.normalizes && router.scale == 1)
-    #expect(model.mixtureLayers.count == 62 && model.mixture?.sharedIntermediateSize == nil)
+    #expect(model.moeLayers.count == 62 && model.moe?.sharedIntermediateSize == nil)
     #expect(
       model.names.tensor(ParameterID(.selectionBias, layer: 3))
         == "model.layers.3.block_sparse_moe.e_score_correction_bias")

@@ -20,12 +20,12 @@ struct PublishedFamiliesTests {
        "vocab_size": 153600}
       """
     ).read()
-    #expect(model.mixtureLayers == Array(1..<48) && model.unreadSettings == [])
+    #expect(model.moeLayers == Array(1..<48) && model.unreadSettings == [])
     #expect(model.layers.map(\.slidingWindow) == (0..<48).map { $0 % 4 == 3 ? nil : 128 })
     #expect(model.layers.map(\.rotates) == (0..<48).map { $0 % 4 != 3 })
     guard case .grouped(let attention) = model.layers[0].attention else { throw WrongAttention() }
     #expect(attention.queryKeyNorm == .perHead && attention.queriesPerKey == 8)
-    let router = try #require(model.mixture).router
+    let router = try #require(model.moe).router
     #expect(router.scoring == .sigmoid && router.hasSelectionBias && router.groups == nil && router.scale == 2.5)
     #expect(
       model.names.tensor(ParameterID(.selectionBias, layer: 3)) == "model.layers.3.mlp.e_score_correction_bias")
@@ -46,11 +46,11 @@ struct PublishedFamiliesTests {
        "num_nextn_predict_layers": 0, "tie_word_embeddings": false}
       """
     ).read()
-    #expect(model.family == "bailing_moe" && model.unreadSettings == [] && model.mixtureLayers == Array(1..<20))
+    #expect(model.family == "bailing_moe" && model.unreadSettings == [] && model.moeLayers == Array(1..<20))
     #expect(model.rotary.dims == 64 && model.rotary.base == 600_000 && !model.rotary.interleaved)
-    let mixture = try #require(model.mixture)
-    #expect(mixture.expertCount == 256 && mixture.sharedIntermediateSize == 512)
-    #expect(mixture.router.groups?.count == 8 && mixture.router.groups?.kept == 4 && mixture.router.normalizes)
+    let moe = try #require(model.moe)
+    #expect(moe.expertCount == 256 && moe.sharedIntermediateSize == 512)
+    #expect(moe.router.groups?.count == 8 && moe.router.groups?.kept == 4 && moe.router.normalizes)
     // Queries, keys and values are rows of one tensor: 2048, 512 and 512.
     for (role, first, rows) in [(ParameterRole.query, 0, 2048), (.key, 2048, 512), (.value, 2560, 512)] {
       let spec = try #require(model.parameters(ofLayer: 1, experts: 0..<0).first { $0.role == role && !$0.id.isBias })
@@ -74,10 +74,10 @@ struct PublishedFamiliesTests {
        "enable_lm_head_fp32": true}
       """
     ).read()
-    #expect(model.unreadSettings == [] && model.mixtureLayers == Array(1..<80) && model.predictionLayerCount == 1)
-    let mixture = try #require(model.mixture)
-    #expect(mixture.expertCount == 192 && mixture.topK == 8 && mixture.router.scale == 2.826)
-    #expect(mixture.sharedIntermediateSize == 1536 && !mixture.sharedHasBias)
+    #expect(model.unreadSettings == [] && model.moeLayers == Array(1..<80) && model.predictionLayerCount == 1)
+    let moe = try #require(model.moe)
+    #expect(moe.expertCount == 192 && moe.topK == 8 && moe.router.scale == 2.826)
+    #expect(moe.sharedIntermediateSize == 1536 && !moe.sharedHasBias)
     #expect(model.rotary.base == 11_158_840 && model.rotary.dims == 128)
     let names = [ParameterRole.router, .selectionBias, .feedForward(.shared, .up)].map {
       model.names.tensor(ParameterID($0, layer: 2))
@@ -96,7 +96,7 @@ struct PublishedFamiliesTests {
       {"model_type": "mistral3", "vision_config": {"hidden_size": 1664}, "text_config": {"model_type": "mistral4"}}
       """
     ).read()
-    #expect(model.family == "mistral4" && model.layerCount == 36 && model.mixtureLayers.count == 36)
+    #expect(model.family == "mistral4" && model.layerCount == 36 && model.moeLayers.count == 36)
     #expect(model.rotary.queryScaling?.beta == 0.1 && model.rotary.queryScaling?.positions == 8192)
     #expect(model.rotary.dims == 64 && model.rotary.interleaved)
     #expect(model.rotary.queryScaling?.factor(at: 8191) == 1)
@@ -107,7 +107,7 @@ struct PublishedFamiliesTests {
     #expect(attention.latentRank == 256 && attention.queryRank == 1024 && attention.nopeDims == 64)
     // 128^-½ · (0.1 · ln 128 + 1)²
     #expect(abs(attention.softmaxScale - 0.1949695) < 1e-5)
-    let router = try #require(model.mixture).router
+    let router = try #require(model.moe).router
     #expect(router.scoring == .softmax && router.normalizes && !router.hasSelectionBias)
     #expect(
       model.names.tensor(ParameterID(.keyValueUp, layer: 1))
@@ -133,11 +133,11 @@ struct PublishedFamiliesTests {
        "tie_word_embeddings": true, "use_bias": false, "vocab_size": 103424}
       """
     ).read()
-    #expect(model.unreadSettings == [] && model.mixtureLayers == Array(1..<28) && model.tiedEmbeddings)
+    #expect(model.unreadSettings == [] && model.moeLayers == Array(1..<28) && model.tiedEmbeddings)
     #expect(model.rotary.interleaved && model.rotary.dims == 128)
-    let mixture = try #require(model.mixture)
-    #expect(mixture.topK == 6 && mixture.sharedIntermediateSize == 3072)
-    #expect(mixture.router.scoring == .softmax && mixture.router.hasSelectionBias && mixture.router.normFloor == 1e-12)
+    let moe = try #require(model.moe)
+    #expect(moe.topK == 6 && moe.sharedIntermediateSize == 3072)
+    #expect(moe.router.scoring == .softmax && moe.router.hasSelectionBias && moe.router.normFloor == 1e-12)
     let bias = try #require(model.parameters(ofLayer: 1, experts: 0..<0).first { $0.role == .selectionBias })
     let place = model.names.place(of: bias, expertCount: 64)
     #expect(place.shape(of: bias) == [1, 64])

@@ -150,21 +150,21 @@ struct ReferenceConfigurationTests {
     if let scaling = model.rotary.queryScaling {
       facts["query_scaling"] = .array([.double(scaling.beta), .int(scaling.positions)])
     }
-    guard let mixture = model.mixture else { return facts }
-    facts["experts"] = .int(mixture.expertCount)
-    facts["chosen"] = .int(mixture.topK)
-    facts["intermediate"] = .int(mixture.expertIntermediateSize)
-    facts["shared"] = .int(mixture.sharedIntermediateSize ?? 0)
-    if mixture.sharedIntermediateSize != nil { facts["shared_bias"] = .bool(mixture.sharedHasBias) }
-    if mixture.router.normFloor > 0 { facts["norm_floor"] = .double(Double(mixture.router.normFloor)) }
-    facts["normalizes"] = .bool(mixture.router.normalizes)
-    facts["scale"] = .double(Double(mixture.router.scale))
-    if let groups = mixture.router.groups { facts["groups"] = .array([.int(groups.count), .int(groups.kept)]) }
-    if case .clampedSwiGLU(let alpha, let limit) = mixture.activation {
+    guard let moe = model.moe else { return facts }
+    facts["experts"] = .int(moe.expertCount)
+    facts["chosen"] = .int(moe.topK)
+    facts["intermediate"] = .int(moe.expertIntermediateSize)
+    facts["shared"] = .int(moe.sharedIntermediateSize ?? 0)
+    if moe.sharedIntermediateSize != nil { facts["shared_bias"] = .bool(moe.sharedHasBias) }
+    if moe.router.normFloor > 0 { facts["norm_floor"] = .double(Double(moe.router.normFloor)) }
+    facts["normalizes"] = .bool(moe.router.normalizes)
+    facts["scale"] = .double(Double(moe.router.scale))
+    if let groups = moe.router.groups { facts["groups"] = .array([.int(groups.count), .int(groups.kept)]) }
+    if case .clampedSwiGLU(let alpha, let limit) = moe.activation {
       facts["alpha"] = .double(Double(alpha))
       facts["limit"] = .double(Double(limit))
     }
-    if case .limitedSwiGLU(let limit) = mixture.activation { facts["limit"] = .double(Double(limit)) }
+    if case .limitedSwiGLU(let limit) = moe.activation { facts["limit"] = .double(Double(limit)) }
     return facts
   }
 }

@@ -98,7 +98,7 @@ struct RouterTests {
 
   private func decide(_ test: Case, _ logits: [Float], _ bias: [Float]) -> (experts: [Int32], weights: [Float]) {
     let router = Router(
-      MixtureDescription(
+      MoEDescription(
         expertCount: test.experts, topK: test.topK, expertIntermediateSize: 1, activation: .swiGLU, router: test.router,
         expertHasBias: false, sharedIntermediateSize: nil, sharedIsGated: false))
     var scores = [Float](repeating: .nan, count: test.experts)

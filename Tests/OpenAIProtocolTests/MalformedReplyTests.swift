@@ -65,6 +65,50 @@ import Testing
     #expect(seconds < 60)
   }
 
+  /// What follows a quote and a comma may be a name without quotes, until it is too long for one: not looked at anew
+  /// with each of its letters.
+  @Test func aNameWithoutEndTakesTimeInProportion() throws {
+    let letters = String(repeating: "x", count: 1_000_000)
+    var mended = ""
+    let seconds = threadSeconds {
+      var mender = JSONMender()
+      for byte in "{\"a\": \"b\", \(letters)".utf8 { mender.take(byte) }
+      mender.finish(closing: true)
+      mended = String(decoding: mender.takeOutput(), as: UTF8.self)
+    }
+    #expect(try JSONValue(parsing: mended)["a"]?.string == "b\", " + letters)
+    #expect(seconds < 60)
+  }
+
+  /// A call's own end that comes a hundred thousand times ends one call, however it comes.
+  @Test(arguments: [ToolCallFormat.Syntax.hermes, .qwenCoder, .llama])
+  func endsThatComeAgainTakeNoStack(syntax: ToolCallFormat.Syntax) {
+    let ends = String(repeating: "</function>\n", count: 100_000)
+    let text = "<function=weather>{\"city\": \"Rom\"}" + ends
+    let sample = ReplySample(name: "", syntax: syntax, text: text)
+    let whole = reply(sample.events([text]))
+    #expect(whole.toolCalls.map(\.arguments) == ["{\"city\": \"Rom\"}"])
+    #expect((whole.content ?? "").utf8.allSatisfy(isWhitespace))
+  }
+
+  /// A schema that refers to itself 192 times, in each of which it refers to itself as often.
+  @Test func aSchemaThatMultipliesIsReadInBoundedTime() {
+    let members = JSONValue.array(Array(repeating: ["$ref": "#/properties/x"], count: 64))
+    let multiplying: JSONValue = ["anyOf": members, "oneOf": members, "allOf": members]
+    let long = JSONValue.string("#/" + String(repeating: "x/", count: 1_000_000))
+    let endless: JSONValue = ["anyOf": .array(Array(repeating: ["$ref": long], count: 64))]
+    let root: JSONValue = [
+      "properties": ["x": multiplying, "y": endless, "z": ["anyOf": [["$ref": "#/$defs/z"], ["type": "null"]]]],
+      "$defs": ["z": ["type": "integer"]],
+    ]
+    var types: [ParameterTypes] = []
+    let seconds = threadSeconds {
+      types = ["x", "y", "z", "none"].map { ParameterTypes(root["properties"]?[$0], in: root) }
+    }
+    #expect(types == [[], [], [.number, .null], []])
+    #expect(seconds < 60)
+  }
+
   @Test func reasoningThatGoesOnKeepsItsSpace() {
     let sample = ReplySample(
       name: "", syntax: .hermes, text: " see.\n</think>\n\nHi", startsInReasoning: true, continuesReasoning: true)

@@ -7,7 +7,7 @@ import Testing
   /// 61 layers of latent attention, five exchanges each, of about what DeepSeek-V3 exchanges.
   private var work: ModelWork {
     var work = ModelWork()
-    (work.hiddenSize, work.layers, work.mixtureLayers) = (7168, 61, 58)
+    (work.hiddenSize, work.layers, work.moeLayers) = (7168, 61, 58)
     work.exchanges = [
       RowExchange(.latents, count: 61, [.init(columns: 2112)]),
       RowExchange(.values, count: 61, [.init(columns: 16384, byteCount: 1.125, heads: 128, keyHeads: 128)]),

@@ -93,7 +93,7 @@ import Testing
       .plan(record.loads(tokensPerStep: 64), from: plain)
     var work = ModelWork()
     (work.attention, work.expert, work.head, work.router) = (1000, 500, 4000, 100)
-    (work.hiddenSize, work.layers, work.mixtureLayers) = (64, 2, 2)
+    (work.hiddenSize, work.layers, work.moeLayers) = (64, 2, 2)
     func seconds(_ placement: ModelPlacement) throws -> (Double, BusiestRank) {
       let compute = ComputeModel(
         work, bytesPerParameter: 4,

@@ -15,7 +15,7 @@ import Testing
     var work = ModelWork()
     (work.attention, work.expert, work.shared, work.dense) = (4_000_000, 1_000_000, 1_000_000, 8_000_000)
     (work.head, work.router) = (8_000_000, 16_384)
-    (work.hiddenSize, work.layers, work.mixtureLayers) = (1024, Self.layers, Self.layers - 1)
+    (work.hiddenSize, work.layers, work.moeLayers) = (1024, Self.layers, Self.layers - 1)
     func piece(_ columns: Int, rows: Int = 1) -> RowExchange.Piece { .init(columns: columns, rows: rows) }
     work.exchanges = [
       RowExchange(.embedding, count: 1, [.init(columns: 1024, isWhole: true)]),
@@ -219,7 +219,7 @@ import Testing
   @Test func aModuleIsALayerAProjectionAndTheHeadOnceMore() throws {
     let plain = work
     let predicting = plain.predicting(true)
-    #expect(predicting.layers == 5 && predicting.mixtureLayers == 4 && predicting.modules == 1)
+    #expect(predicting.layers == 5 && predicting.moeLayers == 4 && predicting.modules == 1)
     #expect(predicting.predicting(false) == plain && predicting.isOfSameModel(as: plain))
     var other = plain
     other.attention += 1

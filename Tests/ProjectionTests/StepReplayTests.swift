@@ -18,7 +18,7 @@ import Testing
     (subject.rowBytes, subject.sumBytes) = (256, 256)
     var work = ModelWork()
     (work.attention, work.expert, work.head, work.router) = (1000, 500, 4000, 100)
-    (work.hiddenSize, work.layers, work.mixtureLayers) = (64, Self.layers, Self.layers)
+    (work.hiddenSize, work.layers, work.moeLayers) = (64, Self.layers, Self.layers)
     subject.work = work
     let ranks = (0..<2).map { rank in
       var account = RankAccount()

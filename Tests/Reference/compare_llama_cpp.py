@@ -25,6 +25,9 @@ Both engines read the same ids; llama.cpp keeps its cache in f32 here. Two thing
 Models that choose positions are given more than the texts have: of scores that are nearly the same, each engine's
 rounding decides, and everything after differs.
 
+A newer llama.cpp than the package has, such as DeepSeek-V4 needs, runs as a program built against it:
+`--peer llama_logits` (`llama_logits.c`) and `--quantiser llama-quantize`.
+
 `other` counts the tokens that martinet chooses otherwise than llama.cpp, and `lead` is the largest lead that one of
 these had, in standard deviations of the logits: small where all were near ties. Everything is kept in `--work` for
 study. Not part of the test suite.
@@ -105,6 +108,18 @@ WIDE = {
     "qwen3_next": dict(HYBRID | GATED, norm_topk_prob=True, decoder_sparse_step=1, partial_rotary_factor=0.25),
     "qwen3_5_text": dict(HYBRID), "qwen3_5_moe_text": dict(HYBRID | GATED),
 }
+# As published, in FP8 and FP4, of what llama.cpp's graph takes: four streams, entries of 4 and 128 tokens, an indexer
+# whose keys have a multiple of 64 dimensions, and another number than the attention's.
+PUBLISHED = {
+    "deepseek_v4": dict(
+        hidden_size=256, moe_intermediate_size=256, num_hidden_layers=4, num_attention_heads=4, head_dim=256,
+        qk_rope_head_dim=64, q_lora_rank=256, n_routed_experts=8, num_experts_per_tok=3, routed_scaling_factor=1.5,
+        compress_ratios=[0, 4, 128, 4], num_hash_layers=2, hc_mult=4, hc_sinkhorn_iters=20, swiglu_limit=10.0,
+        sliding_window=16, o_groups=2, o_lora_rank=128, index_n_heads=4, index_head_dim=128, index_topk=512,
+        vocab_size=1024, num_nextn_predict_layers=0, expert_dtype="fp4", quantization_config=dict(
+            quant_method="fp8", activation_scheme="dynamic", fmt="e4m3", scale_fmt="ue8m0",
+            weight_block_size=[128, 128])),
+}
 # Whose prediction module the converter would else ask for.
 NO_MODULE = ["qwen3_next", "qwen3_5_text", "qwen3_5_moe_text"]
 
@@ -145,6 +160,25 @@ def random_checkpoint(family, folder):
         stored["rope_scaling"] = {k: v for k, v in rope.items() if k != "rope_theta"}
     stored |= {k: v for k, v in WIDE[family].items() if k not in stored}
     path.write_text(json.dumps(stored, indent=1))
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copyfile(DEMO / name, folder / name)
+
+
+def published_checkpoint(family, folder):
+    """The same in the forms that the family is published in."""
+    from make_compressed_goldens import BASE, draw
+    from transformers import CONFIG_MAPPING, AutoModelForCausalLM
+
+    values = dict(BASE, **PUBLISHED[family])
+    own = {k: v for k, v in values.items() if k != "quantization_config"}
+    config = CONFIG_MAPPING[family].from_dict(json.loads(json.dumps(own)))
+    model = AutoModelForCausalLM.from_config(config).float().eval()
+    stored = draw(model, values, torch.Generator().manual_seed(1))
+    folder.mkdir(parents=True)
+    # In BF16, in which the quantiser leaves routers, llama.cpp would round what meets them.
+    stored = {k: v.float() if k.endswith("ffn.gate.weight") else v.contiguous() for k, v in sorted(stored.items())}
+    save_file(stored, folder / "model.safetensors", {"format": "pt"})
+    (folder / "config.json").write_text(json.dumps(values, indent=1))
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copyfile(DEMO / name, folder / name)
 
@@ -301,6 +335,30 @@ class Peer:
         return out
 
 
+class BuiltPeer:
+    """The same as programs."""
+
+    def __init__(self, arguments):
+        self.program, self.quantiser, self.threads = arguments.peer, arguments.quantiser, arguments.threads
+
+    def call(self, *command, **options):
+        done = subprocess.run(list(map(str, command)), capture_output=True, **options)
+        if done.returncode:
+            said = done.stderr.decode(errors="replace").strip().splitlines()
+            told = [line for line in said if "ASSERT" in line or "error" in line] or said[-3:]
+            raise RuntimeError(f"llama.cpp: status {done.returncode}: " + " | ".join(told[:3]))
+        return done.stdout
+
+    def quantise(self, source, out, kind):
+        self.call(self.quantiser, "--allow-requantize", source, out, kind, self.threads)
+
+    def read(self, path, ids):
+        lines = "".join(" ".join(map(str, part)) + "\n" for part in ids)
+        found = np.frombuffer(self.call(self.program, path, self.threads, input=lines.encode()), np.float32)
+        found = found.reshape(sum(map(len, ids)), -1)
+        return [part.copy() for part in np.split(found, np.cumsum([len(part) for part in ids])[:-1])]
+
+
 # MARK: martinet
 
 
@@ -377,6 +435,8 @@ def run(name, arguments, peer, rows):
         demonstration(folder, *((2, 4) if name == "demo-wide" else ()))
     elif name in WIDE:
         random_checkpoint(name, folder)
+    elif name in PUBLISHED:
+        published_checkpoint(name, folder)
     else:
         folder = pathlib.Path(name)
     config = json.loads((folder / "config.json").read_text())
@@ -387,7 +447,7 @@ def run(name, arguments, peer, rows):
     for kind in arguments.types or (list(TYPES) if name == "demo-wide" else ["F32", "BF16", "F16", "Q8_0", "Q4_K_M"]):
         row = dict(model=pathlib.Path(name).name, type=kind)
         try:
-            row |= measure(kind, base, ids, work, peer, arguments)
+            row |= measure(kind, base, ids, work, peer, arguments, name in PUBLISHED)
             print(
                 "{model:16} {type:8} weights {weights:.1e}  native: llama.cpp {theirs:.4f} {their_change:+.3%} ({their_distance:.4f}), "
                 "martinet {ours:.4f} {our_change:+.3%} ({our_distance:.4f}), other {other}/{of}, lead {lead:.3f}{0}".format(
@@ -398,15 +458,18 @@ def run(name, arguments, peer, rows):
         rows.append(row)
 
 
-def measure(kind, base, ids, work, peer, arguments):
+def measure(kind, base, ids, work, peer, arguments, mixed=False):
+    """`mixed`: the converter leaves what is published in blocks in blocks, also where it is asked for F32."""
     file, plain = work / f"{kind}.gguf", work / "expanded.gguf"
+    whole = kind == "F32" and not mixed
     if kind != "F32":
         peer.quantise(base, file, kind)
+    if not whole:
         peer.quantise(file, plain, "F32")
-    unrounded = peer.read(plain if kind != "F32" else base, ids)
+    unrounded = peer.read(base if whole else plain, ids)
     expanded = own_logits(file, ids, "f32", work, arguments)
-    theirs = unrounded if kind == "F32" else peer.read(file, ids)
-    ours = expanded if kind == "F32" else own_logits(file, ids, "auto", work, arguments)
+    theirs = unrounded if whole else peer.read(file, ids)
+    ours = expanded if whole else own_logits(file, ids, "auto", work, arguments)
     level = perplexity(unrounded, ids)
     row = dict(
         weights=distance(unrounded, expanded), unrounded=level, theirs=perplexity(theirs, ids), ours=perplexity(ours, ids),
@@ -431,6 +494,7 @@ def alone(name, arguments):
     options += ["--pre", arguments.pre, "--texts", arguments.texts, "--tokens", arguments.tokens, "--threads", arguments.threads]
     options += ["--tolerance", arguments.tolerance, "--exact", arguments.exact, "--json", answer, "--models", name]
     options += ["--keep"] * arguments.keep + (["--types", *arguments.types] if arguments.types else [])
+    options += ["--peer", arguments.peer, "--quantiser", arguments.quantiser] if arguments.peer else []
     done = subprocess.run([sys.executable, *map(str, options)], stderr=subprocess.PIPE, text=True, errors="replace")
     if answer.exists():
         return json.loads(answer.read_text())
@@ -452,6 +516,8 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--tolerance", type=float, default=1e-3)
     parser.add_argument("--exact", type=float, default=1e-4)
+    parser.add_argument("--peer", type=pathlib.Path, help="a program that computes logits, in the place of the package")
+    parser.add_argument("--quantiser", type=pathlib.Path, help="llama-quantize, beside it")
     parser.add_argument("--keep", action="store_true", help="keep the quantised files")
     parser.add_argument("--json", type=pathlib.Path)
     arguments = parser.parse_args()
@@ -459,7 +525,8 @@ def main():
     rows = []
     if len(arguments.models) == 1:
         try:
-            run(arguments.models[0], arguments, Peer(arguments.threads), rows)
+            peer = BuiltPeer(arguments) if arguments.peer else Peer(arguments.threads)
+            run(arguments.models[0], arguments, peer, rows)
         except (RuntimeError, KeyError, OSError) as error:
             rows.append(dict(model=arguments.models[0], good=False, error=str(error)))
             print(f"{arguments.models[0]:16} FAILED {type(error).__name__} {error}", flush=True)

@@ -144,4 +144,5 @@ def main():
     print("seed", seed, target.stat().st_size, "bytes;", len(set(logits.argmax(-1).tolist())), "tokens guessed")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -101,15 +101,70 @@ class Stages(unittest.TestCase):
         self.assertNotIn("Traceback", absent.stderr)
         self.assertFalse((self.out / "stages/base.json").exists())
 
+    def test_a_record_that_is_none_is_named_or_written_anew(self):
+        (self.out / "stages").mkdir()
+        done, part = (self.out / f"stages/base.{end}" for end in ("json", "part"))
+        for text in ("[]", "5", "{}", '{"command": 5, "seconds": 1}', '{"command": [5], "seconds": 1}',
+                     '{"command": ["true"], "seconds": "1"}'):
+            done.write_text(text)
+            run = self.stage("base", "train", "true")
+            self.assertEqual(run.returncode, 1)
+            self.assertIn("base.json is no record of a stage; remove it", run.stderr)
+            self.assertNotIn("Traceback", run.stderr)
+            # Of a stage that is not done nothing but its time is known.
+            done.unlink()
+            part.write_text(text)
+            self.assertEqual(self.stage("base", "train", "true").returncode, 0)
+            self.assertEqual(self.record("base")["attempts"], 1)
+            done.unlink()
+
     def test_a_log_that_cannot_be_written_ends_the_stage_and_what_it_runs(self):
         (self.out / "stages").mkdir()
-        (self.out / "stages/base.part").write_text(json.dumps(dict(command=["sh", "-c", "echo '{}'; exec sleep 61.25"])))
+        (self.out / "stages/base.part").write_text(
+            json.dumps(dict(command=["sh", "-c", "echo '{}'; exec sleep 61.25"], seconds=1)))
         (self.out / "stages/base.log").symlink_to("/dev/full")
         full = self.stage("base", "train", "sh", "-c", "echo '{}'; exec sleep 61.25")
         self.assertIn("No space left", full.stderr)
         self.assertNotIn("Traceback", full.stderr)
         found = subprocess.run(["pgrep", "-f", "^sleep 61.25$"], capture_output=True, text=True)
         self.assertEqual(found.stdout, "")
+
+
+class Readiness(unittest.TestCase):
+    def ready(self, text):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "eval-base.json"
+            if text is not None:
+                path.write_text(text if isinstance(text, str) else json.dumps(text))
+            command = [str(SCRIPTS / "ready.py"), str(path), "sums-forced", "capitals-taught", "elements-taught"]
+            return subprocess.run(command, capture_output=True, text=True)
+
+    @staticmethod
+    def measured(*accuracies):
+        names = ("sums-forced", "capitals-taught", "elements-taught", "other")
+        return dict(tasks=[dict(task=name, accuracy=accuracy) for name, accuracy in zip(names, accuracies)])
+
+    def test_a_base_is_ready_where_it_knows_enough(self):
+        for accuracies, status in (
+                ((0.93, 0.9, 1, 0), 0), ((1, 1.0, 0.9, None), 0), ((0.929, 1, 1), 3), ((1, 1, 0.89), 3), ((0, 0, 0), 3)):
+            run = self.ready(self.measured(*accuracies))
+            self.assertEqual((run.returncode, run.stderr), (status, ""))
+
+    def test_what_cannot_be_read_is_no_unready_base(self):
+        for text, words in (
+                (None, "No such file"), ("", "it is no JSON"), ("{", "it is no JSON"), ("[" * 100_000, "it is no JSON"),
+                ([], "not what a stage"), (dict(tasks=None), "not what a stage"), (dict(tasks=[1]), "not what a stage"),
+                (dict(tasks=[dict(task=[], accuracy=1)]), "not what a stage"),
+                (dict(tasks=[]), "share of sums-forced and capitals-taught and elements-taught was right"),
+                (self.measured(1, None, 1), "share of capitals-taught was right"),
+                (self.measured(1, 1, True), "share of elements-taught was right"),
+                (self.measured("0.99", 1, 1), "share of sums-forced was right"),
+                (self.measured(1, float("nan"), 2), "share of capitals-taught and elements-taught was right")):
+            run = self.ready(text)
+            self.assertEqual(run.returncode, 1, text)
+            self.assertIn(words, run.stderr)
+            self.assertIn("eval-base.json", run.stderr)
+            self.assertNotIn("Traceback", run.stderr)
 
 
 class Page(unittest.TestCase):
@@ -165,7 +220,10 @@ class Page(unittest.TestCase):
         self.assertIn("50.0 %", page)
 
     def test_a_stage_that_is_none_is_named(self):
-        for text in ("{", "[]", "5", '{"stage": "x"}'):
+        whole = self.stage("x", "train")
+        wrong = [json.dumps(dict(whole, **{key: value})) for key, value in (
+            ("seconds", "1"), ("seconds", float("nan")), ("finished", float("inf")), ("finished", -1), ("command", "x"), ("kind", 3))]
+        for text in ("{", "[]", "5", '{"stage": "x"}', *wrong):
             run, _ = self.page(self.stage("base", "train"), text)
             self.assertEqual(run.returncode, 1)
             self.assertIn("stages/broken.json", run.stderr)

@@ -3,7 +3,7 @@ import Kernels
 import TestSupport
 import Testing
 
-@testable import Pretraining
+@testable import DistributedTraining
 @testable import Reinforcement
 
 /// Completions are drawn by the model that learns from them, and what it learns depends on nothing but prompts and

@@ -11,7 +11,7 @@ import Synchronization
 import TestSupport
 import Training
 
-@testable import Pretraining
+@testable import DistributedTraining
 @testable import Reinforcement
 
 /// A golden's model that learns from completions of a few prompts, on ranks that are threads of this process.
@@ -95,14 +95,14 @@ struct TinyPolicy: Sendable {
       ) { try reader.read($0.stored, from: 0, into: $1) }
     }
     let policy = try PolicySource(parts, model: loaded, runtime: runtime)
-    var training = PretrainingSettings(
+    var training = TrainingSettings(
       steps: steps, sequenceLength: 24, batch: try BatchRamp(constant: settings.completionCount),
       learningRate: try .learningRate(peak: rate, shape: .constant, stepCount: steps),
       balanceSpeed: try .balance(speed: 0, stepCount: steps, frozenShare: 0), folder: out, saveEvery: saveEvery,
       keep: 9,
       scoreEvery: 0)
     (training.seed, training.resumes, training.adamW.decay) = (5, resumes, 0)
-    let run = try Pretraining(
+    let run = try TrainingLoop(
       loaded, runtime: runtime, source: policy, companions: Companions(), settings: training, thread: thread
     ) { _, spec, first, buffer in try reader.read(spec.stored, from: first, into: buffer) }
     var told = Told()

@@ -52,7 +52,7 @@ import Testing
         "Command/martinet/Commands/PlannedModel.swift",
         // A type of the cache has the same name.
         "Base/Kernels/Attention.swift", "Command/Benchmarking/Kernels/AttentionBenchmark.swift",
-        "Command/martinet/Commands/Inspect.swift",
+        "Command/martinet/Terminal/CheckpointReport.swift",
         // What scales the benchmark gives them.
         "Command/Benchmarking/Kernels/KernelBenchmark.swift",
         // How published folders call what they hold.

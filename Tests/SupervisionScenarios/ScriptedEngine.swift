@@ -33,7 +33,7 @@ package final class ScriptedEngine: TokenEngine {
     var running: [RequestID: Running] = [:]
     var isStopping = false
     var hasStopped = false
-    var drawn = 0
+    var sampled = 0
     var finished = 0
     var rebalances = 0
   }
@@ -51,7 +51,7 @@ package final class ScriptedEngine: TokenEngine {
 
   /// What an undisturbed engine answers.
   package static func answer(to request: TokenRequest) -> [Int32] {
-    var tokens: [Int32] = request.drawn
+    var tokens: [Int32] = request.sampled
     while tokens.count < request.maxNewTokens {
       tokens.append(next(after: request.prompt + tokens))
       if request.stopTokens.contains(tokens.last!) { break }
@@ -111,24 +111,24 @@ package final class ScriptedEngine: TokenEngine {
     if !running.hasStarted { running.onEvent(.started(id, cachedTokens: 0)) }
     running.hasStarted = true
     if let poison = script.poison, running.request.prompt.contains(poison.token),
-      running.request.drawn.count >= poison.at
+      running.request.sampled.count >= poison.at
     {
       finishLink()
       say("martinet: failed: rank 0 (n1): this prompt is poison")
       _exit(3)
     }
-    let token = Self.next(after: running.request.prompt + running.request.drawn)
-    running.request.drawn.append(token)
+    let token = Self.next(after: running.request.prompt + running.request.sampled)
+    running.request.sampled.append(token)
     let finish: FinishReason? =
       running.request.stopTokens.contains(token)
-      ? .stop : running.request.drawn.count >= running.request.maxNewTokens ? .length : nil
+      ? .stop : running.request.sampled.count >= running.request.maxNewTokens ? .length : nil
     let count = core.withLock { core in
-      core.drawn += 1
+      core.sampled += 1
       if core.running[id] != nil { core.running[id] = finish == nil ? running : nil }
       if finish != nil { core.finished += 1 }
-      return core.drawn
+      return core.sampled
     }
-    running.onEvent(.token(id, DrawnToken(token), finish: finish))
+    running.onEvent(.token(id, SampledToken(token), finish: finish))
     misbehave(count)
   }
 
@@ -152,7 +152,7 @@ package final class ScriptedEngine: TokenEngine {
     if count == script.restAfter { while true { sleep(1) } }
   }
 
-  /// Has all that was drawn before written, however long that takes.
+  /// Has all that was sampled before written, however long that takes.
   private func finishLink() { runningLink.withLock { $0 }?.finish(atMost: .seconds(600)) }
 
   /// Ends this process at a moment nobody knows.

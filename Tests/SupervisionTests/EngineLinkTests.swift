@@ -90,7 +90,7 @@ struct EngineLinkTests {
 
   @Test func manyEventsAreManyLines() {
     let top = (0..<20).map { Candidate(token: $0, logprob: -1) }
-    let tokens = Array(repeating: DrawnToken(1, logprob: -1, top: top), count: 100)
+    let tokens = Array(repeating: SampledToken(1, logprob: -1, top: top), count: 100)
     let events = (0..<40).map { TokenEvent.prompt(RequestID($0), tokens, finish: .length) }
     let lines = EngineLink.lines(of: events)
     #expect(lines.flatMap(\.self) == events && lines.allSatisfy { (1...8).contains($0.count) })

@@ -27,7 +27,7 @@ import Testing
   }
 
   private func token(_ number: Int, _ token: Int32 = 5, finish: FinishReason? = nil) -> TokenEvent {
-    .token(RequestID(number), DrawnToken(token), finish: finish)
+    .token(RequestID(number), SampledToken(token), finish: finish)
   }
 
   @Test func requestsGoToTheNextJobWithWhatWasDelivered() {
@@ -35,7 +35,7 @@ import Testing
     #expect(ledger.sent() == [1, 2])
     for event in [token(1, 7), token(1, 8), token(2, 9)] { #expect(ledger.note(event) == event) }
     #expect(ledger.end().isEmpty)
-    #expect(ledger.ledger.takeUnsent().map(\.drawn) == [[7, 8], [9]])
+    #expect(ledger.ledger.takeUnsent().map(\.sampled) == [[7, 8], [9]])
   }
 
   @Test func nothingIsToldOfWhatHasEndedOrWasNotSent() {
@@ -56,9 +56,9 @@ import Testing
     request.pooling = .last
     #expect(ledger.add(request) && ledger.sent() == [1])
     #expect(ledger.end().isEmpty)
-    #expect(ledger.sent() == [1] && ledger.ledger.takeUnsent().isEmpty && !ledger.ledger.drewTokens)
+    #expect(ledger.sent() == [1] && ledger.ledger.takeUnsent().isEmpty && !ledger.ledger.hasSampled)
     #expect(ledger.note(.embedding(RequestID(1), [1, 2])) == .embedding(RequestID(1), [1, 2]))
-    #expect(ledger.ledger.isEmpty && ledger.ledger.drewTokens && ledger.ledger.finishedRequest)
+    #expect(ledger.ledger.isEmpty && ledger.ledger.hasSampled && ledger.ledger.finishedRequest)
   }
 
   @Test func aPromptsScoresAreToldOnceAndEndARequestThatDrawsNothing() {

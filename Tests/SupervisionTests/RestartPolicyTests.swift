@@ -15,7 +15,7 @@ import Testing
       idle: Bool = false
     ) -> RestartPolicy.Decision {
       policy.ended(
-        at: time, service: service, drewTokens: drew, finishedRequest: finished, wasIdle: idle, reason: "why")
+        at: time, service: service, hasSampled: drew, finishedRequest: finished, wasIdle: idle, reason: "why")
     }
   }
 

@@ -18,7 +18,7 @@ final class Streams: @unchecked Sendable {
   private var streams: [RequestID: Stream] = [:]
 
   func submit(_ request: TokenRequest, to engine: any TokenEngine) {
-    lock.withLock { streams[request.id] = Stream(tokens: request.drawn) }
+    lock.withLock { streams[request.id] = Stream(tokens: request.sampled) }
     engine.submit(request) { self.note($0) }
   }
 
@@ -33,8 +33,8 @@ final class Streams: @unchecked Sendable {
     switch event {
     case .started, .embedding: break
     case .prompt(_, _, let finish): stream.finish = finish ?? stream.finish
-    case .token(_, let drawn, let finish):
-      stream.tokens.append(drawn.token)
+    case .token(_, let sampled, let finish):
+      stream.tokens.append(sampled.token)
       stream.finish = finish ?? stream.finish
     case .failed(_, let message): stream.failure = message
     }

@@ -26,7 +26,7 @@ struct SupervisedEngineTests {
     let streams = Streams()
     var requests = (1...5).map { Job.request($0) }
     requests[1].stopTokens = [ScriptedEngine.answer(to: requests[1])[7]]
-    requests[2].drawn = Array(ScriptedEngine.answer(to: requests[2]).prefix(10))
+    requests[2].sampled = Array(ScriptedEngine.answer(to: requests[2]).prefix(10))
     for request in requests { streams.submit(request, to: engine) }
     #expect(streams.waitForAll())
     check(streams, requests)

@@ -18,9 +18,6 @@ struct StepProgressTests {
       recorder.endStep(.decode)
       #expect(recorder.progress.now == nil)
     }
-    recorder.beginStep()
-    recorder.dropStep()
-    #expect(recorder.progress.now == nil)
   }
 
   @Test func waitsAreOfOneAllOrNobody() {

@@ -1,5 +1,6 @@
 import Foundation
 import JSON
+import TestSupport
 import Testing
 import Tokenization
 
@@ -74,6 +75,35 @@ struct StreamingDecoderTests {
         }
       }
     }
+  }
+
+  /// Where bytes as letters are all that there is to decode no stages are run: what they would give is the same. Tokens
+  /// with other characters, added and special ones among the ids.
+  @Test func byteLettersAloneAreDecodedAsAmongOtherStages() throws {
+    let vocabulary = SmallTokenizer.letters + ["日", "a日", "ÃŃb"]
+    let added = [
+      SmallTokenizer.added("<a>", id: vocabulary.count),
+      SmallTokenizer.added("<s>", id: vocabulary.count + 1, special: true),
+    ]
+    func tokenizer(_ decoder: JSONValue) throws -> Tokenizer {
+      try Tokenizer(json: SmallTokenizer.json(vocab: vocabulary, added: added, decoder: decoder), config: nil)
+    }
+    let alone = try tokenizer(["type": "ByteLevel"])
+    let staged = try tokenizer(["type": "Sequence", "decoders": [["type": "ByteLevel"], ["type": "Fuse"]]])
+    #expect(alone.isSpecial(vocabulary.count + 1) && !alone.isSpecial(vocabulary.count) && !alone.isSpecial(0))
+    #expect(!alone.isSpecial(-1) && !alone.isSpecial(alone.vocabularySize))
+    var generator = SeededGenerator(9)
+    for _ in 0..<500 {
+      let ids = (0..<30).map { _ in Int.random(in: 0..<alone.vocabularySize, using: &generator) }
+      #expect(try parts(alone, ids) == parts(staged, ids), "\(ids)")
+      for skips in [false, true] {
+        let text = try alone.decode(ids, skipSpecialTokens: skips)
+        #expect(sameBytes(text, try staged.decode(ids, skipSpecialTokens: skips)), "\(ids)")
+        let isShown = Array(text.utf8).firstRange(of: Array("<s>".utf8)) != nil
+        #expect(isShown == (!skips && ids.contains(vocabulary.count + 1)))
+      }
+    }
+    for id in [-1, alone.vocabularySize] { #expect(throws: TokenizerError.self) { try parts(alone, [id]) } }
   }
 
   @Test func whatIsOutNeverChanges() throws {

@@ -15,7 +15,7 @@ import Testing
   private func exported(_ spec: ParameterSpec, _ description: DecoderDescription, _ model: any Checkpoint) throws
     -> [Float]
   {
-    let place = description.names.place(of: spec, expertCount: description.mixture?.expertCount ?? 0)
+    let place = description.names.place(of: spec, expertCount: description.moe?.expertCount ?? 0)
     let entry = try #require(model.tensor(place.name))
     let all = try model.float32s(entry)
     let columns = spec.isMatrix ? spec.columns : 1

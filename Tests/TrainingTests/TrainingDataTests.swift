@@ -18,11 +18,7 @@ import Training
 
   /// All sequences in the files' order: tokens, and how many are predicted.
   private func sequences(_ data: TrainingData) throws -> [(tokens: [Int32], predicted: Int)] {
-    try (0..<data.sequenceCount).map { number in
-      var tokens = [Int32](repeating: -1, count: data.sequenceLength + 1)
-      let predicted = try tokens.withUnsafeMutableBufferPointer { try data.read(sequence: number, into: $0) }
-      return (tokens, predicted)
-    }
+    try (0..<data.sequenceCount).map { try data.pieces(sequence: $0)[0] }
   }
 
   private func open(_ list: String, _ options: TrainingData.Options, pool: WorkerPool? = nil) throws -> TrainingData {
@@ -183,8 +179,8 @@ import Training
     let data = try open("\(a)=3,\(b)=1", options(7))
     var counts = [0, 0]
     for position in 0..<4096 {
-      var tokens = [Int32](repeating: -1, count: 8)
-      #expect(try tokens.withUnsafeMutableBufferPointer { try data.read(position: position, into: $0) } == 7)
+      let (tokens, predicted) = try data.pieces(position: position)[0]
+      #expect(predicted == 7 && tokens.count == 8)
       #expect(tokens.allSatisfy { ($0 < 100) == (tokens[0] < 100) })
       counts[tokens[0] < 100 ? 0 : 1] += 1
     }
@@ -194,11 +190,7 @@ import Training
   @Test func anyRankReadsTheSameWhateverItReadBefore() throws {
     let path = numpy("a.npy", "<u2", "(4000,)", bytes((0..<4000).map { UInt16($0) }))
     let (one, other) = (try open(path, options(9)), try open(path, options(9)))
-    func read(_ data: TrainingData, _ position: Int) throws -> [Int32] {
-      var tokens = [Int32](repeating: -1, count: 10)
-      _ = try tokens.withUnsafeMutableBufferPointer { try data.read(position: position, into: $0) }
-      return tokens
-    }
+    func read(_ data: TrainingData, _ position: Int) throws -> [Int32] { try data.pieces(position: position)[0].tokens }
     let forward = try (0..<1000).map { try read(one, $0) }
     for position in (0..<1000).reversed() { #expect(try read(other, position) == forward[position]) }
     #expect(one.fingerprint == other.fingerprint)

@@ -69,6 +69,17 @@ PARTS = {
     "unasked": "Withheld facts that nothing ever asked for"}
 
 
+def is_number(value, most):
+    return type(value) in (int, float) and 0 <= value <= most
+
+
+#: What is needed of each stage, and whether a value is that. No page is made of other numbers than a clock has.
+FIELDS = {
+    "kind": lambda value: isinstance(value, str), "title": lambda value: isinstance(value, str),
+    "command": lambda value: isinstance(value, list), "seconds": lambda value: is_number(value, 1e9),
+    "finished": lambda value: is_number(value, 1e11)}
+
+
 class Recipe:
     def __init__(self, out, price):
         self.out, self.price = out, price
@@ -77,17 +88,19 @@ class Recipe:
             try:
                 stage = json.loads(path.read_text("utf-8"))
                 self.stages[stage["stage"]] = stage
-                missing = [key for key in ("kind", "title", "command", "seconds", "finished") if key not in stage]
+                missing = [key for key, holds in FIELDS.items() if not holds(stage.get(key))]
             except (OSError, ValueError, TypeError, KeyError) as error:
                 raise SystemExit(f"page.py: {path} tells of no stage ({error}); remove it, and run the recipe again") from None
             if missing:
-                raise SystemExit(f"page.py: {path} has no {missing[0]}; remove it, and run the recipe again")
+                raise SystemExit(f"page.py: {path} tells no {missing[0]} of its stage; remove it, and run the recipe again")
         if not self.stages:
             raise SystemExit(f"page.py: there are no stages in {out}/stages")
         self.order = sorted(self.stages.values(), key=lambda stage: stage["finished"])
         try:
             self.made = json.loads((out / "data/made.json").read_text("utf-8"))
         except (OSError, ValueError):
+            self.made = {}
+        if not isinstance(self.made, dict):
             self.made = {}
         self.task = self.made.get("name", "sums")
 

@@ -41,6 +41,12 @@ def read_json(path, otherwise):
         return otherwise
 
 
+def is_record(value):
+    """Whether a file holds what a stage writes of itself."""
+    return (isinstance(value, dict) and number(value.get("seconds")) and isinstance(value.get("command"), list)
+            and all(isinstance(word, str) for word in value["command"]))
+
+
 def write_json(path, value):
     """All of it or nothing, whatever ends this process."""
     whole = path.with_suffix(".new")
@@ -195,19 +201,21 @@ def main():
 
     made = read_json(done, None)
     if made is not None:
-        if written(made.get("command", [])) != written(command):
+        if not is_record(made):
+            sys.exit(f"recipe: {done} is no record of a stage; remove it, and run the same command again")
+        if written(made["command"]) != written(command):
             sys.exit(f"recipe: {done} is of another command than this run's; take another --out, or remove that file and those "
                      "of the stages after it with their folders in models")
         print(f"== {options.name}: done in {made['seconds']:.0f} s before")
         return 0
     before = read_json(part, {})
-    if not before or written(before.get("command", [])) != written(command):
+    if not is_record(before) or written(before["command"]) != written(command):
         # New, or half of something else.
         before = {}
         log.unlink(missing_ok=True)
     print(f"== {options.name}: {options.title}", flush=True)
     start = time.monotonic()
-    attempts = before.get("attempts", 0) + 1
+    attempts = 1 + (before["attempts"] if type(before.get("attempts")) is int else 0)
 
     def seconds():
         return before.get("seconds", 0.0) + time.monotonic() - start

@@ -1,6 +1,6 @@
 private import Glibc
 
-/// log softmax of a row of logits, one at a time: a token's log-probability has these bits wherever it is told, drawn
+/// log softmax of a row of logits, one at a time: a token's log-probability has these bits wherever it is told, sampled
 /// by or learnt from.
 package struct LogSoftmax {
   private let greatest: Double

@@ -65,6 +65,14 @@ package protocol Communicator: AnyObject {
   var messagesSent: Int { get }
 }
 
+/// How the ranks' integers become one.
+package enum Reduction: Sendable {
+  /// Addition that wraps around.
+  case sum
+  case min
+  case max
+}
+
 extension Communicator {
   /// The greatest payload of one message: MPI counts are 32-bit.
   package static var messageByteLimit: Int { Int(Int32.max) }

@@ -23,6 +23,8 @@ package final class LeafSums {
   /// Subtrees of the part under way from left to right, with the height at which each parts from the one before it.
   private var open: [(sum: AlignedBuffer<Float>, height: Int)] = []
   private var free: [AlignedBuffer<Float>] = []
+  /// Of buffers that are zero but for some rows, which these are (`takeRows`).
+  private var touched: [ObjectIdentifier: TouchedRows] = [:]
 
   /// For values `[count]`. `adder` adds up what is whole.
   package init(_ tree: LeafTree, rank: Rank, count: Int, adder: @escaping Adder = LeafSums.add) {
@@ -41,7 +43,7 @@ package final class LeafSums {
   /// any other leaf, and what `fill` throws; then nothing was added.
   package func add(_ leaf: Int, _ fill: (UnsafeMutableBufferPointer<Float>) throws -> Void) throws {
     guard leaf == next else { throw ReductionError.leafOutOfOrder(leaf, expected: next) }
-    let value = free.popLast() ?? AlignedBuffer<Float>(count: count)
+    let value = buffer()
     value.buffer.update(repeating: 0)
     do { try fill(UnsafeMutableBufferPointer(start: value.pointer, count: count)) } catch {
       free.append(value)
@@ -57,39 +59,106 @@ package final class LeafSums {
     _ leaf: Int, _ fill: (_ value: UnsafeMutableBufferPointer<Float>, _ adding: Bool) throws -> Void
   ) throws {
     guard leaf == next else { throw ReductionError.leafOutOfOrder(leaf, expected: next) }
-    // The last open subtree is then that one leaf.
-    if leaf != parts[sums.count].leaves.lowerBound, LeafTree.height(leaf - 1, leaf) == 1, let twin = open.last?.sum {
+    if let twin = twin(of: leaf) {
       try fill(UnsafeMutableBufferPointer(start: twin.pointer, count: count), true)
-      return end(leaf)
+      return end(leaf, add)
     }
-    let value = free.popLast() ?? AlignedBuffer<Float>(count: count)
+    let value = buffer()
     try fill(UnsafeMutableBufferPointer(start: value.pointer, count: count), false)
     append(value, leaf)
   }
 
-  private func append(_ value: AlignedBuffer<Float>, _ leaf: Int) {
-    let height = leaf == parts[sums.count].leaves.lowerBound ? Int.max : LeafTree.height(leaf - 1, leaf)
-    close(below: height)
-    open.append((value, height))
-    end(leaf)
+  /// The value of the leaf before, where the next one is added to it first: the last open subtree is then that leaf.
+  private func twin(of leaf: Int) -> AlignedBuffer<Float>? {
+    guard leaf != parts[sums.count].leaves.lowerBound, LeafTree.height(leaf - 1, leaf) == 1 else { return nil }
+    return open.last?.sum
   }
 
-  private func end(_ leaf: Int) {
+  /// Memory for a value, whatever is in it.
+  private func buffer() -> AlignedBuffer<Float> {
+    guard let found = free.popLast() else { return AlignedBuffer(count: count) }
+    if !touched.isEmpty { touched[ObjectIdentifier(found)] = nil }
+    return found
+  }
+
+  private typealias Addition = (_ source: AlignedBuffer<Float>, _ target: AlignedBuffer<Float>) -> Void
+
+  private func add(_ source: AlignedBuffer<Float>, _ target: AlignedBuffer<Float>) {
+    adder(source.pointer, target.pointer, count)
+  }
+
+  private func append(_ value: AlignedBuffer<Float>, _ leaf: Int) { append(value, leaf, add) }
+
+  private func append(_ value: AlignedBuffer<Float>, _ leaf: Int, _ add: Addition) {
+    let height = leaf == parts[sums.count].leaves.lowerBound ? Int.max : LeafTree.height(leaf - 1, leaf)
+    close(below: height, add)
+    open.append((value, height))
+    end(leaf, add)
+  }
+
+  private func end(_ leaf: Int, _ add: Addition) {
     let part = parts[sums.count]
     next = leaf + 1
     guard leaf + 1 == part.leaves.upperBound else { return }
-    close(below: .max)
+    close(below: .max, add)
     sums.append(open.removeLast().sum)
     next = sums.count < parts.count ? parts[sums.count].leaves.lowerBound : nil
   }
 
   /// Adds up the open subtrees that end before one that parts from them at `height`.
-  private func close(below height: Int) {
+  private func close(below height: Int, _ add: Addition) {
     while open.count > 1, open[open.count - 1].height < height {
       let last = open.removeLast().sum
-      adder(last.pointer, open[open.count - 1].sum.pointer, count)
+      add(last, open[open.count - 1].sum)
       free.append(last)
     }
+  }
+
+  /// Takes the next own leaves with these numbers, and says what is to be done for their values to be added up: that is
+  /// done before anything else is asked of these sums. The bits are those of `accumulate`.
+  package func take(_ leaves: [Int]) throws(ReductionError) -> [Action] {
+    var actions: [Action] = []
+    func add(_ source: AlignedBuffer<Float>, _ target: AlignedBuffer<Float>) {
+      actions.append(.add(source: source.pointer, target: target.pointer))
+    }
+    for (place, leaf) in leaves.enumerated() {
+      guard leaf == next else { throw .leafOutOfOrder(leaf, expected: next) }
+      if let twin = twin(of: leaf) {
+        actions.append(.value(place: place, target: twin.pointer, adding: true))
+        end(leaf, add)
+      } else {
+        let value = buffer()
+        actions.append(.value(place: place, target: value.pointer, adding: false))
+        append(value, leaf, add)
+      }
+    }
+    return actions
+  }
+
+  /// The same of values of `width` columns that are zero but for some rows: `rows` tells which a leaf has, each once or
+  /// more, by its place among `leaves`. A leaf's value is added to zeros, so that no number of it is −0, to which zeros could not be left
+  /// out: the bits are those of `add`.
+  package func takeRows(
+    _ leaves: [Int], width: Int, rows: (_ place: Int) -> [Int]
+  ) throws(ReductionError) -> RowActions {
+    var actions = RowActions(width: width)
+    func add(_ source: AlignedBuffer<Float>, _ target: AlignedBuffer<Float>) {
+      guard let theirs = touched[ObjectIdentifier(source)], let own = touched[ObjectIdentifier(target)] else { return }
+      actions.append(.add(source: source.pointer, target: target.pointer), rows: theirs)
+      for row in theirs.rows { own.insert(row) }
+    }
+    for (place, leaf) in leaves.enumerated() {
+      guard leaf == next else { throw .leafOutOfOrder(leaf, expected: next) }
+      let value = free.popLast() ?? AlignedBuffer<Float>(count: count)
+      let own = touched[ObjectIdentifier(value)] ?? TouchedRows(rowCount: count / max(width, 1))
+      if touched.updateValue(own, forKey: ObjectIdentifier(value)) == nil { value.buffer.update(repeating: 0) }
+      actions.append(.clear(value.pointer), rows: own)
+      own.removeAll()
+      for row in rows(place) { own.insert(row) }
+      actions.append(.value(place: place, target: value.pointer))
+      append(value, leaf, add)
+    }
+    return actions
   }
 
   /// Forgets all leaves: the next step begins with the first.

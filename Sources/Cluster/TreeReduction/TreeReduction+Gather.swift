@@ -4,9 +4,22 @@ extension TreeReduction {
   /// The most of a slice that one message brings.
   private static var messageBytes: Int { 64 << 20 }
 
+  /// Slices on their way.
+  package struct Gathering {
+    fileprivate let transfers: Transfers
+  }
+
   /// Brings every rank's slice of `values` to all ranks: numbers of any width, of which there are as many as were added
   /// up, so that what an owner made of its sums (weights rounded to bf16) travels too. Collective.
   package func gather<Element: BitwiseCopyable>(_ values: UnsafeMutableBufferPointer<Element>) throws {
+    try finish(startGather(values))
+  }
+
+  /// The same without waiting: until `finish`, nobody writes to own numbers or reads others'. Collective, in one order
+  /// with other messages of reductions.
+  package func startGather<Element: BitwiseCopyable>(
+    _ values: UnsafeMutableBufferPointer<Element>
+  ) throws -> Gathering {
     guard values.count == count else { throw ReductionError.wrongCount(values.count, expected: count) }
     let bytes = UnsafeMutableRawBufferPointer(values)
     let width = MemoryLayout<Element>.stride
@@ -28,6 +41,9 @@ extension TreeReduction {
         telemetry?.reduction.countGather(bytes: piece.count)
       }
     }
-    try finish(transfers)
+    return Gathering(transfers: transfers)
   }
+
+  /// Waits until slices have come.
+  package func finish(_ gathering: Gathering) throws { try finish(gathering.transfers) }
 }

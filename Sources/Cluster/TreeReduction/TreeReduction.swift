@@ -28,6 +28,9 @@ package final class TreeReduction {
   /// Own parts of others' slices, `[rank][own part][pieceCount]`.
   private let outgoing: AlignedBuffer<Float>
 
+  /// Messages of a first round that are under way.
+  private var begun: Transfers?
+
   /// Nanoseconds that this rank has waited for messages, in all calls.
   package private(set) var waited: UInt64 = 0
   /// Memory for what arrives, and as much for what leaves, unless somebody asks for other.
@@ -93,15 +96,34 @@ package final class TreeReduction {
     return start..<min(start + pieceCount, slice.upperBound)
   }
 
+  /// Starts to bring sums to their owners, without waiting: until `reduceScatter` of the same ones, which must not
+  /// change, messages travel while ranks compute something else. Nothing happens where that was begun already.
+  /// Collective, in one order with other messages of reductions.
+  package func begin(_ sums: LeafSums) throws {
+    guard begun == nil, !tree.parts.isEmpty, roundCount > 0 else { return }
+    try check(sums)
+    begun = try start(sums, 0, piece(slices[communicator.rank.index], 0))
+  }
+
+  /// Whether it was begun, and is not finished.
+  package var isUnderWay: Bool { begun != nil }
+
   /// Writes the sums over all leaves of this rank's slice to `own`, which has as many numbers. Collective.
   package func reduceScatter(_ sums: LeafSums, into own: UnsafeMutableBufferPointer<Float>) throws {
     let slice = slices[communicator.rank.index]
     try check(sums)
     guard own.count == slice.count else { throw ReductionError.wrongCount(own.count, expected: slice.count) }
     guard !tree.parts.isEmpty else { return own.update(repeating: 0) }
+    if communicator.size == 1, sums.sums.count == 1, let target = own.baseAddress {
+      return target.update(from: sums.sums[0].pointer, count: own.count)
+    }
     for round in 0..<roundCount {
       let piece = piece(slice, round)
-      try exchange(sums, round, piece)
+      let transfers = try begun ?? start(sums, round, piece)
+      begun = nil
+      try finish(transfers)
+      // The last piece is short: its rows are moved to where rows begin, the last first.
+      if piece.count < pieceCount { spread(piece.count) }
       guard !piece.isEmpty, let target = own.baseAddress else { continue }
       for addition in additions {
         LeafSums.add(row(addition.source), to: row(addition.target), count: piece.count)
@@ -127,8 +149,9 @@ package final class TreeReduction {
     if let leaf = sums.nextLeaf { throw .leafMissing(leaf, rank: communicator.rank) }
   }
 
-  /// Brings the pieces of one round to their owners: sums of all parts of `piece` lie in `rows` afterwards.
-  private func exchange(_ sums: LeafSums, _ round: Int, _ piece: Range<Int>) throws(FabricError) {
+  /// Starts to bring the pieces of one round to their owners: sums of all parts of `piece` lie in `rows` when all have
+  /// come, a rank's close together.
+  private func start(_ sums: LeafSums, _ round: Int, _ piece: Range<Int>) throws(FabricError) -> Transfers {
     let rank = communicator.rank
     let transfers = Transfers(communicator)
     // A rank's rows lie close together, however short the piece, as they do in its message.
@@ -157,10 +180,7 @@ package final class TreeReduction {
       try transfers.send(bytes, to: Rank(peer), tag: Self.sumsTag)
       telemetry?.reduction.countSums(bytes: bytes.count)
     }
-    try finish(transfers)
-    guard piece.count < pieceCount else { return }
-    // The last piece is short: its rows are moved to where rows begin, the last first.
-    spread(piece.count)
+    return transfers
   }
 
   /// Waits for messages, and counts how long.

@@ -8,8 +8,8 @@ extension TokenEvent {
     switch self {
     case .started(let id, let cachedTokens):
       ["event": "started", "id": .int(id.value), "cached_tokens": .int(cachedTokens)]
-    case .token(let id, let drawn, let finish):
-      .object(Self.object("token", id, finish, drawn.members))
+    case .token(let id, let sampled, let finish):
+      .object(Self.object("token", id, finish, sampled.members))
     case .prompt(let id, let tokens, let finish):
       .object(Self.object("prompt", id, finish, [("tokens", .array(tokens.map { .object(JSONObject($0.members)) }))]))
     case .embedding(let id, let values):
@@ -34,10 +34,10 @@ extension TokenEvent {
     switch name {
     case "started":
       self = .started(id, cachedTokens: try fields.integer(needed: "cached_tokens", in: 0...Int(Int32.max)))
-    case "token": self = .token(id, try DrawnToken(fields), finish: try fields.choice("finish"))
+    case "token": self = .token(id, try SampledToken(fields), finish: try fields.choice("finish"))
     case "prompt":
       self = .prompt(
-        id, try fields.array(needed: "tokens", DrawnToken.init(json:at:)), finish: try fields.choice("finish"))
+        id, try fields.array(needed: "tokens", SampledToken.init(json:at:)), finish: try fields.choice("finish"))
     case "embedding": self = .embedding(id, try fields.array(needed: "values", MessageReader.float))
     case "failed": self = .failed(id, message: try fields.string(needed: "message"))
     default: throw .unknownName(field: "event", name: name, known: Self.names)
@@ -45,7 +45,7 @@ extension TokenEvent {
   }
 }
 
-extension DrawnToken {
+extension SampledToken {
   fileprivate var members: [(String, JSONValue)] {
     var (writer, token) = (MemberWriter(), self)
     token.visit(&writer)

@@ -1,6 +1,6 @@
 /// Why a sequence ended.
 package enum FinishReason: String, Sendable, CaseIterable {
-  /// A token that ends sequences was drawn, or the grammar allows nothing more.
+  /// A token that ends sequences was sampled, or the grammar allows nothing more.
   case stop
   /// It has as many tokens as were asked for, or as the model's context holds.
   case length
@@ -11,10 +11,10 @@ package enum TokenEvent: Sendable, Equatable {
   /// It left the queue; this many of its prompt's tokens were in the cache already. Again after a preemption or a
   /// restart.
   case started(RequestID, cachedTokens: Int)
-  case token(RequestID, DrawnToken, finish: FinishReason?)
+  case token(RequestID, SampledToken, finish: FinishReason?)
   /// Where it was asked for, once and before any token: prompt token i + 1 is entry i. `finish` is set where nothing is
-  /// to be drawn.
-  case prompt(RequestID, [DrawnToken], finish: FinishReason?)
+  /// to be sampled.
+  case prompt(RequestID, [SampledToken], finish: FinishReason?)
   /// The prompt's pooled hidden states, `[hiddenSize]`: all that was asked for.
   case embedding(RequestID, [Float])
   /// It cannot be carried out; others go on.

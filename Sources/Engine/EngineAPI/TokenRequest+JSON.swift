@@ -3,7 +3,7 @@ import JSON
 extension TokenRequest {
   package var json: JSONValue {
     var object = JSONObject([
-      ("id", .int(id.value)), ("prompt", .tokens(prompt)), ("drawn", .tokens(drawn)),
+      ("id", .int(id.value)), ("prompt", .tokens(prompt)), ("sampled", .tokens(sampled)),
       ("max_new_tokens", .int(maxNewTokens)), ("sampling", sampling.json),
       ("stop_tokens", .tokens(stopTokens.sorted())),
     ])
@@ -22,10 +22,10 @@ extension TokenRequest {
       id: RequestID(try fields.integer(needed: "id", in: Int.min...Int.max)),
       prompt: try fields.tokens(needed: "prompt"),
       maxNewTokens: try fields.integer(needed: "max_new_tokens", in: 0...Int(Int32.max)))
-    drawn = try fields.tokens(needed: "drawn")
-    guard drawn.count <= maxNewTokens else {
+    sampled = try fields.tokens(needed: "sampled")
+    guard sampled.count <= maxNewTokens else {
       throw .outOfRange(
-        field: "drawn", value: "\(drawn.count) tokens", range: "at most the \(maxNewTokens) of max_new_tokens")
+        field: "sampled", value: "\(sampled.count) tokens", range: "at most the \(maxNewTokens) of max_new_tokens")
     }
     sampling = try SamplingParameters(json: try fields.required("sampling"))
     stopTokens = Set(try fields.tokens(needed: "stop_tokens"))

@@ -11,19 +11,19 @@ package struct RequestID: Hashable, Comparable, Sendable {
 package struct TokenRequest: Sendable, Equatable {
   package var id: RequestID
   package var prompt: [Int32]
-  /// Tokens drawn before, by an engine that is gone: the sequence goes on after them, exactly as it would have.
-  package var drawn: [Int32] = []
-  /// Most tokens to draw, those of `drawn` among them.
+  /// Tokens sampled before, by an engine that is gone: the sequence goes on after them, exactly as it would have.
+  package var sampled: [Int32] = []
+  /// Most tokens to sample, those of `sampled` among them.
   package var maxNewTokens: Int
   package var sampling = SamplingParameters()
   /// A token of these ends the sequence, and is reported.
   package var stopTokens: Set<Int32> = []
-  /// What to tell of each token that is drawn.
+  /// What to tell of each token that is sampled.
   package var details = TokenDetails()
   /// Report the log-probability of every prompt token after the first, and this many of the most probable ones; nil for
-  /// none. Nothing need be drawn then: `maxNewTokens` may be 0.
+  /// none. Nothing need be sampled then: `maxNewTokens` may be 0.
   package var promptLogprobs: Int?
-  /// Report the prompt's hidden states as one vector, and draw nothing: `maxNewTokens` is 0.
+  /// Report the prompt's hidden states as one vector, and sample nothing: `maxNewTokens` is 0.
   package var pooling: Pooling?
   /// Added to these tokens' logits before anything else.
   package var logitBias: [Int32: Float] = [:]

@@ -10,13 +10,13 @@ package enum InferenceError: Error, Equatable, CustomStringConvertible {
   case noRoomToContinue(index: Int, tokens: Int, limit: Int)
   case tokenOutsideVocabulary(index: Int, position: Int, token: Int, vocabularySize: Int)
   case biasOutsideVocabulary(token: Int, vocabularySize: Int)
-  /// Of a sequence to go on after tokens drawn before.
-  case nothingLeftToDraw(index: Int, drawn: Int, limit: Int)
+  /// Of a sequence to go on after tokens sampled before.
+  case nothingLeftToSample(index: Int, sampled: Int, limit: Int)
   case cacheTooSmall(index: Int, tokens: Int, capacity: Int)
   case logitsNotFinite(position: Int)
   /// Those of a prompt whose states were asked for.
   case statesNotFinite
-  /// A constraint or bias leaves no token to draw.
+  /// A constraint or bias leaves no token to sample.
   case nothingAllowed(position: Int)
   /// What went wrong with one sequence, in the words of its home.
   case sequenceFailed(String)
@@ -45,8 +45,8 @@ package enum InferenceError: Error, Equatable, CustomStringConvertible {
       "prompt \(index + 1) has token id \(token) at position \(position); the vocabulary has ids 0 to \(size - 1)"
     case .biasOutsideVocabulary(let token, let size):
       "a bias is set for token id \(token); the vocabulary has ids 0 to \(size - 1)"
-    case .nothingLeftToDraw(let index, let drawn, let limit):
-      "prompt \(index + 1) comes with \(drawn) sampled tokens and may have \(limit)"
+    case .nothingLeftToSample(let index, let sampled, let limit):
+      "prompt \(index + 1) comes with \(sampled) sampled tokens and may have \(limit)"
     case .cacheTooSmall(let index, let tokens, let capacity):
       """
       prompt \(index + 1) needs room for \(tokens) tokens and the cache of a rank holds \(capacity); raise \

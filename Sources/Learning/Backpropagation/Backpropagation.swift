@@ -40,8 +40,8 @@ package final class Backpropagation {
         case .compressed: preconditionFailure("a layer without a backward pass")
         }
       let feedForward: any FeedForwardBackward
-      if let mixture = description.mixture, layer.isMixture, let experts {
-        feedForward = MixtureBackward(index, mixture, experts, parts)
+      if let moe = description.moe, layer.isMoE, let experts {
+        feedForward = MoEBackward(index, moe, experts, parts)
       } else {
         feedForward = DenseBackward(index, parts)
       }
@@ -50,10 +50,13 @@ package final class Backpropagation {
   }
 
   /// Computes the loss of the decoder's last batch and all gradients. `next`: the token after each row's, which the
-  /// prediction module was given; each row's `rowLoss` counts `objective.factor` times.
+  /// prediction module was given; each row's `rowLoss` counts `objective.factor` times. `whole` is called when the
+  /// gradients of a layer's parameters are, but for experts', and something else is about to be computed while they may
+  /// travel: with the number of the layer, from the last to the second one, but first of all with nil for parameters
+  /// of no layer, and a prediction module's, but for the embedding's. On every rank alike.
   package func run(
     _ decoder: Decoder, _ batch: DecoderBatch, next: UnsafePointer<Int32>, targets: Targets, _ rowLoss: any RowLoss,
-    objective: Objective
+    objective: Objective, whole: (_ layer: Int?) throws -> Void = { _ in }
   ) throws -> StepLoss {
     let rows = batch.tokens.count
     parts.begin(rows: rows, decoder.angles(rows: rows))
@@ -61,39 +64,50 @@ package final class Backpropagation {
     var loss = try head.run(decoder, targets: targets, rowLoss, objective: objective)
     if let prediction, let tape = decoder.predictionTape {
       try prediction.begin(tape)
-      try back(through: description.layerCount, decoder, batch, objective, &loss)
+      try back(through: description.layerCount, decoder, batch, objective, &loss) {}
       parts.phases?.enter(.head)
       try prediction.end(tape)
     }
     try head.end(decoder, adding: prediction?.states)
     for index in description.layers.indices.reversed() {
-      try back(through: index, decoder, batch, objective, &loss)
+      try back(through: index, decoder, batch, objective, &loss) {
+        try whole(index + 1 < description.layers.count ? index + 1 : nil)
+      }
     }
     parts.phases?.enter(.embedding)
     try embed(batch, next: next)
     return loss
   }
 
+  /// `between`: what is done before the layer's first half, in which ranks do not speak to each other.
   private func back(
-    through index: Int, _ decoder: Decoder, _ batch: DecoderBatch, _ objective: Objective, _ loss: inout StepLoss
+    through index: Int, _ decoder: Decoder, _ batch: DecoderBatch, _ objective: Objective, _ loss: inout StepLoss,
+    between: () throws -> Void
   ) throws {
     guard let tape = try decoder.tape(ofLayer: index, batch) else {
       preconditionFailure("a decoder that keeps nothing")
     }
     try layers[index].feedForward.run(tape.feedForward, objective: objective, loss: &loss)
     parts.phases?.enter(.attention, layer: index)
+    try between()
     try layers[index].mixer.run(tape.mixer)
   }
 
   /// The gradient of the embedding: each leaf's rows, by token and position, and then those of the prediction module.
   private func embed(_ batch: DecoderBatch, next: UnsafePointer<Int32>) throws {
     let (stream, ahead, hidden) = (parts.stream, prediction?.embeddings, description.hiddenSize)
-    try parts.gradients.add(ParameterID(.embedding)) { rows, part in
-      for row in rows {
-        parts.compute.compute.add(stream[row], to: part + Int(batch.tokens[row]) * hidden, count: hidden)
+    let compute = parts.compute.compute
+    try batch.tokens.withUnsafeBufferPointer { tokens in
+      try parts.gradients.addRows(ParameterID(.embedding), width: hidden) { rows in
+        rows.map { Int(tokens[$0]) } + (ahead == nil ? [] : rows.map { Int(next[$0]) })
+      } _: { rows, part, columns in
+        let (first, count) = (columns.lowerBound, columns.count)
+        for row in rows {
+          compute.add(stream[row] + first, to: part + Int(tokens[row]) * hidden + first, count: count)
+        }
+        guard let ahead else { return }
+        for row in rows { compute.add(ahead[row] + first, to: part + Int(next[row]) * hidden + first, count: count) }
       }
-      guard let ahead else { return }
-      for row in rows { parts.compute.compute.add(ahead[row], to: part + Int(next[row]) * hidden, count: hidden) }
     }
   }
 }

@@ -16,10 +16,8 @@ final class BackwardParts {
   private let streamRows: RowStorage<Float>
   private let normedRows: RowStorage<Float>
   private let normedGradientRows: RowStorage<Float>
-  private let inputGradientRows: RowStorage<Float>
   private var layerRows: [RowsKey: RowStorage<Float>] = [:]
-  private var scales = AlignedBuffer<Float>(count: 1)
-  private var normGradient = AlignedBuffer<Float>(count: 1)
+  private let normScratch = NormBackward.Scratch()
   private(set) var rowCount = 0
   private(set) var angles: RotaryTape?
 
@@ -32,13 +30,11 @@ final class BackwardParts {
     streamRows = RowStorage(columns: hiddenSize)
     normedRows = RowStorage(columns: hiddenSize)
     normedGradientRows = RowStorage(columns: hiddenSize)
-    inputGradientRows = RowStorage(columns: hiddenSize)
   }
 
   func begin(rows: Int, _ angles: RotaryTape) {
     (rowCount, self.angles) = (rows, angles)
-    for storage in [streamRows, normedRows, normedGradientRows, inputGradientRows] { storage.reserve(rows: rows) }
-    if scales.count < rows { scales = AlignedBuffer(count: rows + rows / 2) }
+    for storage in [streamRows, normedRows, normedGradientRows] { storage.reserve(rows: rows) }
     compute.reserve(tokens: gradients.longestSequence)
   }
 
@@ -82,52 +78,38 @@ final class BackwardParts {
 
   /// normed := the norm of the layer's `input`, as in the forward pass.
   func normalize(_ input: MatrixView<Float>, _ role: ParameterRole, layer: Int?) {
-    let weight = values.values(ParameterID(role, layer: layer))
-    forEachRow { row in
-      compute.compute.rmsNorm(
-        input[row], stride: hiddenSize, rows: 1, count: hiddenSize, weight: weight, epsilon: epsilon, out: normed[row],
-        outStride: hiddenSize)
+    let (weight, normed, compute) = (values.values(ParameterID(role, layer: layer)), normed, compute.compute)
+    let (count, epsilon, rowCount) = (hiddenSize, epsilon, rowCount)
+    compute.pool.run { worker in
+      let rows = compute.share(of: rowCount, worker: worker)
+      guard !rows.isEmpty else { return }
+      compute.rmsNorm(
+        input[rows.lowerBound], stride: input.stride, rows: rows.count, count: count, weight: weight, epsilon: epsilon,
+        out: normed[rows.lowerBound], outStride: normed.stride)
     }
   }
 
   /// stream += the gradient by `input`, of its norm from `normedGradient`; the norm's weight gets its gradient.
   func endNorm(_ input: MatrixView<Float>, _ role: ParameterRole, layer: Int?) throws {
-    let target = inputGradientRows.view(rows: rowCount)
-    try norm(ParameterID(role, layer: layer), input, normedGradient, into: target, epsilon: epsilon)
-    let stream = stream
-    forEachRow { compute.compute.add(target[$0], to: stream[$0], count: hiddenSize) }
+    try norm(ParameterID(role, layer: layer), input, normedGradient, into: stream, adding: true, epsilon: epsilon)
   }
 
-  /// target := the gradient by `input` of its norm, from `gradient` by what the norm gave, all
-  /// `[rows, vectors · stride]`, of which the first `count` numbers of each vector have a norm, or all; the norm's
-  /// weight `[count]` gets its gradient. `target` may be `gradient`.
+  /// target (+)= the gradient by `input` of its norm, from `gradient` by what the norm gave, all `[rows, vectors ·
+  /// stride]`, of which the first `count` numbers of each vector have a norm, or all; the norm's weight `[count]` gets
+  /// its gradient. `target` may be `gradient`.
   func norm(
     _ id: ParameterID, _ input: MatrixView<Float>, _ gradient: MatrixView<Float>, vectors: Int = 1, count: Int? = nil,
-    into target: MatrixView<Float>, epsilon: Float
+    into target: MatrixView<Float>, adding: Bool = false, epsilon: Float
   ) throws {
-    let stride = input.columns / vectors
-    let count = count ?? stride
-    if scales.count < rowCount * vectors { scales = AlignedBuffer(count: rowCount * vectors * 3 / 2) }
-    if normGradient.count < rowCount * vectors * count {
-      normGradient = AlignedBuffer(count: rowCount * vectors * count)
-    }
-    let made = MatrixView(normGradient.pointer, rows: rowCount, columns: vectors * count)
-    let (weight, scales, compute) = (values.values(id), scales, compute.compute)
-    forEachRow { row in
-      compute.rmsNormGradient(
-        input[row], stride: stride, gradient: gradient[row], gradientStride: stride, rows: vectors, count: count,
-        weight: weight, epsilon: epsilon, out: made[row], outStride: count, scales: scales.pointer + row * vectors)
-    }
-    try gradients.add(id) { rows, part in
-      compute.rmsNormWeightGradient(
-        VectorRows(input[rows.lowerBound], rowStride: input.stride, vectorStride: stride),
-        gradient: VectorRows(gradient[rows.lowerBound], rowStride: gradient.stride, vectorStride: stride),
-        rows: rows.count, vectors: vectors, count: count, scales: scales.pointer + rows.lowerBound * vectors, out: part)
-    }
-    forEachRow { row in
-      for vector in 0..<vectors {
-        (target[row] + vector * stride).update(from: made[row] + vector * count, count: count)
-      }
+    let pass = NormBackward(
+      input: input, gradient: gradient, target: target, adds: adding, vectors: vectors,
+      count: count ?? input.columns / vectors, weight: values.values(id), epsilon: epsilon)
+    pass.run(gradients.leaves.map(\.rows).filter { !$0.isEmpty }, compute.compute, normScratch)
+    var part = normScratch.weights.pointer
+    // It asks for the leaves that have rows.
+    try gradients.add(id) { _, sum in
+      sum.update(from: part, count: pass.count)
+      part += pass.count
     }
   }
 
@@ -136,6 +118,7 @@ final class BackwardParts {
     _ weights: StridedMatrix, dy: MatrixView<Float>, into target: MatrixView<Float>, adding: Bool = false,
     precision: ProductPrecision? = nil
   ) {
+    compute.compute.pool.poll?()
     compute.compute.pool.run {
       compute.multiply(StridedMatrix(dy), by: weights, into: target, adding: adding, precision: precision, worker: $0)
     }

@@ -83,16 +83,58 @@ package final class LeafGradients {
     }
   }
 
+  /// The same for values of `width` columns of which few rows are not zero: `touching` tells which of a leaf's are.
+  /// `write` adds these `columns` of them to zeros; workers call it, each for columns of its own.
+  package func addRows(
+    _ id: ParameterID, width: Int, touching: (_ rows: Range<Int>) -> [Int],
+    _ write: (_ rows: Range<Int>, _ part: UnsafeMutablePointer<Float>, _ columns: Range<Int>) -> Void
+  ) throws {
+    let rowsByPlace = leaves.map(\.rows)
+    let actions = try sums(of: id).takeRows(leaves.map(\.number), width: width) { touching(rowsByPlace[$0]) }
+    let (compute, lines) = (compute.compute, (width + 15) / 16)
+    compute.pool.run { worker in
+      let share = compute.share(of: lines, worker: worker)
+      let columns = min(16 * share.lowerBound, width)..<min(16 * share.upperBound, width)
+      guard !columns.isEmpty else { return }
+      actions.forEach { action, rows in
+        switch action {
+        case .clear(let target):
+          for row in rows { (target + row * width + columns.lowerBound).update(repeating: 0, count: columns.count) }
+        case .value(let place, let target): write(rowsByPlace[place], target, columns)
+        case .add(let source, let target):
+          for row in rows {
+            let at = row * width + columns.lowerBound
+            compute.add(source + at, to: target + at, count: columns.count)
+          }
+        }
+      }
+    }
+  }
+
   /// Adds dyᵀ · x over the rows of each leaf, `[columns of dy, columns of x]`: the gradient of a matrix; and the sums
-  /// of dy, where the matrix has a bias.
+  /// of dy, where the matrix has a bias. Each worker has a part of the matrix for all leaves, and waits for nobody.
   package func addProduct(
     _ id: ParameterID, dy: MatrixView<Float>, x: MatrixView<Float>, precision: ProductPrecision? = nil
   ) throws {
-    try accumulate(id) { rows, part, adding in
-      let target = MatrixView(part, rows: dy.columns, columns: x.columns)
-      let (left, right) = (StridedMatrix(dy).rows(rows).transposed, StridedMatrix(x).rows(rows))
-      compute.compute.pool.run {
-        compute.multiply(left, by: right, into: target, adding: adding, precision: precision, worker: $0)
+    let (rowsByPlace, columns) = (leaves.map(\.rows), x.columns)
+    compute.compute.pool.poll?()
+    let actions = try sums(of: id).take(leaves.map(\.number))
+    compute.compute.pool.run { worker in
+      let own = compute.part(rows: dy.columns, columns: columns, worker: worker)
+      for action in actions {
+        switch action {
+        case .value(let place, let start, let adding):
+          let rows = rowsByPlace[place]
+          compute.multiply(
+            StridedMatrix(dy).rows(rows).transposed, by: StridedMatrix(x).rows(rows),
+            into: MatrixView(start, rows: dy.columns, columns: columns), adding: adding, precision: precision,
+            worker: worker)
+        case .add(let source, let target):
+          for row in own.rows {
+            let at = row * columns + own.columns.lowerBound
+            compute.compute.add(source + at, to: target + at, count: own.columns.count)
+          }
+        }
       }
     }
     guard holds(id.bias) else { return }

@@ -20,14 +20,16 @@ INLINE vf v_where_greater(vf a, vf b, vf yes, vf no) {
 #define TILE_ROWS 12
 #define TILE_VECTORS 2
 #define ROWS_CASES(DO) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11) DO(12)
+#define ROWS_LIE
 #define FEW_ROWS 24
 #define FEW_COLUMNS 64
+#include "pack_avx512.h"
 #include "row_gradients_template.h"
 #include "delta_step_template.h"
 #include "product_template.h"
 
-const cg_kernels cg_avx512 = {product, dot,        rms_norm, rms_norm_weight, silu_multiply, clamped_swiglu,
-                              clip,    scaled_exp, soften,   score_gradients, sigmoid,       delta_step};
+const cg_kernels cg_avx512 = {product,    dot,     rms_norm, rms_norm_weight, silu_multiply, clamped_swiglu, clip,
+                              scaled_exp, exp_sum, soften,   score_gradients, sigmoid,       delta_step};
 #pragma clang attribute pop
 #else
 typedef int cg_no_avx512_here;

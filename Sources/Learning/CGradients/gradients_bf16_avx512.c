@@ -39,6 +39,7 @@ INLINE void interleave_pairs(const float *first, const float *second, size_t cou
 }
 
 #define PAIRS
+#include "pack_avx512.h"
 #define TILE_ROWS 12
 #define TILE_VECTORS 2
 #define ROWS_CASES(DO) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11) DO(12)

@@ -58,15 +58,16 @@ void cg_clip(ck_isa isa, const float *x, float limit, float *dx, size_t count) {
 }
 
 cg_logits cg_cross_entropy(ck_isa isa, float *logits, size_t n, size_t target, float factor, float z_factor) {
-  const float greatest = ck_max(isa, logits, n), sum = ck_sum_exp(isa, logits, n, greatest);
-  const cg_logits known = {.greatest = greatest, .sum = sum, .target = logits[target]};
+  const float greatest = ck_max(isa, logits, n), of_target = logits[target];
+  const float sum = cg_kernels_of[isa]->exp_sum(logits, n, greatest);
+  const cg_logits known = {.greatest = greatest, .sum = sum, .target = of_target};
   float weight = factor;
   if (z_factor != 0) {
     const float log_sum = greatest + (float)cg_log((double)sum);
     const float pull = 2 * z_factor * log_sum;
     weight = factor + pull;
   }
-  cg_kernels_of[isa]->scaled_exp(logits, n, greatest, weight / sum);
+  ck_scale(isa, logits, weight / sum, logits, n);
   logits[target] -= factor;
   return known;
 }

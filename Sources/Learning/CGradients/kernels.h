@@ -50,6 +50,8 @@ typedef struct {
   void (*clip)(const float *x, float limit, float *dx, size_t count);
   /// x[i] = ck_exp(x[i] - shift) * factor
   void (*scaled_exp)(float *x, size_t count, float shift, float factor);
+  /// x[i] = ck_exp(x[i] - shift); returns their lane sum.
+  float (*exp_sum)(float *x, size_t count, float shift);
   /// scores[i], before scale, to probabilities; returns the sink's.
   float (*soften)(float *scores, size_t count, float scale, const float *sink);
   /// gradients[i] = (p[i] * (gradients[i] - mean)) * scale

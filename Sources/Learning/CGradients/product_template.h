@@ -6,8 +6,10 @@
 //   HAS_FLUSHED, FORGET_FLUSHED, v_fma_flushed   where it gives them for what rounding would make normal: whether it
 //                             has since it was told to forget, and a multiply-add that does not
 //   v_step(a, b, c)           c + a * b, or the products of two bf16 pairs added to c where PAIRS is defined
-//   v_pin(v)                  an opaque use of a vector in its register: keeps the compiler from mixing two p's work
-//                             and spilling sums
+//   HAS_PACK_TRANSPOSED       where `pack_transposed` is there already, in the instruction set's own words
+//   ROWS_LIE                  where whole tiles of A's rows, twelve, are read where they lie
+//   v_pin(v)                  an opaque use of a vector in its register: keeps the compiler from mixing two p's work and
+//                             spilling sums
 //
 // A part of C, CG_SCRATCH_ROWS x CG_SCRATCH_COLUMNS, is computed at a time: for each block of p, both operands are
 // packed into tiles, A's [p][TILE_ROWS] and B's [p][TILE_COLUMNS], and each pair of tiles gives a tile of sums.
@@ -25,158 +27,7 @@
 
 INLINE size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 
-typedef float four __attribute__((vector_size(16), aligned(4)));
-typedef float two __attribute__((vector_size(8), aligned(4)));
-
-/// The transpose of 4 x 4 floats, row r at from + r * from_stride, to rows `to_stride` apart.
-INLINE void transpose_four(const float *from, size_t from_stride, float *to, size_t to_stride) {
-  const four a = *(const four *)from, b = *(const four *)(from + from_stride);
-  const four c = *(const four *)(from + 2 * from_stride), d = *(const four *)(from + 3 * from_stride);
-  const four ac_low = __builtin_shufflevector(a, c, 0, 4, 1, 5), ac_high = __builtin_shufflevector(a, c, 2, 6, 3, 7);
-  const four bd_low = __builtin_shufflevector(b, d, 0, 4, 1, 5), bd_high = __builtin_shufflevector(b, d, 2, 6, 3, 7);
-  *(four *)to = __builtin_shufflevector(ac_low, bd_low, 0, 4, 1, 5);
-  *(four *)(to + to_stride) = __builtin_shufflevector(ac_low, bd_low, 2, 6, 3, 7);
-  *(four *)(to + 2 * to_stride) = __builtin_shufflevector(ac_high, bd_high, 0, 4, 1, 5);
-  *(four *)(to + 3 * to_stride) = __builtin_shufflevector(ac_high, bd_high, 2, 6, 3, 7);
-}
-
-/// Of 2 x 4 floats.
-INLINE void transpose_two(const float *from, size_t from_stride, float *to, size_t to_stride) {
-  const four a = *(const four *)from, b = *(const four *)(from + from_stride);
-  const four low = __builtin_shufflevector(a, b, 0, 4, 1, 5), high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
-  *(two *)to = __builtin_shufflevector(low, low, 0, 1);
-  *(two *)(to + to_stride) = __builtin_shufflevector(low, low, 2, 3);
-  *(two *)(to + 2 * to_stride) = __builtin_shufflevector(high, high, 0, 1);
-  *(two *)(to + 3 * to_stride) = __builtin_shufflevector(high, high, 2, 3);
-}
-
-/// to[p][width] = the `count` rows of p's numbers that lie one after another (`unit` apart is 1): a transpose. Rows
-/// from `count` on become zero.
-INLINE void pack_transposed(const float *from, size_t row_stride, size_t count, size_t depth, float *to,
-                            const size_t width) {
-  size_t row = 0;
-  for (; row + 4 <= count; row += 4) {
-    const float *const rows = from + row * row_stride;
-    size_t p = 0;
-    for (; p + 4 <= depth; p += 4) transpose_four(rows + p, row_stride, to + p * width + row, width);
-    for (; p < depth; ++p) { UNROLL for (size_t r = 0; r < 4; ++r) to[p * width + row + r] = rows[r * row_stride + p]; }
-  }
-  for (; row + 2 <= count; row += 2) {
-    const float *const rows = from + row * row_stride;
-    size_t p = 0;
-    for (; p + 4 <= depth; p += 4) transpose_two(rows + p, row_stride, to + p * width + row, width);
-    for (; p < depth; ++p) {
-      to[p * width + row] = rows[p];
-      to[p * width + row + 1] = rows[row_stride + p];
-    }
-  }
-  for (; row < count; ++row) {
-    for (size_t p = 0; p < depth; ++p) to[p * width + row] = from[row * row_stride + p];
-  }
-  for (; row < width; ++row) {
-    for (size_t p = 0; p < depth; ++p) to[p * width + row] = 0;
-  }
-}
-
-#ifndef PAIRS
-/// The same of numbers of which those of one p lie one after another.
-INLINE void pack_straight(const float *from, size_t p_stride, size_t count, size_t depth, float *to,
-                          const size_t width) {
-  if (count == width) {
-    for (size_t p = 0; p < depth; ++p) __builtin_memcpy(to + p * width, from + p * p_stride, width * sizeof(float));
-    return;
-  }
-  for (size_t p = 0; p < depth; ++p) {
-    for (size_t i = 0; i < width; ++i) to[p * width + i] = i < count ? from[p * p_stride + i] : 0;
-  }
-}
-
-/// One tile of an operand, whichever way it lies: to[p][width] = from[i * stride + p * p_stride].
-INLINE void pack(const float *from, size_t stride, size_t p_stride, size_t count, size_t depth, float *to,
-                 const size_t width) {
-  if (stride == 1) {
-    pack_straight(from, p_stride, count, depth, to, width);
-  } else if (p_stride == 1) {
-    pack_transposed(from, stride, count, depth, to, width);
-  } else {
-    for (size_t p = 0; p < depth; ++p) {
-      for (size_t i = 0; i < width; ++i) to[p * width + i] = i < count ? from[i * stride + p * p_stride] : 0;
-    }
-  }
-}
-
-#endif
-
-typedef uint32_t word __attribute__((may_alias));
-
-#ifdef PAIRS
-/// One tile of an operand in pairs: to[q][width], the words of p = 2q and 2q + 1; returns the number of q. An odd last
-/// p has a zero beside it.
-INLINE size_t pack_rounded(const float *from, size_t stride, size_t p_stride, size_t count, size_t depth, float *to,
-                           const size_t width) {
-  const size_t pairs = (depth + 1) / 2;
-  if (p_stride == 1) {
-    float words[TILE_COLUMNS > TILE_ROWS ? TILE_COLUMNS : TILE_ROWS][CG_DEPTH_BLOCK / 2];
-    for (size_t i = 0; i < count; ++i) convert_pairs(from + i * stride, depth, (word *)words[i]);
-    pack_transposed(words[0], CG_DEPTH_BLOCK / 2, count, pairs, to, width);
-  } else if (stride == 1) {
-    for (size_t q = 0; q < pairs; ++q) {
-      const float *const first = from + 2 * q * p_stride;
-      interleave_pairs(first, 2 * q + 1 < depth ? first + p_stride : NULL, count, (word *)to + q * width, width);
-    }
-  } else {
-    for (size_t q = 0; q < pairs; ++q) {
-      word *const words = (word *)to + q * width;
-      for (size_t i = 0; i < width; ++i) {
-        const float *const first = from + i * stride + 2 * q * p_stride;
-        const uint32_t low = i < count ? cg_bf16_rounded(first[0]) : 0;
-        const uint32_t high = i < count && 2 * q + 1 < depth ? cg_bf16_rounded(first[p_stride]) : 0;
-        words[i] = high | low >> 16;
-      }
-    }
-  }
-  return pairs;
-}
-#else
-/// Rounds a packed tile of `depth` p to bf16 and changes the places of each pair; returns the depth then, which is
-/// even.
-INLINE size_t round_pairs(float *tile, size_t depth, const size_t width) {
-  if (depth % 2 != 0) {
-    for (size_t i = 0; i < width; ++i) tile[depth * width + i] = 0;
-    depth += 1;
-  }
-  word *const bits = (word *)tile;
-  for (size_t p = 0; p < depth; p += 2) {
-    for (size_t i = 0; i < width; ++i) {
-      const uint32_t first = cg_bf16_rounded(tile[p * width + i]), second = cg_bf16_rounded(tile[(p + 1) * width + i]);
-      bits[p * width + i] = second;
-      bits[(p + 1) * width + i] = first;
-    }
-  }
-  return depth;
-}
-
-/// One tile of an operand in bf16, as fp32 numbers in the order in which they are multiplied; returns how many p.
-INLINE size_t pack_rounded(const float *from, size_t stride, size_t p_stride, size_t count, size_t depth, float *to,
-                           const size_t width) {
-  pack(from, stride, p_stride, count, depth, to, width);
-  return round_pairs(to, depth, width);
-}
-#endif
-
-/// One tile of an operand as the product wants it; returns its number of p, or of pairs of them.
-INLINE size_t pack_tile(const bool bf16, const float *from, size_t stride, size_t p_stride, size_t count, size_t depth,
-                        float *to, const size_t width) {
-#ifndef PAIRS
-  if (!bf16) {
-    pack(from, stride, p_stride, count, depth, to, width);
-    return depth;
-  }
-#else
-  (void)bf16;
-#endif
-  return pack_rounded(from, stride, p_stride, count, depth, to, width);
-}
+#include "pack_template.h"
 
 /// What becomes of a tile's sums: totals = sums, or totals + sums after the first block; after the last one of a
 /// product that is added, c + that goes to c.
@@ -204,24 +55,17 @@ static __attribute__((noinline)) void sum_after_flush(int R, int V, size_t depth
 }
 #endif
 
-/// A tile of R rows and V vectors, whose last one has `last` lanes, over a block of p.
-INLINE void tile(const int R, const int V, size_t depth, const float *a, size_t a_step, const float *b, size_t b_step,
-                 tile_end end, size_t last) {
-  vf sums[TILE_ROWS][TILE_VECTORS];
-  UNROLL for (int r = 0; r < R; ++r) { UNROLL for (int v = 0; v < V; ++v) sums[r][v] = v_set(0.0f); }
-  const float *row = a, *column = b;
-  for (size_t p = 0; p < depth; ++p, row += a_step, column += b_step) {
-    vf columns[TILE_VECTORS];
-    UNROLL for (int v = 0; v < V; ++v) columns[v] = v_load(column + v * LANES);
-    UNROLL for (int r = 0; r < R; ++r) {
-      const vf value = v_set(row[r]);
-      UNROLL for (int v = 0; v < V; ++v) sums[r][v] = v_step(value, columns[v], sums[r][v]);
-    }
-    UNROLL for (int r = 0; r < R; ++r) { UNROLL for (int v = 0; v < V; ++v) v_pin(sums[r][v]); }
+/// Asks for where a tile's sums go, while they are made.
+INLINE void fetch_goal(const int R, const int V, const tile_end *end) {
+  const float *const goal = end->adds ? end->c : end->totals;
+  const size_t stride = end->adds ? end->c_stride : end->totals_stride;
+  UNROLL for (int r = 0; r < R; ++r) {
+    UNROLL for (int v = 0; v < V; ++v) __builtin_prefetch(goal + (size_t)r * stride + v * LANES, 1, 3);
   }
-#ifdef HAS_FLUSHED
-  if (end.flushes && __builtin_expect(HAS_FLUSHED, false)) { sum_after_flush(R, V, depth, a, a_step, b, b_step, sums); }
-#endif
+}
+
+/// Brings a tile's sums, of whose vectors the last has `last` lanes, to where they go.
+INLINE void finish_tile(const int R, const int V, vf sums[TILE_ROWS][TILE_VECTORS], tile_end end, size_t last) {
   UNROLL for (int r = 0; r < R; ++r) {
     UNROLL for (int v = 0; v < V; ++v) {
       const size_t n = v + 1 < V ? LANES : last;
@@ -238,6 +82,32 @@ INLINE void tile(const int R, const int V, size_t depth, const float *a, size_t 
   }
 }
 
+/// A tile of R rows and V vectors, whose last one has `last` lanes, over a block of p.
+INLINE void tile(const int R, const int V, size_t depth, const float *a, size_t a_step, const float *b, size_t b_step,
+                 tile_end end, size_t last) {
+  vf sums[TILE_ROWS][TILE_VECTORS];
+  UNROLL for (int r = 0; r < R; ++r) { UNROLL for (int v = 0; v < V; ++v) sums[r][v] = v_set(0.0f); }
+  fetch_goal(R, V, &end);
+  const float *row = a, *column = b;
+  for (size_t p = 0; p < depth; ++p, row += a_step, column += b_step) {
+    vf columns[TILE_VECTORS];
+    UNROLL for (int v = 0; v < V; ++v) columns[v] = v_load(column + v * LANES);
+    UNROLL for (int r = 0; r < R; ++r) {
+      const vf value = v_set(row[r]);
+      UNROLL for (int v = 0; v < V; ++v) sums[r][v] = v_step(value, columns[v], sums[r][v]);
+    }
+    UNROLL for (int r = 0; r < R; ++r) { UNROLL for (int v = 0; v < V; ++v) v_pin(sums[r][v]); }
+  }
+#ifdef HAS_FLUSHED
+  if (end.flushes && __builtin_expect(HAS_FLUSHED, false)) { sum_after_flush(R, V, depth, a, a_step, b, b_step, sums); }
+#endif
+  finish_tile(R, V, sums, end, last);
+}
+
+#ifdef ROWS_LIE
+#include "lying_tile.h"
+#endif
+
 /// A tile's columns of B against all rows of a part of C, over a block of p.
 typedef struct {
   const float *a, *b;
@@ -246,6 +116,11 @@ typedef struct {
   size_t a_tile, a_step, b_step;
   tile_end end;
   size_t last;
+#ifdef ROWS_LIE
+  // The first rows of A, where they are read as they lie.
+  const float *lying;
+  size_t lying_rows, lying_stride;
+#endif
 } strip;
 
 #define TILE_CASE(R) \
@@ -253,7 +128,15 @@ typedef struct {
 INLINE void strip_of_vectors(const int V, const strip *s) {
   tile_end end = s->end;
   const float *a = s->a;
-  for (size_t i = 0; i < s->rows; i += TILE_ROWS, a += s->a_tile) {
+  size_t i = 0;
+#ifdef ROWS_LIE
+  for (; i < s->lying_rows; i += TILE_ROWS, a += s->a_tile) {
+    lying_tile(V, s->depth, s->lying + i * s->lying_stride, s->lying_stride, s->b, s->b_step, end, s->last);
+    end.totals += TILE_ROWS * end.totals_stride;
+    end.c += TILE_ROWS * end.c_stride;
+  }
+#endif
+  for (; i < s->rows; i += TILE_ROWS, a += s->a_tile) {
     switch (smaller(s->rows - i, TILE_ROWS)) { ROWS_CASES(TILE_CASE) }
     end.totals += TILE_ROWS * end.totals_stride;
     end.c += TILE_ROWS * end.c_stride;
@@ -296,7 +179,23 @@ static void multiply_part(const cg_product *call, const product_part *part, floa
     s.a = a_tiles;
     s.a_tile = TILE_ROWS * CG_DEPTH_BLOCK;
     s.a_step = TILE_ROWS;
-    for (size_t i = 0; i < part->rows; i += TILE_ROWS) {
+    size_t i = 0;
+#ifndef PAIRS
+    if (!call->bf16 && call->a_row_stride == 1) {
+      // Tiles of some instruction sets are a multiple of a page apart, where a cache holds few lines.
+      for (size_t tiles; (tiles = smaller((part->rows - i) / TILE_ROWS, 8)) > 0; i += tiles * TILE_ROWS) {
+        pack_straight_tiles(a + i, call->a_column_stride, tiles, part->depth, a_tiles + i * CG_DEPTH_BLOCK);
+      }
+    }
+#endif
+#ifdef ROWS_LIE
+    if (!call->bf16 && call->a_column_stride == 1 && call->a_row_stride % LYING_PERIOD != 0) {
+      s.lying = a;
+      s.lying_stride = call->a_row_stride;
+      i = s.lying_rows = part->rows / TILE_ROWS * TILE_ROWS;
+    }
+#endif
+    for (; i < part->rows; i += TILE_ROWS) {
       s.depth = pack_tile(call->bf16, a + i * call->a_row_stride, call->a_row_stride, call->a_column_stride,
                           smaller(part->rows - i, TILE_ROWS), part->depth, a_tiles + i * CG_DEPTH_BLOCK, TILE_ROWS);
     }

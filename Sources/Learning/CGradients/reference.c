@@ -144,6 +144,15 @@ static void scaled_exp(float *x, size_t count, float shift, float factor) {
   for (size_t i = 0; i < count; ++i) x[i] = ck_exp(x[i] - shift) * factor;
 }
 
+static float exp_sum(float *x, size_t count, float shift) {
+  float lanes[16] = {0};
+  for (size_t i = 0; i < count; ++i) {
+    x[i] = ck_exp(x[i] - shift);
+    lanes[i % 16] += x[i];
+  }
+  return halved(lanes);
+}
+
 static float soften(float *scores, size_t count, float scale, const float *sink) {
   float greatest = sink ? *sink : -INFINITY;
   for (size_t i = 0; i < count; ++i) {
@@ -166,4 +175,5 @@ static void score_gradients(const float *p, float *gradients, size_t count, floa
 
 const cg_kernels cg_reference = {
     product, dot,        rms_norm, rms_norm_weight, silu_multiply, clamped_swiglu,
-    clip,    scaled_exp, soften,   score_gradients, sigmoid,       cg_delta_step_reference};
+    clip,    scaled_exp, exp_sum,  soften,          score_gradients, sigmoid,
+    cg_delta_step_reference};

@@ -149,6 +149,27 @@ static void scaled_exp(float *x, size_t count, float shift, float factor) {
   }
 }
 
+static float exp_sum(float *x, size_t count, float shift) {
+  vf lanes[PARTS];
+  for (int part = 0; part < PARTS; ++part) lanes[part] = v_set(0.0f);
+  size_t i = 0;
+  for (; i + 16 <= count; i += 16) {
+    for (int part = 0; part < PARTS; ++part) {
+      float *const at = x + i + part * LANES;
+      const vf e = v_exp(v_subtract(v_load(at), v_set(shift)));
+      v_store(at, e);
+      lanes[part] = v_add(lanes[part], e);
+    }
+  }
+  for (int part = 0; i < count; i += LANES, ++part) {
+    const size_t n = lanes_at(i, count);
+    const vf e = v_exp(v_subtract(v_load_first(x + i, n), v_set(shift)));
+    v_store_first(x + i, e, n);
+    lanes[part] = v_add(lanes[part], v_keep_first(e, n));
+  }
+  return v4_sum(v_fold(lanes));
+}
+
 static float soften(float *scores, size_t count, float scale, const float *sink) {
   float greatest = sink ? *sink : -INFINITY;
   vf greatest_lanes = v_set(greatest);

@@ -1,4 +1,4 @@
-import Pretraining
+import DistributedTraining
 
 /// What learnt tokens told of the student, added up.
 struct DistillationFindings: LeafFindings, Equatable {

@@ -1,9 +1,9 @@
 import Backpropagation
+import DistributedTraining
 import Fabric
 import Gradients
 import Kernels
 import MoEModel
-import Pretraining
 import Tensors
 
 /// The divergence of the student's distribution from the teacher's at each token that is learnt, over the whole

@@ -1,8 +1,8 @@
+import DistributedTraining
 import Fabric
 import JSON
 import ModelRuntime
 import MoEModel
-import Pretraining
 import Reinforcement
 import Training
 

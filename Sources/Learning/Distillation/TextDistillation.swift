@@ -1,6 +1,6 @@
+import DistributedTraining
 import Fabric
 import JSON
-import Pretraining
 import Training
 
 /// Learning from a teacher what follows each token of text that there is.

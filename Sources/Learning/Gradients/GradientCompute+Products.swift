@@ -4,8 +4,11 @@ import Tensors
 /// Products of matrices that are made anew each step; definition and order of summation in `product.h`. A number of C
 /// is the same whoever computes it.
 extension GradientCompute {
-  /// C = A · B, or C += A · B, by all workers together, each of which must call it with its number, `worker`:
-  /// `[m, k] · [k, n]`, `c` `[m, n]`. C overlaps neither. It is whole after the next barrier.
+  /// Summands of one chain.
+  package static var depthBlock: Int { Int(CG_DEPTH_BLOCK) }
+
+  /// C = A · B, or C += A · B, by all workers together, each of which must call it: `[m, k] · [k, n]`. C overlaps
+  /// neither. It is whole after the next barrier.
   ///
   /// Gradients of a weight are `dy.transposed · x`, those of its input `dy · W`. `precision`: this one's, if not all
   /// products'.
@@ -20,6 +23,12 @@ extension GradientCompute {
       columns: part.columns.count, stride: c.stride)
     multiplyAll(
       a.rows(part.rows), by: b.columns(part.columns), into: own, adding: adding, precision: precision, worker: worker)
+  }
+
+  /// What `multiply` has a worker compute of a product of so many rows and columns.
+  package func part(rows: Int, columns: Int, worker: Int) -> (rows: Range<Int>, columns: Range<Int>) {
+    let part = ProductPart(rows: rows, columns: columns, worker: worker, of: compute.workerCount)
+    return (part.rows, part.columns)
   }
 
   /// The same by `worker` alone.

@@ -20,8 +20,8 @@ package struct RouterGradient: Sendable {
     (self.expertCount, self.topK) = (expertCount, topK)
   }
 
-  package init(_ mixture: MixtureDescription) {
-    self.init(mixture.router, expertCount: mixture.expertCount, topK: mixture.topK)
+  package init(_ moe: MoEDescription) {
+    self.init(moe.router, expertCount: moe.expertCount, topK: moe.topK)
   }
 
   /// One row's gradients by its logits, both `[expertCount]`, from the `experts` chosen and `weightGradients`, the

@@ -1,7 +1,7 @@
 import Checkpoints
+import DistributedTraining
 import Fabric
 import MoEModel
-import Pretraining
 import Training
 
 /// The model that a policy is held near: what the training began with, or, every so many steps, the policy as it was.

@@ -1,5 +1,5 @@
+import DistributedTraining
 import Evaluation
-import Pretraining
 import Rewards
 
 extension PolicyReport {

@@ -1,10 +1,10 @@
+import DistributedTraining
 import Evaluation
 import Fabric
 import JSON
 import ModelRuntime
 import ModelText
 import MoEModel
-import Pretraining
 import Rewards
 import Training
 
@@ -205,7 +205,7 @@ package final class PolicySource: TrainingSource {
       let own = Array(groups[(groups.count * part / updates)..<(groups.count * (part + 1) / updates)])
       var update = PolicyUpdate(own, objective, maxNewTokens: settings.maxNewTokens, leafCount: leafCount)
       guard !update.isEmpty else { continue }
-      if step.updates == 0, description.mixture != nil {
+      if step.updates == 0, description.moe != nil {
         let sample = PolicyUpdate(first: PolicySettings.tracedCount, of: update)
         routes = try chosenRoutes(sample, trainer)
         traced = sample

@@ -39,6 +39,9 @@ package protocol Checkpoint: ModelDocuments, TensorReader, AnyObject {
   /// What a user should know of its files; nil where nothing is odd.
   var remark: String? { get }
 
+  /// Whether its settings are in the files of its weights.
+  var holdsItsSettings: Bool { get }
+
   /// Files the weights are in.
   var fileCount: Int { get }
   /// What the system knows these files by: equal for two processes of one host that have the same files open.
@@ -60,6 +63,7 @@ package protocol Checkpoint: ModelDocuments, TensorReader, AnyObject {
 
 extension Checkpoint {
   package var remark: String? { nil }
+  package var holdsItsSettings: Bool { false }
 
   /// Names of all tensors, in the order of `entries`.
   package var names: some RandomAccessCollection<String> { entries.lazy.map(\.name) }

@@ -14,6 +14,7 @@ package final class Decoder {
   private let layers: [DecoderLayer]
   private let head: OutputHead
   private let prediction: PredictionModule?
+  private let drafter: BlockDrafter?
   private let compute: Compute
   private let phases: PhaseRecorder?
   private let kept: KeptActivations
@@ -63,6 +64,14 @@ package final class Decoder {
         epsilon: description.normEpsilon, compute: compute, residual: description.residual,
         slices: assembly.outputSlices(), vocabulary: assembly.slices(of: description.vocabularySize))
     }
+    if let blocks = description.blockDrafting, let drafting = weights.blockDrafting {
+      drafter = BlockDrafter(
+        blocks, drafting, layers: layers[description.layerCount...], hiddenSize: description.hiddenSize,
+        head: weights.head, rowFormat: weights.rowFormat, epsilon: description.normEpsilon,
+        residual: description.residual, compute: compute)
+    } else {
+      drafter = nil
+    }
   }
 
   /// Feeds a batch through the model, extending the cache. Collective over the ranks of the experts; the batch may be
@@ -70,8 +79,12 @@ package final class Decoder {
   package func forward(_ batch: DecoderBatch, routing: RoutingTrace? = nil) throws -> DecoderOutput {
     let pass = ForwardPass(batch: batch, routing: routing)
     phases?.enter(.embedding)
-    embed(batch)
-    for index in description.layers.indices { try forward(index, stream, pass) }
+    embed(batch, into: stream)
+    drafter?.begin(rows: batch.tokens.count)
+    for index in description.layers.indices {
+      try forward(index, stream, pass)
+      drafter?.take(stream.hidden, ofLayer: index)
+    }
     phases?.enter(.head)
     stream.contract(weights.headConnection)
     let output = head.forward(stream, batch)
@@ -84,9 +97,10 @@ package final class Decoder {
   package func predict(_ batch: DecoderBatch, next: UnsafePointer<Int32>, routing: RoutingTrace? = nil) throws {
     guard let prediction else { return }
     phases?.enter(.embedding)
-    prediction.begin(hidden: stream.hidden, finalNorm: weights.finalNorm) { rows in
-      embed(UnsafeBufferPointer(start: next, count: rows.rowCount), into: rows)
-    }
+    let rows = stream.hidden.rowCount
+    let embeddings = prediction.begin(rows: rows)
+    if rows > 0 { embed(UnsafeBufferPointer(start: next, count: rows), into: embeddings) }
+    prediction.join(hidden: stream.hidden, finalNorm: weights.finalNorm)
     try forward(description.layerCount, prediction.stream, ForwardPass(batch: batch, routing: routing))
     prediction.end()
   }
@@ -98,6 +112,41 @@ package final class Decoder {
     tokens.removeAll(keepingCapacity: true)
     prediction?.greatest(ofRows: rows, into: &tokens)
     try gatherer?.check()
+  }
+
+  /// How many tokens the modules guess at once, where there are such.
+  package var blockSize: Int? { drafter?.blocks.blockSize }
+
+  /// Has modules that draft blocks read the rows of the batch that went through the model last.
+  package func readAhead(_ batch: DecoderBatch) {
+    guard let drafter else { return }
+    phases?.enter(.attention, layer: description.layerCount)
+    drafter.read(batch)
+  }
+
+  /// Has modules draft: each chunk of the batch is a block of `blockSize` rows, its sequence's last token and noise,
+  /// from the position of that on. Replaces `tokens` by as many guesses for each, -1 from where there are none.
+  /// Collective, as `forward`.
+  package func draftBlocks(_ batch: DecoderBatch, into tokens: inout [Int32]) throws {
+    try runBlocks(batch)
+    drafter?.guess(batch, into: &tokens)
+  }
+
+  /// As `draftBlocks`, but for the guesses: the head's logits `[rows, vocabulary]`, which nothing was added to; valid
+  /// until the next call.
+  package func blockLogits(_ batch: DecoderBatch) throws -> MatrixView<Float>? {
+    try runBlocks(batch)
+    drafter?.stream.contract(weights.blockDrafting?.headConnection)
+    return drafter?.logits(batch)
+  }
+
+  private func runBlocks(_ batch: DecoderBatch) throws {
+    guard let drafter else { return }
+    phases?.enter(.embedding)
+    embed(batch, into: drafter.stream)
+    let pass = ForwardPass(batch: batch, routing: nil)
+    for index in description.layerCount..<layers.count { try forward(index, drafter.stream, pass) }
+    phases?.enter(.head)
   }
 
   private func forward(_ index: Int, _ stream: ResidualStream, _ pass: ForwardPass) throws {
@@ -150,7 +199,7 @@ package final class Decoder {
     return prediction.logits(ofRows: Array(rows))
   }
 
-  private func embed(_ batch: DecoderBatch) {
+  private func embed(_ batch: DecoderBatch, into stream: ResidualStream) {
     stream.begin(rows: batch.tokens.count)
     rotary.reserve(rows: batch.tokens.count)
     entryRotary?.reserve(rows: batch.tokens.count)

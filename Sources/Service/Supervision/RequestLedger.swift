@@ -2,35 +2,35 @@ import EngineAPI
 
 /// Every request that has not ended: what was delivered of it, and whether it is suspected of ending jobs.
 ///
-/// A request may be to blame for a job's end when it had been sent to that job and had not drawn a token in it:
+/// A request may be to blame for a job's end when it had been sent to that job and had not sampled a token in it:
 /// whatever a request does to a job, it does again at the same token after the next start. With several such requests
-/// all are suspects. Later jobs get those above suspicion first, and when these have drawn tokens the suspects one at a
-/// time, and nothing else meanwhile: a token clears a suspect, and an end while it is on trial counts against it. A
+/// all are suspects. Later jobs get those above suspicion first, and when these have sampled tokens the suspects one at
+/// a time, and nothing else meanwhile: a token clears a suspect, and an end while it is on trial counts against it. A
 /// request is failed when so many of its trials in a row end the job; ends by other causes, which hit a trial by
 /// chance, do not go on doing so.
 struct RequestLedger {
   typealias Handler = @Sendable (TokenEvent) -> Void
 
   private struct Entry {
-    /// With all tokens delivered so far in `drawn`.
+    /// With all tokens delivered so far in `sampled`.
     var request: TokenRequest
     let handler: Handler
     let order: Int
     var isSent = false
     /// Whether it was there when this job was started.
     var isCarried = false
-    var hasDrawn = false
+    var hasSampled = false
     var isSuspect = false
     /// Jobs in a row that ended while it was the only one that could be to blame.
     var blame = 0
-    var isUntold: Bool { isSent && !hasDrawn }
+    var isUntold: Bool { isSent && !hasSampled }
   }
 
   let blameLimit: Int
   private var entries: [RequestID: Entry] = [:]
   private var nextOrder = 0
   /// Of the present job.
-  private(set) var drewTokens = false
+  private(set) var hasSampled = false
   private(set) var finishedRequest = false
 
   init(blameLimit: Int) { self.blameLimit = blameLimit }
@@ -50,7 +50,7 @@ struct RequestLedger {
   mutating func cancel(_ id: RequestID) -> Bool {
     guard let entry = entries.removeValue(forKey: id) else { return false }
     // So end those that have come to a stop string, too.
-    if entry.hasDrawn { finishedRequest = true }
+    if entry.hasSampled { finishedRequest = true }
     return entry.isSent
   }
 
@@ -74,27 +74,27 @@ struct RequestLedger {
   mutating func note(_ event: TokenEvent) -> (TokenEvent, Handler)? {
     guard let entry = entries[event.id], entry.isSent else { return nil }
     var event = event
-    if case .token(let id, let drawn, let finish) = event {
-      entries[id]?.request.drawn.append(drawn.token)
-      entries[id]?.hasDrawn = true
+    if case .token(let id, let sampled, let finish) = event {
+      entries[id]?.request.sampled.append(sampled.token)
+      entries[id]?.hasSampled = true
       entries[id]?.isSuspect = false
       entries[id]?.blame = 0
-      drewTokens = true
+      hasSampled = true
       // A request that has what it asked for must not go to another job.
       if finish == nil {
-        if entry.request.stopTokens.contains(drawn.token) {
-          event = .token(id, drawn, finish: .stop)
-        } else if entry.request.drawn.count + 1 >= entry.request.maxNewTokens {
-          event = .token(id, drawn, finish: .length)
+        if entry.request.stopTokens.contains(sampled.token) {
+          event = .token(id, sampled, finish: .stop)
+        } else if entry.request.sampled.count + 1 >= entry.request.maxNewTokens {
+          event = .token(id, sampled, finish: .length)
         }
       }
     }
     // Told once: another job need not find it again.
     if case .prompt(let id, _, _) = event {
       entries[id]?.request.promptLogprobs = nil
-      drewTokens = true
+      hasSampled = true
     }
-    if case .embedding = event { drewTokens = true }
+    if case .embedding = event { hasSampled = true }
     if event.isLast {
       entries[event.id] = nil
       finishedRequest = true
@@ -115,10 +115,10 @@ struct RequestLedger {
         entry.blame = 0
       }
       entry.isSuspect = entry.isSuspect || entry.isUntold
-      (entry.isSent, entry.hasDrawn, entry.isCarried) = (false, false, true)
+      (entry.isSent, entry.hasSampled, entry.isCarried) = (false, false, true)
       entries[id] = entry
     }
-    (drewTokens, finishedRequest) = (false, false)
+    (hasSampled, finishedRequest) = (false, false)
     guard let condemned = entries.values.first(where: { $0.blame >= blameLimit }) else { return [] }
     entries[condemned.request.id] = nil
     return [(condemned.request.id, condemned.handler)]

@@ -1,6 +1,6 @@
 /// When a job that ended is started again, and when no more.
 struct RestartPolicy {
-  /// Jobs in a row that may end without having drawn a single token; nil for any number.
+  /// Jobs in a row that may end without having sampled a single token; nil for any number.
   let fruitlessLimit: Int?
   /// For how long jobs may go on ending so: a switch or a host that is started anew needs minutes.
   let patience: Duration
@@ -9,9 +9,9 @@ struct RestartPolicy {
   /// The wait after a fruitless start; it doubles with each in a row, up to `longestDelay`.
   let firstDelay: Duration
   static let longestDelay = Duration.seconds(30)
-  /// The wait after a job that drew tokens, or whose end is explained.
+  /// The wait after a job that sampled tokens, or whose end is explained.
   static let shortDelay = Duration.milliseconds(100)
-  /// Jobs that draw some tokens and end may be this many times as many: requests come nearer to their ends.
+  /// Jobs that sample some tokens and end may be this many times as many: requests come nearer to their ends.
   static let fruitfulFactor = 4
   /// What is multiplied where fruitless starts have no limit of their own.
   static let usualLimit = 5
@@ -41,12 +41,12 @@ struct RestartPolicy {
   /// A job has ended at `time`, by any clock that does not go back; it had been ready for `service`, nil for one that
   /// never was.
   mutating func ended(
-    at time: Duration, service: Duration?, drewTokens: Bool, finishedRequest: Bool, wasIdle: Bool, reason: String
+    at time: Duration, service: Duration?, hasSampled: Bool, finishedRequest: Bool, wasIdle: Bool, reason: String
   ) -> Decision {
     if let service, service >= goodService, finishedRequest || wasIdle { forget() }
     restarts += 1
-    (fruitless, fruitful) = drewTokens ? (0, fruitful + 1) : (fruitless + 1, fruitful)
-    firstFruitless = drewTokens ? nil : firstFruitless ?? time
+    (fruitless, fruitful) = hasSampled ? (0, fruitful + 1) : (fruitless + 1, fruitful)
+    firstFruitless = hasSampled ? nil : firstFruitless ?? time
     if let fruitlessLimit, fruitless > fruitlessLimit {
       return .giveUp(
         reason:

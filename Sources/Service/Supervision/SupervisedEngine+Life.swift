@@ -45,7 +45,7 @@ extension SupervisedEngine {
       core.readySince = nil
       core.outageBegan = core.outageBegan ?? .now
       var decision = core.policy.ended(
-        at: ContinuousClock.now - began, service: service, drewTokens: core.ledger.drewTokens,
+        at: ContinuousClock.now - began, service: service, hasSampled: core.ledger.hasSampled,
         finishedRequest: core.ledger.finishedRequest,
         wasIdle: core.ledger.isEmpty, reason: reason)
       let condemned = core.ledger.jobEnded()

@@ -17,7 +17,7 @@ extension SupervisedEngine {
           }
           try take(try LinkReport(json: json), stage)
         } catch {
-          // What was lost is drawn again by the next job.
+          // What was lost is sampled again by the next job.
           core.change { $0.fault = $0.fault ?? "\(error)" }
           return
         }

@@ -75,7 +75,7 @@ package final class SupervisedJob: Sendable {
         let hasMoved = last.map { $0.done > first?.progress.done ?? 0 } ?? false
         state.hasWorked = state.hasWorked || hasMoved
         let decision = policy.ended(
-          at: ContinuousClock.now - began, service: first.map { ContinuousClock.now - $0.at }, drewTokens: hasMoved,
+          at: ContinuousClock.now - began, service: first.map { ContinuousClock.now - $0.at }, hasSampled: hasMoved,
           finishedRequest: last.map { $0.kept > first?.progress.kept ?? 0 } ?? false, wasIdle: false, reason: reason)
         // What ranks say of themselves before anything has ever worked is a mistake of whoever started them.
         let isMistake = !state.hasWorked && state.remarks.hasFailure

@@ -2,9 +2,9 @@
 package struct SupervisionOptions: Sendable {
   /// The job's program and arguments, most often `mpirun … martinet serve --engine-link …`.
   package var command: [String]
-  /// Starts in a row that may end without a token drawn, before no more is tried; nil for any number.
+  /// Starts in a row that may end without a token sampled, before no more is tried; nil for any number.
   package var restartLimit: Int?
-  /// For how long starts may go on ending without a token drawn.
+  /// For how long starts may go on ending without a token sampled.
   package var restartTime = Duration.seconds(1800)
   /// How long nothing may move while a job starts: no rank that comes up, joins or reads.
   package var startLimit = Duration.seconds(300)

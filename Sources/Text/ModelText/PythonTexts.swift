@@ -79,6 +79,8 @@ struct PythonTexts {
 private struct PythonScanner {
   private let source: [Unicode.Scalar]
   private var i: Int
+  /// Brackets in brackets that are opened; programs have one.
+  private static let depthLimit = 16
 
   init(_ source: [Unicode.Scalar], at start: Int) { (self.source, i) = (source, start) }
 
@@ -104,15 +106,16 @@ private struct PythonScanner {
   }
 
   /// Strings one after another, in brackets over several lines.
-  mutating func text(inBrackets: Bool = false) -> String? {
+  mutating func text(inBrackets: Bool = false, depth: Int = 0) -> String? {
     skip(lines: inBrackets)
-    if take("(") {
-      let inner = text(inBrackets: true)
+    if depth < Self.depthLimit, take("(") {
+      let inner = text(inBrackets: true, depth: depth + 1)
       return take(")") ? inner : nil
     }
-    var all: String?
+    guard var all = string() else { return nil }
+    skip(lines: inBrackets)
     while let piece = string() {
-      all = (all ?? "") + piece
+      all += piece
       skip(lines: inBrackets)
     }
     return all

@@ -18,35 +18,12 @@ package final class CompiledGrammar: Sendable {
   }
 
   /// Where a sequence stands before its first token.
-  package func makeState() -> GrammarState {
-    cache.withLock { cache in
-      cache.trim()
-      let set = cache.sets.initial()
-      return GrammarState(self, Self.position(set, in: cache.sets))
-    }
-  }
+  package func makeState() -> GrammarState { GrammarState(self, cache.withLock { $0.start() }) }
 
   /// The position after `token`; nil where it is not allowed.
   func advance(_ position: GrammarState.Position, token: Int32) -> GrammarState.Position? {
-    cache.withLock { cache in
-      let next = cache.next(Self.set(at: position, in: &cache), token: token)
-      return next < 0 ? nil : Self.position(next, in: cache.sets)
-    }
+    cache.withLock { $0.advance(position, token: token) }
   }
 
-  func mask(at position: GrammarState.Position) -> TokenMask {
-    cache.withLock { cache in cache.mask(Self.set(at: position, in: &cache)) }
-  }
-
-  private static func position(_ set: ConfigurationSets.SetID, in sets: ConfigurationSets) -> GrammarState.Position {
-    .init(
-      configurations: sets.members[Int(set)], isComplete: sets.isComplete[Int(set)], set: set,
-      generation: sets.generation)
-  }
-
-  private static func set(at position: GrammarState.Position, in cache: inout MaskCache) -> ConfigurationSets.SetID {
-    cache.trim()
-    return position.generation == cache.sets.generation
-      ? position.set : cache.sets.intern(position.configurations)
-  }
+  func mask(at position: GrammarState.Position) -> TokenMask { cache.withLock { $0.mask(at: position) } }
 }

@@ -2,10 +2,9 @@ extension Tokenizer {
   /// The text of `ids`; broken UTF-8 becomes U+FFFD as the reference has it. Throws for an id without a token.
   package func decode(_ ids: [Int], skipSpecialTokens: Bool) throws(TokenizerError) -> String {
     var decoder = makeStreamingDecoder(skipSpecialTokens: skipSpecialTokens)
-    var text: [UInt8] = []
-    for id in ids { text += try decoder.pushBytes(id) }
-    text += try decoder.finishBytes()
-    return String(decoding: text, as: UTF8.self)
+    var text = ""
+    for id in ids { text += try decoder.push(id) }
+    return text + (try decoder.finish())
   }
 
   package func makeStreamingDecoder(skipSpecialTokens: Bool) -> StreamingDecoder {

@@ -13,6 +13,8 @@ package final class Tokenizer: Sendable {
   let postProcessor: PostProcessor
   let decoders: [Decoder]
   let addedTokens: [Int: AddedToken]
+  /// By id, as every token that is decoded is asked for it.
+  private let kinds: [Kind]
   let addedIDs: [JSON.ExactString: Int]
   let exactMatcher: AddedTokenMatcher
   let normalizedMatcher: AddedTokenMatcher
@@ -70,6 +72,9 @@ package final class Tokenizer: Sendable {
     exactMatcher = try AddedTokenMatcher(added.filter { !$0.isNormalized })
     normalizedMatcher = try AddedTokenMatcher(added.filter { $0.isNormalized })
     vocabularySize = max(model.tokens.idLimit, (added.map(\.id).max() ?? -1) + 1)
+    var kinds = [Kind](repeating: .ordinary, count: vocabularySize)
+    for token in added { kinds[token.id] = token.isSpecial ? .special : .added }
+    self.kinds = kinds
     postProcessor = try PostProcessor(parts.postProcessor, idLimit: vocabularySize)
     let settings = TokenizerField(value: config, path: "tokenizer_config.json")
     if config != nil, config?.object == nil { throw settings.failure(expected: "an object") }
@@ -92,10 +97,18 @@ package final class Tokenizer: Sendable {
   package func id(of token: String) -> Int? { addedIDs[JSON.ExactString(token)] ?? model.tokens.id(of: token) }
 
   /// Whether decoding that skips special tokens leaves this one out.
-  package func isSpecial(_ id: Int) -> Bool { addedTokens[id]?.isSpecial ?? false }
+  package func isSpecial(_ id: Int) -> Bool { kinds.indices.contains(id) && kinds[id] == .special }
 
   /// What decoding a token starts from.
-  func form(of id: Int) -> ArraySlice<UInt8>? { addedTokens[id].map { $0.form[...] } ?? model.tokens.bytes(of: id) }
+  func form(of id: Int) -> ArraySlice<UInt8>? {
+    guard kinds.indices.contains(id), kinds[id] != .ordinary, let added = addedTokens[id] else {
+      return model.tokens.bytes(of: id)
+    }
+    return added.form[...]
+  }
+
+  /// What a token is beside one of the vocabulary.
+  private enum Kind: UInt8 { case ordinary, added, special }
 
   private static func namedToken(_ field: TokenizerField) throws(TokenizerError) -> String? {
     if field.isAbsent { return nil }

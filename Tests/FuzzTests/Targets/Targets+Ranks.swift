@@ -84,10 +84,12 @@ extension FuzzTarget {
       ]
       var runs = StepOutcome()
       runs.results = [
-        .run([.init(7), DrawnToken(8, logprob: -1)]), .run([.init(1)]), .token(.init(7)), .nothing, .failed(""),
+        .run([.init(7), SampledToken(8, logprob: -1)]), .run([.init(1)]), .token(.init(7)), .nothing, .failed(""),
       ]
       runs.predictions = [1, 2, 3, -1, -1]
-      return [outcome.encoded(), runs.encoded()]
+      var blocks = runs
+      (blocks.predictions, blocks.predictionWidth) = ([1, 2, 3, -1, -1, 4, -1, -1, -1, -1], 2)
+      return [outcome.encoded(), runs.encoded(), blocks.encoded()]
     },
     read: { _ = try StepOutcome(decoding: $0, from: Rank(1), itemCount: 5) })
 

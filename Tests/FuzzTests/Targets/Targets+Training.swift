@@ -14,8 +14,8 @@ extension FuzzTarget {
   private static func check(_ data: TrainingData) throws {
     try hold(data.sequenceCount > 0 && data.tokenCount > 0, "data of nothing")
     for number in 0..<min(data.sequenceCount, 50) {
-      var tokens = [Int32](repeating: -1, count: data.sequenceLength + 1)
-      let predicted = try tokens.withUnsafeMutableBufferPointer { try data.read(position: number, into: $0) }
+      let (tokens, predicted) = try data.pieces(position: number)[0]
+      try hold(tokens.count == data.sequenceLength + 1, "\(tokens.count) tokens")
       try hold((1...data.sequenceLength).contains(predicted), "\(predicted) tokens of a sequence")
       try hold(tokens.allSatisfy { (0..<1000).contains($0) }, "tokens \(tokens)")
       try hold(data.origin(position: number).contains("document"), "no origin")

@@ -19,7 +19,7 @@ final class FakeEngine: TokenEngine {
     /// Instead of the rest, after the tokens.
     var failure: String?
     /// What is told of a prompt that is to be scored: here, as it should be.
-    var scores: @Sendable ([DrawnToken]) -> [DrawnToken]? = { $0 }
+    var scores: @Sendable ([SampledToken]) -> [SampledToken]? = { $0 }
     /// The vector of a prompt whose states are asked for; nil never comes.
     var vector: @Sendable ([Int32], Pooling) -> [Float]? = { FakeEngine.vector($0, $1) }
 
@@ -137,7 +137,7 @@ final class FakeEngine: TokenEngine {
         }
         let isLast = i == tokens.count - 1 && script.failure == nil
         let finish = i + 1 == request.maxNewTokens ? .length : isLast ? script.finish : nil
-        guard emit(.token(request.id, Self.drawn(token, request), finish: finish), onEvent) else { return }
+        guard emit(.token(request.id, Self.sampled(token, request), finish: finish), onEvent) else { return }
       }
       if let failure = script.failure { _ = emit(.failed(request.id, message: failure), onEvent) }
     }
@@ -150,7 +150,7 @@ final class FakeEngine: TokenEngine {
   }
 
   /// Token i has the log-probability -i / 4; the tokens that follow it in the vocabulary are more probable if i is odd.
-  private static func scores(_ prompt: [Int32], _ count: Int) -> [DrawnToken] {
+  private static func scores(_ prompt: [Int32], _ count: Int) -> [SampledToken] {
     prompt.enumerated().dropFirst().map { i, token in
       let logprob = -Float(i) / 4
       let top = (0..<count).map { k in
@@ -159,14 +159,14 @@ final class FakeEngine: TokenEngine {
           token: (token + Int32(k) + (isToken ? 0 : 1)) % 4096,
           logprob: isToken ? logprob - Float(k) : logprob * Float(k + 1) / Float(count + 1))
       }
-      return DrawnToken(token, logprob: logprob, top: top)
+      return SampledToken(token, logprob: logprob, top: top)
     }
   }
 
-  private static func drawn(_ token: Int32, _ request: TokenRequest) -> DrawnToken {
-    guard let count = request.details.topLogprobs else { return DrawnToken(token) }
+  private static func sampled(_ token: Int32, _ request: TokenRequest) -> SampledToken {
+    guard let count = request.details.topLogprobs else { return SampledToken(token) }
     let top = (0..<count).map { Candidate(token: (token + Int32($0)) % 4096, logprob: -0.5 - Float($0)) }
-    return DrawnToken(token, logprob: -0.5, top: top)
+    return SampledToken(token, logprob: -0.5, top: top)
   }
 
   /// false when the request is no longer wanted.

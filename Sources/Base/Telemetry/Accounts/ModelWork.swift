@@ -16,7 +16,7 @@ package struct ModelWork: Sendable, Equatable {
   package var head = 0
   package var hiddenSize = 0
   package var layers = 0
-  package var mixtureLayers = 0
+  package var moeLayers = 0
   /// Of these layers, those of multi-token prediction modules: each also meets the head, and a projection of its own.
   package var modules = 0
   /// What ranks tell each other for a token where they share out every matrix; empty where that is not known, or cannot
@@ -28,7 +28,7 @@ package struct ModelWork: Sendable, Equatable {
   private static var fields: [(String, WritableKeyPath<ModelWork, Int>)] {
     [
       ("attention", \.attention), ("router", \.router), ("expert", \.expert), ("shared", \.shared), ("dense", \.dense),
-      ("head", \.head), ("hidden_size", \.hiddenSize), ("layers", \.layers), ("mixture_layers", \.mixtureLayers),
+      ("head", \.head), ("hidden_size", \.hiddenSize), ("layers", \.layers), ("mixture_layers", \.moeLayers),
     ]
   }
 

@@ -1,20 +1,26 @@
-/// Least squares of relative errors with coefficients that cannot be negative: times are sums of costs.
+/// Least squares of relative errors with coefficients that cannot be negative, or less than is said: times are sums of
+/// costs.
 package struct LeastSquares: Sendable {
   package let coefficients: [Double]
   /// Root mean square, and the greatest, of (fitted − measured) / measured.
   package let rms: Double
   package let worst: Double
 
-  /// Minimises Σ ((Σ_j c_j · features[i][j] − times[i]) / times[i])² over c ≥ 0, exactly: the minimum has some
-  /// coefficients at zero and solves the normal equations of the others, so every choice of those is tried. At most
-  /// four features. Each relative error counts `weights[i]` times, once without them.
-  package init(features: [[Double]], times: [Double], weights: [Double]? = nil) {
+  /// Minimises Σ ((Σ_j c_j · features[i][j] − times[i]) / times[i])² over c ≥ least, exactly: the minimum has some
+  /// coefficients at their least and solves the normal equations of the others, so every choice of those is tried. At
+  /// most four features. Each relative error counts `weights[i]` times, once without them. `least`: of each
+  /// coefficient, 0 or more; nil for 0.
+  package init(features: [[Double]], times: [Double], weights: [Double]? = nil, least: [Double]? = nil) {
     let width = features.first?.count ?? 0
+    let least = least ?? Array(repeating: 0, count: width)
     let points = zip(zip(features, times), weights ?? times.map { _ in 1 }).filter {
       $0.0.1 > 0 && $0.0.0.count == width
     }
-    // A last column for what is to come out.
-    let rows = points.map { point, weight in point.0.map { $0 / point.1 * weight } + [weight] }
+    // What is sought is what exceeds the least; a last column for what is to come out.
+    let rows = points.map { point, weight in
+      let known = zip(point.0, least).reduce(0) { $0 + $1.0 * $1.1 }
+      return point.0.map { $0 / point.1 * weight } + [(1 - known / point.1) * weight]
+    }
     var best: (error: Double, coefficients: [Double])?
     for chosen in 0..<(1 << min(width, 4)) {
       let columns = (0..<width).filter { chosen >> $0 & 1 == 1 }
@@ -24,9 +30,9 @@ package struct LeastSquares: Sendable {
       let error = rows.reduce(0) { $0 + Self.square(Self.residual($1, coefficients)) }
       if best.map({ error < $0.error }) ?? true { best = (error, coefficients) }
     }
-    coefficients = best?.coefficients ?? Array(repeating: 0, count: width)
-    let fitted = coefficients
-    let errors = rows.map { abs(Self.residual($0, fitted)) / $0[width] }
+    let more = best?.coefficients ?? Array(repeating: 0, count: width)
+    coefficients = zip(more, least).map { $0 + $1 }
+    let errors = zip(rows, points).map { row, point in point.1 > 0 ? abs(Self.residual(row, more)) / point.1 : 0 }
     rms = rows.isEmpty ? 0 : (errors.reduce(0) { $0 + Self.square($1) } / Double(rows.count)).squareRoot()
     worst = errors.max() ?? 0
   }

@@ -109,7 +109,8 @@ package final class PhaseRecorder {
   /// Adds the step to the sums of its kind; returns what it took, zero where it was not recorded.
   @discardableResult
   package func endStep(_ kind: StepKind, at now: UInt64 = Timestamp.now()) -> StepTime {
-    endProgress()
+    isUnderWay = false
+    progress.endStep()
     guard isOpen else { return StepTime() }
     step.add(now &- since, phase, layer: layer)
     log(now, UInt8(Phase.count))
@@ -120,18 +121,6 @@ package final class PhaseRecorder {
     totals[kind.rawValue].add(step)
     step.clear()
     return time
-  }
-
-  /// Leaves a step that is not to be counted.
-  package func dropStep() {
-    endProgress()
-    isOpen = false
-    step.clear()
-  }
-
-  private func endProgress() {
-    isUnderWay = false
-    progress.endStep()
   }
 
   /// Forgets all sums and spans.

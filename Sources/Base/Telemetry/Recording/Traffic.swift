@@ -7,8 +7,8 @@ package struct Traffic: Sendable, Equatable {
   /// Partial outputs of experts.
   package var combinePayload = 0
   package var combineMetadata = 0
-  /// Columns of rows that ranks share out, and embeddings, to all others; partial outputs of experts too where all have
-  /// all tokens.
+  /// Columns of rows that ranks share out, and embeddings, to all others; partial outputs of experts too where all
+  /// have all tokens.
   package var gatherPayload = 0
   package var gatherMetadata = 0
   package var messages = 0

@@ -89,6 +89,7 @@ package final class ClusterDispatcher: ExpertDispatcher {
     let flight =
       idle.popLast()
       ?? Flight(own: communicator.rank, transport: transport, hostOfRank: hostOfRank)
+    let transport = transport
     try flight.begin(layer: layer, transport, rowsByRank: rowsByRank, decisions, tokenCount: count)
     if count > 0 { for peer in transport.peers { try send(rows, of: flight, to: peer) } }
     let travels = flight.travels
@@ -131,17 +132,18 @@ package final class ClusterDispatcher: ExpertDispatcher {
 
   package func combine(_ flight: Flight, into output: UnsafeMutablePointer<Float>) throws {
     compute.pool.poll = nil
-    for owner in flight.owners { try receiveOutputs(of: flight, from: owner) }
+    let (transport, outputs, owners) = (transport, transport.outputs, flight.owners)
+    for owner in owners { try receiveOutputs(of: flight, from: owner, outputs) }
     if flight.tokenCount > 0 { addUp(flight, into: output) }
-    for owner in flight.owners { try transport.outputs.release(from: owner) }
+    for owner in owners { try outputs.release(from: owner) }
     try transport.finishSends()
   }
 
   package func release(_ flight: Flight) { idle.append(flight) }
 
   /// Takes back one rank's partial outputs of own tokens.
-  private func receiveOutputs(of flight: Flight, from owner: Rank) throws {
-    let bytes = try transport.outputs.receive(from: owner, layer: flight.layer)
+  private func receiveOutputs(of flight: Flight, from owner: Rank, _ outputs: any Exchange) throws {
+    let bytes = try outputs.receive(from: owner, layer: flight.layer)
     let rows = flight.plan.destination(owner.index).returnCount
     let expected = wire.combineByteCount(rows: rows)
     guard bytes.count == expected else {

@@ -76,16 +76,18 @@ final class DispatchPlan {
       returnCount: Int(cursors.pointer[rank].returned))
   }
 
-  /// Sorts `rows` tokens' decisions by destination: `receivers` says by rank where what it computes is sent.
+  /// Sorts `rows` tokens' decisions by destination: `receivers` says by rank where what it computes is sent; nil where
+  /// that is to itself.
   func build(
-    _ decisions: RouterDecisions, rows: Int, placement: ExpertPlacement, receivers table: UnsafePointer<Int32>
+    _ decisions: RouterDecisions, rows: Int, placement: ExpertPlacement, receivers table: UnsafePointer<Int32>?
   ) {
     let topK = decisions.topK
-    assign(decisions, rows: rows, placement, table)
-    count(rows: rows, topK: topK)
+    let (owners, receivers) = assign(decisions, rows: rows, placement, table)
+    count(receivers, rows: rows, topK: topK)
     self.subtreeMarks.removeAll()
     self.rowMarks.removeAll()
-    let (subtreeMarks, rowMarks) = (self.subtreeMarks.extend(by: topK), self.rowMarks.extend(by: topK))
+    let subtreeMarks = self.subtreeMarks.extend(by: topK)
+    let rowMarks = table == nil ? subtreeMarks : self.rowMarks.extend(by: topK)
     tokens.removeAll()
     visitCounts.removeAll()
     visits.removeAll()
@@ -97,9 +99,9 @@ final class DispatchPlan {
     let (cursors, places) = (cursors.pointer, places.pointer)
     for row in 0..<rows {
       let (chosen, factors) = (decisions.experts.pointer + row * topK, decisions.weights.pointer + row * topK)
-      let (owners, receivers) = (owners.elements + row * topK, receivers.elements + row * topK)
+      let (owners, receivers) = (owners + row * topK, receivers + row * topK)
       PartialSubtrees.mark(chosen, places: owners, count: topK, into: subtreeMarks)
-      PartialSubtrees.mark(chosen, places: receivers, count: topK, into: rowMarks)
+      if table != nil { PartialSubtrees.mark(chosen, places: receivers, count: topK, into: rowMarks) }
       for i in 0..<topK {
         let cursor = cursors + Int(receivers[i])
         if cursor.pointee.lastToken != Int32(row) {
@@ -125,20 +127,22 @@ final class DispatchPlan {
 
   /// Finds who computes each visit, and where it is sent.
   private func assign(
-    _ decisions: RouterDecisions, rows: Int, _ placement: ExpertPlacement, _ table: UnsafePointer<Int32>
-  ) {
+    _ decisions: RouterDecisions, rows: Int, _ placement: ExpertPlacement, _ table: UnsafePointer<Int32>?
+  ) -> (owners: UnsafePointer<Int32>, receivers: UnsafePointer<Int32>) {
     let count = rows * decisions.topK
     self.owners.removeAll()
     self.receivers.removeAll()
-    let (owners, receivers) = (self.owners.extend(by: count), self.receivers.extend(by: count))
+    let owners = self.owners.extend(by: count)
     sharing.assign(decisions.experts.pointer, count: count, from: own.index, placement, into: owners)
+    guard let table else { return (UnsafePointer(owners), UnsafePointer(owners)) }
+    let receivers = self.receivers.extend(by: count)
     for visit in 0..<count { receivers[visit] = table[Int(owners[visit])] }
+    return (UnsafePointer(owners), UnsafePointer(receivers))
   }
 
   /// Finds where each rank's part begins.
-  private func count(rows: Int, topK: Int) {
+  private func count(_ receivers: UnsafePointer<Int32>, rows: Int, topK: Int) {
     let (cursors, hosts, ranks) = (cursors.pointer, hosts.pointer, hostOfRank.count)
-    let receivers = receivers.elements
     cursors.update(repeating: Cursor(), count: ranks)
     hosts.update(repeating: Cursor(), count: ranks)
     func count(_ row: Int32, at cursor: UnsafeMutablePointer<Cursor>) -> Bool {

@@ -66,7 +66,7 @@ package final class Flight: ExpertFlight {
     owners.removeAll(keepingCapacity: true)
     try transport.expectTokens(rowsByRank: rowsByRank, from: &sources)
     plan.build(
-      decisions, rows: tokenCount, placement: transport.placement[layer], receivers: transport.receivers.pointer)
+      decisions, rows: tokenCount, placement: transport.placement[layer], receivers: transport.receivers?.pointer)
     arrivals.begin(layer: layer)
     ownVisits.begin(layer: layer)
   }
@@ -161,9 +161,11 @@ extension Flight {
       _ source: Rank?, tokenCount: Int, visitCount: Int, visitCounts: UnsafePointer<Int32>,
       visits words: UnsafePointer<VisitWord>, weights: UnsafePointer<Float>, row: (Int) -> UnsafeRawPointer
     ) {
-      let (firstInput, firstVisit, firstSubtree) = (batch.inputs.count, batch.visits.count, batch.subtrees.count)
-      let (inputs, visits) = (batch.inputs.extend(by: tokenCount), batch.visits.extend(by: visitCount))
-      let (ids, subtrees) = (batch.experts.extend(by: visitCount), batch.subtrees.extend(by: visitCount))
+      // Asked for once: each time costs a reference.
+      let (allInputs, allVisits, allExperts, allSubtrees) = (batch.inputs, batch.visits, batch.experts, batch.subtrees)
+      let (firstInput, firstVisit, firstSubtree) = (allInputs.count, allVisits.count, allSubtrees.count)
+      let (inputs, visits) = (allInputs.extend(by: tokenCount), allVisits.extend(by: visitCount))
+      let (ids, subtrees) = (allExperts.extend(by: visitCount), allSubtrees.extend(by: visitCount))
       var (seen, tokens, taken, subtreeCount) = (0, 0, 0, 0)
       for token in 0..<tokenCount {
         let (end, before) = (seen + Int(visitCounts[token]), taken)
@@ -185,10 +187,10 @@ extension Flight {
         inputs[tokens] = row(token)
         tokens += 1
       }
-      batch.inputs.truncate(to: firstInput + tokens)
-      batch.visits.truncate(to: firstVisit + taken)
-      batch.experts.truncate(to: firstVisit + taken)
-      batch.subtrees.truncate(to: firstSubtree + subtreeCount)
+      allInputs.truncate(to: firstInput + tokens)
+      allVisits.truncate(to: firstVisit + taken)
+      allExperts.truncate(to: firstVisit + taken)
+      allSubtrees.truncate(to: firstSubtree + subtreeCount)
       sources.append(Source(rank: source, tokenCount: tokens, firstOutput: firstSubtree, outputCount: subtreeCount))
     }
 

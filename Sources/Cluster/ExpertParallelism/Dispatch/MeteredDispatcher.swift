@@ -30,6 +30,8 @@ package final class MeteredExperts: RoutedExperts {
   private let base: any RoutedExperts
   private let telemetry: RankTelemetry
   private let counts: Bool
+  /// That of the last batch.
+  private var layer = 0
 
   /// `counts`: whether visits are counted here.
   package init(_ base: any RoutedExperts, telemetry: RankTelemetry, counts: Bool = true) {
@@ -41,6 +43,7 @@ package final class MeteredExperts: RoutedExperts {
 
   /// Before it, messages were checked and sorted; after it, they are written.
   package func compute(_ batch: VisitBatch) {
+    layer = batch.layer
     telemetry.recorder.enter(.experts, layer: batch.layer)
     base.compute(batch)
     if counts {
@@ -49,5 +52,11 @@ package final class MeteredExperts: RoutedExperts {
         distinct: batch.distinctExpertCount)
     }
     telemetry.recorder.enter(.pack, layer: batch.layer)
+  }
+
+  /// After messages were written.
+  package func finish() {
+    telemetry.recorder.enter(.experts, layer: layer)
+    base.finish()
   }
 }

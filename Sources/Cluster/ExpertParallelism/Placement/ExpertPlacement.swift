@@ -101,6 +101,7 @@ package final class ExpertPlacement: Sendable {
 
   /// Whether a rank holds an expert, which must be one of the layer's.
   package func holds(_ expert: Int, _ rank: Rank) -> Bool {
+    guard hasReplicas else { return Int(ownerTable.pointer[expert]) == rank.index }
     for holder in holders(of: Int32(expert)) where Int(holder) == rank.index { return true }
     return false
   }
@@ -113,13 +114,12 @@ package final class ExpertPlacement: Sendable {
   /// Whether two experts' outputs are added before they leave their owner, whatever else a token visits.
   package func sharesSubtree(_ a: Int32, _ b: Int32) -> Bool { subtree(Int(a)) == subtree(Int(b)) }
 
-  /// The first id of the expert's.
   private func subtree(_ expert: Int) -> Int { (expert >> levels[expert]) << levels[expert] }
 
   /// Ranges of experts that are added up before they leave their owner, whatever else a token visits.
   package var subtreeCount: Int { owners.indices.count { subtree($0) == $0 } }
 
-  /// The most subtrees into which one rank's experts fall, and so partial outputs of a token.
+  /// The most subtrees into which one rank's experts fall, each of which is a partial output.
   var subtreeLimit: Int {
     var counts = Array(repeating: 0, count: rankCount)
     for expert in owners.indices where subtree(expert) == expert {

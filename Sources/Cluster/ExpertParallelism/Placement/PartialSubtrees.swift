@@ -14,20 +14,31 @@ package enum PartialSubtrees {
   package static func mark(
     _ ids: UnsafePointer<Int32>, places: UnsafePointer<Int32>, count: Int, into marks: UnsafeMutablePointer<UInt8>
   ) {
+    // What most tokens of few ranks are: all in one place.
+    var alike = 1
+    while alike < count, places[alike] == places[0] { alike += 1 }
+    guard alike < count else {
+      if count > 0 { marks[0] = 1 }
+      for visit in 1..<max(count, 1) { marks[visit] = 0 }
+      return
+    }
     var first = 0
+    // How high the tree parts before the visit: above everything at the first one.
+    var left = 33
     while first < count {
-      let left = first > 0 ? CombineTree.level(ids[first - 1], ids[first]) : 33
-      var end = first + 1
-      var last = first + 1
-      while last < count, places[last] == places[first] {
-        let height = CombineTree.level(ids[first], ids[last])
-        guard height < left else { break }
-        if last + 1 == count || CombineTree.level(ids[last], ids[last + 1]) > height { end = last + 1 }
+      var (last, end, height, right) = (first, first + 1, 0, 33)
+      while true {
+        right = last + 1 < count ? CombineTree.level(ids[last], ids[last + 1]) : 33
+        if right > height { end = last + 1 }
+        // The next visit would part as high as what lies before, or is computed elsewhere.
+        guard right < left, last + 1 < count, places[last + 1] == places[first] else { break }
+        height = max(height, right)
         last += 1
+        marks[last] = 0
       }
       marks[first] = 1
-      for visit in (first + 1)..<max(end, first + 1) { marks[visit] = 0 }
       first = end
+      if first < count { left = CombineTree.level(ids[first - 1], ids[first]) }
     }
   }
 }

@@ -135,8 +135,8 @@ package struct PlacementFile: Sendable, Equatable {
   }
 
   /// Throws unless it is of a model with `expertCount` experts in each of these layers, for `rankCount` ranks. `path`
-  /// names the file. `module` is the number of the layer that a prediction module has, or would have: runs with and
-  /// without drafts can take each other's placement, so that the file may tell of that layer or not.
+  /// names the file. `module` is the number of the layer that the first prediction module has, or would have: runs with
+  /// and without drafts can take each other's placement, so that the file may tell of the layers from there on or not.
   package func check(
     expertCount: Int, layers expected: [Int], module: Int? = nil, rankCount: Int, path: String
   ) throws(PlacementError) {
@@ -148,10 +148,11 @@ package struct PlacementFile: Sendable, Equatable {
     guard placement.rankCount == rankCount else {
       throw mismatched("it is for \(placement.rankCount) ranks, this run has \(rankCount)")
     }
-    if let missing = expected.first(where: { $0 != module && !layers.contains($0) }) {
+    func isModule(_ layer: Int) -> Bool { module.map { layer >= $0 } ?? false }
+    if let missing = expected.first(where: { !isModule($0) && !layers.contains($0) }) {
       throw mismatched("it says nothing of layer \(missing), which has experts")
     }
-    if let other = layers.first(where: { $0 != module && !expected.contains($0) }) {
+    if let other = layers.first(where: { !isModule($0) && !expected.contains($0) }) {
       throw mismatched("it tells of layer \(other), which has no experts in this model")
     }
   }

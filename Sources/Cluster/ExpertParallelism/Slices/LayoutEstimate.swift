@@ -51,7 +51,7 @@ package struct LayoutEstimate: Sendable, Equatable {
     // A row of each of a rank's own sequences there, and one back.
     let own = (streams + max(ranks, 1) - 1) / max(ranks, 1)
     let dispatched =
-      2 * Double(work.mixtureLayers) * seconds(Double(own * work.hiddenSize * 4), peers: ranks - 1, far ?? near)
+      2 * Double(work.moeLayers) * seconds(Double(own * work.hiddenSize * 4), peers: ranks - 1, far ?? near)
     spread = readSeconds + dispatched
     sliced = readSeconds / Double(max(ranks, 1)) + gathered
   }

@@ -6,7 +6,7 @@ import Tensors
 final class DirectTransport: Transport {
   // One thread calls.
   @exclusivity(unchecked) var placement: ModelPlacement
-  let receivers: AlignedBuffer<Int32>
+  let receivers: AlignedBuffer<Int32>? = nil
   let peers: [Rank]
   let tokens: any Exchange
   let outputs: any Exchange
@@ -19,12 +19,10 @@ final class DirectTransport: Transport {
 
   init(
     own: Rank, hostOfRank: [Int], placement: ModelPlacement, tokens: any Exchange, outputs: any Exchange,
-    compute: Compute,
-    wire: WireFormat, topK: Int
+    compute: Compute, wire: WireFormat, topK: Int
   ) {
     self.own = own
     self.placement = placement
-    receivers = AlignedBuffer((0..<placement.rankCount).map { Int32($0) })
     let gateways = Gateways(hostOfRank: hostOfRank)
     readers = gateways.ranks(onHostOf: own).map { $0 == own ? own : nil }
     peers = (0..<placement.rankCount).map { Rank($0) }.filter { $0 != own }
@@ -53,8 +51,9 @@ final class DirectTransport: Transport {
 
   /// Sends one source the partial outputs of its tokens; none to this rank itself, or where there are none.
   func returnOutputs(of arrivals: Flight.Arrivals, toSource index: Int) throws {
-    let rows = arrivals.outputs(ofSource: index)
-    guard !rows.isEmpty, let rank = arrivals.sources[index].rank else { return }
+    let (source, rows) = (arrivals.sources[index], arrivals.outputs(ofSource: index))
+    guard !rows.isEmpty, let rank = source.rank else { return }
+    let (compute, wire) = (compute, wire)
     let count = wire.combineByteCount(rows: rows.count)
     let message = CombineMessage(base: try outputs.room(to: rank, byteCount: count), wire: wire)
     compute.pool.run { worker in
@@ -62,8 +61,9 @@ final class DirectTransport: Transport {
     }
     try outputs.send(
       MessageContents(
-        base: message.base, byteCount: count, layer: arrivals.layer, tokenCount: arrivals.sources[index].tokenCount,
-        rowCount: rows.count, rowByteCount: wire.sumByteCount), to: rank)
+        base: message.base, byteCount: count, layer: arrivals.layer, tokenCount: source.tokenCount,
+        rowCount: rows.count,
+        rowByteCount: wire.sumByteCount), to: rank)
   }
 
   func finishSends() throws {

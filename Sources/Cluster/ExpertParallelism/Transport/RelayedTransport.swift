@@ -7,7 +7,7 @@ import Tensors
 ///
 /// Between ranks of one host all is direct.
 final class RelayedTransport: Transport {
-  let receivers: AlignedBuffer<Int32>
+  let receivers: AlignedBuffer<Int32>?
   let peers: [Rank]
   let tokens: any Exchange
   var outputs: any Exchange { direct.outputs }

@@ -5,8 +5,8 @@ import Tensors
 protocol Transport: AnyObject {
   /// Which rank holds which expert.
   var placement: ModelPlacement { get }
-  /// By rank that computes a visit: the rank that its token is sent to.
-  var receivers: AlignedBuffer<Int32> { get }
+  /// By rank that computes a visit: the rank that its token is sent to; nil where that is the same.
+  var receivers: AlignedBuffer<Int32>? { get }
   /// Ranks that tokens are sent to, and that outputs come back from.
   var peers: [Rank] { get }
   /// Tokens on their way out.

@@ -33,7 +33,7 @@ struct RandomWeights: Sendable {
   init(seed: UInt64, _ description: DecoderDescription) {
     self.seed = seed
     tiedEmbeddings = description.tiedEmbeddings
-    expertCount = description.mixture?.expertCount ?? 1
+    expertCount = description.moe?.expertCount ?? 1
   }
 
   private func values(_ parameter: ParameterSpec) -> Values {

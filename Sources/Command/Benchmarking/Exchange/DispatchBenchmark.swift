@@ -5,7 +5,7 @@ import MoEModel
 import Telemetry
 import Tensors
 
-/// Times dispatch and combine of one mixture layer without experts, beside MPI's own exchange of the same rows and a
+/// Times dispatch and combine of one MoE layer without experts, beside MPI's own exchange of the same rows and a
 /// copy of them in memory.
 package struct DispatchBenchmark {
   package struct Case {

@@ -77,7 +77,7 @@ struct RankCheck {
       let description = predicts ? read.predicting() : read
       let facts = ModelFacts(
         path: path, fingerprint: Self.fingerprint(checkpoint),
-        family: description.family, expertLayerCount: description.mixture == nil ? 0 : description.mixtureLayers.count,
+        family: description.family, expertLayerCount: description.moe == nil ? 0 : description.moeLayers.count,
         byteCount: checkpoint.totalByteCount)
       return Opened(facts: facts, model: (checkpoint, description))
     } catch {
@@ -134,7 +134,7 @@ struct RankCheck {
     let isKnown = opened.model != nil && experts.placementPath != nil
     guard try communicator.allReduceMin(isKnown ? 1 : 0) == 1, let (_, description) = opened.model else {
       return opened.model.map {
-        ModelPlacement(expertCount: $0.description.mixture?.expertCount ?? 0, rankCount: communicator.size)
+        ModelPlacement(expertCount: $0.description.moe?.expertCount ?? 0, rankCount: communicator.size)
       }
     }
     do { return try ExpertLayout(experts, description, on: communicator).placement } catch FabricError.peersFailed(
@@ -159,7 +159,7 @@ struct RankCheck {
         ModelSlice(rank: rank.index, of: placement.rankCount, dividesExperts: options.dividesExperts))
     }
     do {
-      let spares = options.experts.spareExperts(placement, layers: description.mixtureLayers)
+      let spares = options.experts.spareExperts(placement, layers: description.moeLayers)
       let budget = try RankMemory.budget(
         description, checkpoint, workerCount: plan.assignment.cores.count, placement: placement,
         spareExperts: spares[rank.index], rank: rank)

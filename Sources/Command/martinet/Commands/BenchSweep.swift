@@ -165,10 +165,10 @@ struct BenchSweep: ParsableCommand {
 
   private func makeRunner() throws -> SweepRunner {
     let description = try shape.map { try CheckpointShape($0, weights: .bf16) }
-    if let description, description.description.mixture == nil {
+    if let description, description.description.moe == nil {
       throw ValidationError("--shape \(shape ?? "") has no experts")
     }
-    if let topK = description?.description.mixture?.topK,
+    if let topK = description?.description.moe?.topK,
       let smallest = try cells().map({ ($0.expertsPerRank ?? topK) * $0.ranks }).min(), smallest < topK
     {
       throw ValidationError(

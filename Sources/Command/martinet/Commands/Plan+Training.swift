@@ -1,9 +1,9 @@
 import ArgumentParser
 import Checkpoints
+import DistributedTraining
 import Gradients
 import JSON
 import MoEModel
-import Pretraining
 import Projection
 import Training
 

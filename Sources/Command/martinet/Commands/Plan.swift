@@ -142,7 +142,7 @@ struct Plan: ParsableCommand {
   private func plan() throws -> (ClusterPlan, DecoderDescription) {
     let model = try PlannedModel(model, weights: weights, speculation: forecast.speculation.options)
     let description = model.description
-    guard let mixture = description.mixture else {
+    guard let moe = description.moe else {
       throw ProjectionError.nothingMeasured(
         path: self.model, reason: "a dense model has no experts to spread: it needs to fit into each rank")
     }
@@ -157,9 +157,9 @@ struct Plan: ParsableCommand {
     let file = try placement.map { path in
       let file = try PlacementOptions.read(path)
       try file.check(
-        expertCount: mixture.expertCount, layers: description.mixtureLayers, module: description.layerCount,
+        expertCount: moe.expertCount, layers: description.moeLayers, module: description.layerCount,
         rankCount: file.placement.rankCount, path: path)
-      return file.placement(of: description.mixtureLayers)
+      return file.placement(of: description.moeLayers)
     }
     var options = SessionOptions()
     (options.cacheType, options.stateCount, options.experts) = (kvCache, recurrentStates, experts)
@@ -169,10 +169,10 @@ struct Plan: ParsableCommand {
     }
     let commonBytes = try model.commonBytes()
     var task = ClusterPlan.Task(
-      work: description.work, expertCount: mixture.expertCount,
+      work: description.work, expertCount: moe.expertCount,
       bytesPerParameter: try model.bytesPerParameter(commonBytes: commonBytes), commonBytes: commonBytes,
       rowBytes: RowBytes(WireFormat(hiddenSize: description.hiddenSize, tokens: model.expertRowFormat)),
-      routing: try record(mixture))
+      routing: try record(moe))
     (task.batch, task.replicaShare, task.placement) = (batch, replicas.share, file)
     (task.layouts, task.dividesExperts) = (forecast.layouts, dividesExperts)
     if description.slicingObstacle != nil { task.layouts = [false] }
@@ -187,7 +187,7 @@ struct Plan: ParsableCommand {
       let found = (
         weights: try model.weightBytes(
           placement: file.flatMap { $0.rankCount == ranks ? $0 : nil }
-            ?? ModelPlacement(expertCount: mixture.expertCount, rankCount: ranks),
+            ?? ModelPlacement(expertCount: moe.expertCount, rankCount: ranks),
           options: experts, isSliced: isSliced, dividesExperts: dividesExperts),
         cache: model.descriptions(isSliced: isSliced, ranks: ranks, dividesExperts: dividesExperts).map {
           options.cacheByteCount($0, cacheBlocks: blocks)
@@ -200,13 +200,13 @@ struct Plan: ParsableCommand {
   }
 
   /// The routing recorded of the model, or even routing.
-  private func record(_ mixture: MixtureDescription) throws -> RoutingRecord {
-    guard let routing else { return RoutingRecord.even(mixture, rows: 2048, skew: forecast.zipf) }
+  private func record(_ moe: MoEDescription) throws -> RoutingRecord {
+    guard let routing else { return RoutingRecord.even(moe, rows: 2048, skew: forecast.zipf) }
     let record = try RoutingFile(path: routing).record
-    guard record.expertCount == mixture.expertCount, record.topK == mixture.topK else {
+    guard record.expertCount == moe.expertCount, record.topK == moe.topK else {
       throw ProjectionError.mismatchedRouting(
         path: routing,
-        reason: "\(record.topK) of \(record.expertCount) experts, not \(mixture.topK) of \(mixture.expertCount)")
+        reason: "\(record.topK) of \(record.expertCount) experts, not \(moe.topK) of \(moe.expertCount)")
     }
     return record
   }

@@ -1,12 +1,12 @@
 import ArgumentParser
 import Checkpoints
+import DistributedTraining
 import ExpertParallelism
 import Inference
 import JSON
 import Kernels
 import MoEModel
 import ModelRuntime
-import Pretraining
 
 /// A model that is planned with: its description, and the headers that memory is counted from, of a folder or as they
 /// would be where there is a `config.json` alone.
@@ -75,7 +75,7 @@ struct PlannedModel {
     placement: ModelPlacement, options: ExpertOptions, isSliced: Bool, dividesExperts: Bool
   ) throws -> Int {
     if isSliced, let reason = description.slicingObstacle { throw RuntimeError.notSliceable(reason) }
-    let layers = description.mixtureLayers
+    let layers = description.moeLayers
     let (moving, replicas) = (
       options.spareExperts(placement, layers: layers), options.replicaRoom(placement, layers: layers)
     )
@@ -106,7 +106,7 @@ struct PlannedModel {
 
   /// Of a parameter of a routed expert, however it is held, where all else takes `commonBytes`.
   func bytesPerParameter(commonBytes: Int) throws -> Double {
-    guard let layer = description.mixtureLayers.first else { return 0 }
+    guard let layer = description.moeLayers.first else { return 0 }
     let one = try WeightBudget.measure(description, checkpoint: checkpoint, workerCount: 1) { $0 == layer && $1 == 0 }
     return Double(one.memoryBytes - commonBytes) * expertFactor / Double(max(description.work.expert, 1))
   }

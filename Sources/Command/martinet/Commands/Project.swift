@@ -123,7 +123,7 @@ struct Project: ParsableCommand {
         $0, weights: weights, forecast: forecast, measured: first.subject.work, cacheTokens: kvCacheTokens,
         cacheType: kvCache)
     }
-    if let model, let target, target.description.mixture == nil {
+    if let model, let target, target.description.moe == nil {
       throw ProjectionError.nothingMeasured(path: model, reason: "a dense model has no experts to spread")
     }
     let even = target.flatMap { $0.isOther || forecast.zipf > 0 ? $0.routing(skew: forecast.zipf) : nil }

@@ -34,7 +34,7 @@ struct ProjectedModel {
 
   /// Tokens that choose at random; nil in a dense model.
   func routing(skew: Double) -> RoutingRecord? {
-    description.mixture.map { RoutingRecord.even($0, rows: 4096, skew: skew) }
+    description.moe.map { RoutingRecord.even($0, rows: 4096, skew: skew) }
   }
 
   /// Bytes of weights and cache of the fullest rank; nil where that is not known.

@@ -63,7 +63,7 @@ struct Score: ParsableCommand {
         guard documents.count == 1 || (logits == nil && routing == nil) else {
           throw ValidationError("--logits and --routing take one text, and there are \(documents.count)")
         }
-        guard routing == nil || description.mixture != nil else {
+        guard routing == nil || description.moe != nil else {
           throw ValidationError("--routing: a \(description.family) model has no experts to route to")
         }
         for (index, document) in documents.enumerated() {

@@ -2,31 +2,6 @@ import Evaluation
 import JSON
 import LoadGenerator
 import Machine
-import Synchronization
-
-/// Models by whose names a server answered: not always the one that was asked.
-final class AnsweringModels: Sendable {
-  /// More are not told.
-  private static let limit = 8
-  private let found = Mutex<Set<String>>([])
-
-  func note(_ name: String?) {
-    guard let name else { return }
-    // Without what a terminal would obey.
-    var shown = String.UnicodeScalarView()
-    for scalar in name.unicodeScalars.prefix(200) where scalar.properties.generalCategory != .control {
-      shown.append(scalar)
-    }
-    let text = String(shown)
-    found.withLock { names in if names.count < Self.limit { names.insert(text) } }
-  }
-
-  /// In the order of their bytes; empty where it was `asked` alone.
-  func others(than asked: String) -> [String] {
-    let names = found.withLock { $0 }
-    return names == [asked] ? [] : names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
-  }
-}
 
 /// Asks a server that speaks OpenAI's API what tasks ask.
 struct EndpointAnswers: Sendable {
@@ -76,7 +51,7 @@ struct EndpointAnswers: Sendable {
   /// The replies in the order of the calls; what fails says why. Once the user wants to stop, what is asked is given
   /// up and nothing more is.
   func replies(_ calls: [ModelCall], label: String) async -> [ModelReply] {
-    var replies = Array(repeating: ModelReply.failed("interrupted"), count: calls.count)
+    var replies = Array(repeating: ModelReply.failed(ModelReply.interruption), count: calls.count)
     var bar = ProgressBar(label)
     await withTaskGroup(of: Event.self) { group in
       group.addTask {

@@ -12,23 +12,40 @@ final class EngineAnswers {
     var tokens = 0
     var logprob = 0.0
     var isCut = false
+
+    /// True once a stop string was met.
+    mutating func push(_ token: SampledToken, _ finish: FinishReason?) -> Bool {
+      tokens += 1
+      logprob += Double(token.logprob ?? 0)
+      let piece = stream.push(token.token, isLast: finish != nil, isEnd: finish == .stop)
+      let isStopped = rule.push(piece.text)
+      isCut = finish == .length && !isStopped
+      return isStopped
+    }
   }
 
   private let questions: EngineQuestions
   private let codec: TextCodec
-  private var written: [Int: Written] = [:]
+  private let endsWhenInterrupted: Bool
+  /// By part: of what is generated.
+  private var written: [Written?]
   /// By part: of continuations and windows.
   private var scores: [ContinuationScore?]
   private var chunks: [Int: [ScoredChunk]] = [:]
   private var failures: [Int: String]
+  /// Of parts under way, and of those to come.
   private var places: [SequenceID: Int] = [:]
   private var doneCount = 0
   private var bar: ProgressBar?
 
+  /// `endsWhenInterrupted`: a wish to stop, of which the loop only takes note, gives up what is not answered by then.
   /// `label`: of a bar that shows how far it has come; nil for none.
-  init(_ questions: EngineQuestions, codec: TextCodec, label: String? = "evaluating") {
-    (self.questions, self.codec) = (questions, codec)
+  init(
+    _ questions: EngineQuestions, codec: TextCodec, endsWhenInterrupted: Bool = false, label: String? = "evaluating"
+  ) {
+    (self.questions, self.codec, self.endsWhenInterrupted) = (questions, codec, endsWhenInterrupted)
     bar = label.map { ProgressBar($0) }
+    written = Array(repeating: nil, count: questions.parts.count)
     scores = Array(repeating: nil, count: questions.parts.count)
     failures = questions.refusals
   }
@@ -47,10 +64,11 @@ final class EngineAnswers {
       }
     }
     defer { bar?.finish() }
-    while loop.hasWork {
+    while loop.hasWork, !(endsWhenInterrupted && loop.isInterrupted) {
       for event in try loop.step() { take(event, loop) }
       bar?.show(doneCount, of: questions.parts.count, "tokens \(loop.statistics.decode.tokens)")
     }
+    for part in places.values { failures[questions.parts[part].call] = ModelReply.interruption }
     return replies()
   }
 
@@ -58,7 +76,7 @@ final class EngineAnswers {
     switch event {
     case .token(let id, let token, let finish):
       guard let part = places[id] else { return }
-      let isStopped = take(token, finish, part)
+      let isStopped = written[part]?.push(token, finish) ?? true
       if isStopped, finish == nil { loop.cancel(id) }
       if isStopped || finish != nil { end(id) }
     case .scored(let id, let chunk, let isLast):
@@ -80,19 +98,6 @@ final class EngineAnswers {
   private func end(_ id: SequenceID) {
     places[id] = nil
     doneCount += 1
-  }
-
-  /// True once a stop string was met.
-  private func take(_ token: DrawnToken, _ finish: FinishReason?, _ part: Int) -> Bool {
-    // Out of the dictionary while it grows, so that nothing is copied.
-    guard var text = written.removeValue(forKey: part) else { return true }
-    defer { written[part] = text }
-    text.tokens += 1
-    text.logprob += Double(token.logprob ?? 0)
-    let piece = text.stream.push(token.token, isLast: finish != nil, isEnd: finish == .stop)
-    let isStopped = text.rule.push(piece.text)
-    text.isCut = finish == .length && !isStopped
-    return isStopped
   }
 
   /// Position p of a chunk tells of token p + 1.

@@ -44,7 +44,7 @@ struct EngineQuestions {
     if isChat { _ = try codec.chatTemplate() }
     for (i, call) in calls.enumerated() {
       do throws(InferenceError) { try add(call, i) } catch { refusals[i] = "\(error)" }
-      if refusals[i] != nil { parts.removeAll { $0.call == i } }
+      if refusals[i] != nil { while parts.last?.call == i { parts.removeLast() } }
     }
   }
 

@@ -66,19 +66,23 @@ struct Evaluator {
       try withLoop(session) { loop in
         guard let questions else { return }
         let start = ContinuousClock.now
-        let replies = try EngineAnswers(questions, codec: codec).run(loop)
+        loop.goesOnWhenInterrupted = true
+        let replies = try EngineAnswers(questions, codec: codec, endsWhenInterrupted: true).run(loop)
+        let isStopped = loop.isInterrupted
+        guard !isStopped || Self.hasAnswers(replies) else { throw InferenceError.interrupted }
         var output = try output(runs, replies, isChat: isChat, seconds: (ContinuousClock.now - start) / .seconds(1))
         output.subject["model"] = .string(session.checkpoint.path)
         output.subject["family"] = .string(session.description.family)
         output.subject["fingerprint"] = .string(Digits.hexadecimal(session.checkpoint.fingerprint))
         output.circumstances["ranks"] = .int(communicator.size)
         output.circumstances["threads"] = .int(session.compute.workerCount)
-        output.circumstances["prompt_tokens"] = .int(loop.statistics.prefill.tokens)
+        output.circumstances["prompt_tokens"] = .int(loop.promptRows)
         output.circumstances["decode_tokens_per_second"] = .double(loop.statistics.decode.tokensPerSecond)
         if !loop.statistics.speculation.isEmpty {
           output.circumstances["speculation"] = loop.statistics.speculation.json
           say("speculation: \(loop.statistics.speculation.summary)")
         }
+        if isStopped { stop(&output, with: InferenceError.interrupted) }
         try output.write(lines)
       }
     }
@@ -108,19 +112,15 @@ struct Evaluator {
       }
       // What was answered until then may have cost much.
       let isStopped = Interrupt.requested
-      guard !isStopped || replies.contains(where: { if case .failed = $0 { false } else { true } }) else {
-        throw ExitCode(130)
-      }
+      guard !isStopped || Self.hasAnswers(replies) else { throw ExitCode(130) }
       var output = try output(runs, replies, isChat: isChat, seconds: (ContinuousClock.now - start) / .seconds(1))
       output.subject["endpoint"] = .string(endpoint)
       output.subject["model"] = .string(name)
-      if isStopped {
-        output.failure = ExitCode(130)
-        say("martinet: stopped; results are of what was answered until then")
-      }
+      if isStopped { stop(&output, with: ExitCode(130)) }
       if !others.isEmpty {
         output.subject["answered_by"] = .array(others.map { .string($0) })
-        say("martinet: \(name) was asked, and the server says that \(others.joined(separator: ", ")) answered")
+        let (asked, answered) = (AnsweringModels.shown(name), others.joined(separator: ", "))
+        say("martinet: \(asked) was asked, and the server says that \(answered) answered")
       }
       try output.write(lines)
     } catch let error as ExitCode {
@@ -140,6 +140,16 @@ struct Evaluator {
 
   // MARK: Results
 
+  private static func hasAnswers(_ replies: [ModelReply]) -> Bool {
+    replies.contains { if case .failed = $0 { false } else { true } }
+  }
+
+  /// Has what was answered until the user wanted to stop written, and the command then fail.
+  private func stop(_ output: inout EvaluationOutput, with failure: any Error) {
+    output.failure = failure
+    say("martinet: stopped; results are of what was answered until then")
+  }
+
   private func output(
     _ runs: [TaskRun], _ replies: [ModelReply], isChat: Bool, seconds: Double
   ) throws -> EvaluationOutput {
@@ -158,7 +168,7 @@ struct Evaluator {
       results.append(run.result(own, verdicts: judgement.verdicts))
     }
     // Nothing but failures is no result.
-    if case .failed(let reason)? = replies.first, replies.allSatisfy({ if case .failed = $0 { true } else { false } }) {
+    if case .failed(let reason)? = replies.first, !Self.hasAnswers(replies) {
       throw EvaluationFailure.nothingAnswered(count: replies.count, reason: reason)
     }
     var output = EvaluationOutput(results: results, options: options)

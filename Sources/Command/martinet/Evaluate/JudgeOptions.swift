@@ -1,6 +1,7 @@
 import ArgumentParser
 import Evaluation
 import LoadGenerator
+import Machine
 
 /// Who judges answers of tasks whose grader is `judge`.
 struct JudgeOptions: ParsableArguments {
@@ -56,8 +57,13 @@ struct JudgeOptions: ParsableArguments {
     let calls = places.map { ModelCall.generate(prompt: prompts[$0] ?? "", settings: settings, seed: 0) }
     var judgement = Judgement(verdicts: Array(repeating: nil, count: prompts.count))
     var said = Array(repeating: ModelReply.failed("nothing was asked"), count: calls.count)
-    do { (said, judgement.judge) = try ask(calls, options) } catch {
-      said = Array(repeating: .failed("\(error)"), count: calls.count)
+    if Interrupt.requested {
+      // Whoever wants to stop waits for no judge.
+      said = Array(repeating: .failed(ModelReply.interruption), count: calls.count)
+    } else {
+      do { (said, judgement.judge) = try ask(calls, options) } catch {
+        said = Array(repeating: .failed("\(error)"), count: calls.count)
+      }
     }
     var failures: [String] = []
     for (place, reply) in zip(places, said) {

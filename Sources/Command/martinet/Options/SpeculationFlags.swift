@@ -1,7 +1,7 @@
 import ArgumentParser
 import Inference
 
-/// Whether steps try tokens ahead of what is drawn.
+/// Whether steps try tokens ahead of what is sampled.
 struct SpeculationFlags: ParsableArguments {
   @Option(
     help: ArgumentHelp(

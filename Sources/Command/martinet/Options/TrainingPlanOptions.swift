@@ -1,6 +1,6 @@
 import ArgumentParser
+import DistributedTraining
 import Gradients
-import Pretraining
 import Training
 
 /// What `plan --train` is told of a training.

@@ -31,7 +31,7 @@ private final class GrammarConstraint: TokenConstraint, @unchecked Sendable {
   var allowed: AllowedTokens { AllowedTokens(words: state.allowedTokens().words) }
 
   func advance(_ token: Int32) -> ConstraintProgress {
-    // What a grammar does not allow cannot have been drawn under it.
+    // What a grammar does not allow cannot have been sampled under it.
     guard state.advance(token) else { return .complete }
     guard state.isComplete else { return .open }
     let mask = state.allowedTokens()

@@ -99,7 +99,7 @@ final class GenerationPrinter {
     }
   }
 
-  /// What was drawn before an interruption or a failure is shown all the same.
+  /// What was sampled before an interruption or a failure is shown all the same.
   private func printUnfinished() {
     if requests.count == 1, !json {
       if !outputs[0].tokens.isEmpty { show("") }

@@ -11,10 +11,10 @@ struct PlanReport {
   let command: Plan
 
   var lines: [String] {
-    let mixture = description.mixture
+    let moe = description.moe
     var lines = [
       """
-      \(description.family), \(mixture?.expertCount ?? 0) experts in each of \(description.mixtureLayers.count) \
+      \(description.family), \(moe?.expertCount ?? 0) experts in each of \(description.moeLayers.count) \
       layers, weights \(command.weights.rawValue); \(Figures.count(plan.nodeCount, "node")) of \
       \(Figures.decimals(command.memory, 0)) GiB, network \(command.network)
       """

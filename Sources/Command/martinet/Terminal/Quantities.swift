@@ -46,3 +46,8 @@ func right(_ text: String, _ width: Int) -> String { String(repeating: " ", coun
 
 /// In billions, with one place.
 func gigas(_ value: Double) -> String { Figures.decimals(value / 1e9, 1) }
+
+extension String {
+  /// The string followed by blanks up to `width` characters, at least one.
+  func padding(to width: Int) -> String { self + String(repeating: " ", count: max(1, width - count)) }
+}

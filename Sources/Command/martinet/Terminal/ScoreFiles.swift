@@ -7,23 +7,23 @@ import MoEModel
 struct ScoreFiles {
   private let logits: SafetensorsWriter?
   private let routing: SafetensorsWriter?
-  private let mixtureLayers: [Int]
+  private let moeLayers: [Int]
 
   /// Creates the files asked for, so that a path nobody can write to is found before the work and not after it.
   ///
-  /// `logits`, float32 `[positions, vocabulary]`; for each mixture layer n, `layer.{n}.indices` int32
-  /// `[positions, topK]`, ascending, and `layer.{n}.weights` float32. They get their names when written; throws
+  /// `logits`, float32 `[positions, vocabulary]`; for each MoE layer n, `layer.{n}.indices` int32 `[positions,
+  /// topK]`, ascending, and `layer.{n}.weights` float32. They get their names when written; throws
   /// `PromptError.unwritable`.
   init(logits: String?, routing: String?, positions: Int, description: DecoderDescription) throws {
-    let topK = description.mixture?.topK ?? 0
-    mixtureLayers = description.mixtureLayers
+    let topK = description.moe?.topK ?? 0
+    moeLayers = description.moeLayers
     self.logits = try logits.map {
       try Self.create($0, [.init("logits", .float32, [positions, description.vocabularySize])])
     }
     self.routing = try routing.map {
       try Self.create(
         $0,
-        description.mixtureLayers.flatMap { layer in
+        description.moeLayers.flatMap { layer in
           [
             SafetensorsWriter.Declaration("layer.\(layer).indices", .int32, [positions, topK]),
             SafetensorsWriter.Declaration("layer.\(layer).weights", .float32, [positions, topK]),
@@ -39,7 +39,7 @@ struct ScoreFiles {
       try logits.finish()
     }
     if let routing {
-      for (i, layer) in mixtureLayers.enumerated() {
+      for (i, layer) in moeLayers.enumerated() {
         for chunk in chunks {
           try routing.append("layer.\(layer).indices", chunk.routing[i].experts)
           try routing.append("layer.\(layer).weights", chunk.routing[i].weights)

@@ -1,6 +1,6 @@
+import DistributedTraining
 import JSON
 import MoEModel
-import Pretraining
 import Reports
 import Training
 
@@ -39,7 +39,7 @@ struct TrainingPlanReport {
     lines.append(
       """
       memory of rank \(best.rank) of \(best.ranks), which holds \
-      most\(description.mixture == nil ? "" : ", with even routing")
+      most\(description.moe == nil ? "" : ", with even routing")
       """
     )
     lines += MemoryTable.lines(best.memory)

@@ -1,5 +1,5 @@
+import DistributedTraining
 import JSON
-import Pretraining
 import Reports
 import Training
 

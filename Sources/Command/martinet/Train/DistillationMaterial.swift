@@ -1,13 +1,13 @@
 import Bytes
 import Checkpoints
 import Distillation
+import DistributedTraining
 import Fabric
 import JSON
 import Machine
 import ModelRuntime
 import ModelText
 import MoEModel
-import Pretraining
 import Reinforcement
 import Reports
 import Rewards
@@ -53,7 +53,7 @@ final class DistillationMaterial: TrainingMaterial {
   }
 
   func prepare(
-    _ description: DecoderDescription, _ start: TrainingStart, _ settings: inout PretrainingSettings
+    _ description: DecoderDescription, _ start: TrainingStart, _ settings: inout TrainingSettings
   ) throws {
     let checkpoint = try CheckpointFormat.open(try ModelLocation.resolve(options.teacher))
     let taught = try ModelConfiguration.read(checkpoint).holding(options.teacherWeights)
@@ -107,7 +107,7 @@ final class DistillationMaterial: TrainingMaterial {
   }
 
   func source(
-    _ model: LoadedModel, _ runtime: ClusterRuntime, _ settings: PretrainingSettings
+    _ model: LoadedModel, _ runtime: ClusterRuntime, _ settings: TrainingSettings
   ) throws -> any TrainingSource {
     guard let teacher, let vocabulary else { preconditionFailure("a teacher that was not opened") }
     let communicator = runtime.communicator

@@ -1,5 +1,5 @@
+import DistributedTraining
 import JSON
-import Pretraining
 import Reports
 import Training
 
@@ -56,7 +56,7 @@ struct DryRunReport {
   /// What the account of memory takes to be so.
   private var assumptions: String {
     let all = [
-      costs.layout.description.mixture == nil ? nil : "even routing",
+      costs.layout.description.moe == nil ? nil : "even routing",
       costs.layout.terms.leaves == nil ? nil : "completions of full length",
     ].compactMap(\.self)
     return all.isEmpty ? "" : ", with \(all.joined(separator: " and "))"

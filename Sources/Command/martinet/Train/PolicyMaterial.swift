@@ -1,12 +1,12 @@
 import Bytes
 import Checkpoints
+import DistributedTraining
 import Fabric
 import JSON
 import Machine
 import ModelRuntime
 import ModelText
 import MoEModel
-import Pretraining
 import Reinforcement
 import Reports
 import Rewards
@@ -47,7 +47,7 @@ final class PolicyMaterial: TrainingMaterial {
   }
 
   func prepare(
-    _ description: DecoderDescription, _ start: TrainingStart, _ settings: inout PretrainingSettings
+    _ description: DecoderDescription, _ start: TrainingStart, _ settings: inout TrainingSettings
   ) throws {
     guard let codec = start.text else { return }
     (self.codec, self.start, self.description) = (codec, start, description)
@@ -79,7 +79,7 @@ final class PolicyMaterial: TrainingMaterial {
   }
 
   func source(
-    _ model: LoadedModel, _ runtime: ClusterRuntime, _ settings: PretrainingSettings
+    _ model: LoadedModel, _ runtime: ClusterRuntime, _ settings: TrainingSettings
   ) throws -> any TrainingSource {
     guard let prompts, let codec else { preconditionFailure("prompts that were not read") }
     if runtime.communicator.isRoot { for note in rules.notes { say("martinet: \(note)") } }
@@ -104,7 +104,7 @@ final class PolicyMaterial: TrainingMaterial {
 
   /// A second model of the same shape, which gets its numbers with the first step. Collective.
   private func reference(
-    _ prompts: PolicyPrompts, _ runtime: ClusterRuntime, _ settings: PretrainingSettings
+    _ prompts: PolicyPrompts, _ runtime: ClusterRuntime, _ settings: TrainingSettings
   ) throws -> PolicyReference {
     guard let start else { preconditionFailure("a model that was not opened") }
     let opened = try OpenedModel(

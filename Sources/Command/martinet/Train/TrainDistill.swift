@@ -1,6 +1,6 @@
 import ArgumentParser
 import Checkpoints
-import Pretraining
+import DistributedTraining
 import Training
 
 /// `martinet train distill`: learning from another model.
@@ -38,7 +38,7 @@ struct TrainDistill: TrainingCommand {
     }
   }
 
-  func settings() throws -> PretrainingSettings {
+  func settings() throws -> TrainingSettings {
     let (training, peak) = (options.training, shape == nil ? nil : TrainingKind.pretrain.learningRate)
     if let text = distillation.text {
       return try training.settings(
@@ -56,7 +56,7 @@ struct TrainDistill: TrainingCommand {
     try DistillationMaterial(distillation, model: model, seed: options.training.seed)
   }
 
-  func beginning(_ settings: PretrainingSettings) throws -> TrainingStart {
+  func beginning(_ settings: TrainingSettings) throws -> TrainingStart {
     let spread = options.training.spread
     if let model { return try .from(model: model, template: template, spread: spread, settings) }
     return try .from(

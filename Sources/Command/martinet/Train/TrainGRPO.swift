@@ -1,5 +1,5 @@
 import ArgumentParser
-import Pretraining
+import DistributedTraining
 import Training
 
 /// `martinet train grpo`: reinforcement learning of checkable answers.
@@ -28,7 +28,7 @@ struct TrainGRPO: TrainingCommand {
 
   var model: String? { source }
 
-  func settings() throws -> PretrainingSettings {
+  func settings() throws -> TrainingSettings {
     let policy = try policy.policy()
     return try options.training.settings(
       Self.kind, sequenceLength: policy.maxNewTokens,
@@ -38,7 +38,7 @@ struct TrainGRPO: TrainingCommand {
 
   func material() throws -> any TrainingMaterial { try PolicyMaterial(policy, model: source, options.training) }
 
-  func beginning(_ settings: PretrainingSettings) throws -> TrainingStart {
+  func beginning(_ settings: TrainingSettings) throws -> TrainingStart {
     try .from(model: source, template: template, spread: options.training.spread, settings)
   }
 }

@@ -1,5 +1,5 @@
 import ArgumentParser
-import Pretraining
+import DistributedTraining
 
 /// `martinet train pretrain`: next tokens of text, from a shape or from a model.
 struct TrainPretrain: TrainingCommand {
@@ -34,13 +34,13 @@ struct TrainPretrain: TrainingCommand {
     }
   }
 
-  func settings() throws -> PretrainingSettings {
+  func settings() throws -> TrainingSettings {
     try options.training.settings(Self.kind, sequenceLength: text.sequences.sequenceLength, batch: try text.batch())
   }
 
   func material() -> any TrainingMaterial { TextMaterial(text, Self.kind, seed: options.training.seed) }
 
-  func beginning(_ settings: PretrainingSettings) throws -> TrainingStart {
+  func beginning(_ settings: TrainingSettings) throws -> TrainingStart {
     let spread = options.training.spread
     if let model { return try .from(model: model, spread: spread, settings) }
     return try .from(shape: shape ?? "", tokenizer: tokenizer, spread: spread, settings)

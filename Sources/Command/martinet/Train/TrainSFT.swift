@@ -1,5 +1,5 @@
 import ArgumentParser
-import Pretraining
+import DistributedTraining
 
 /// `martinet train sft`: supervised fine-tuning, the answers of conversations.
 struct TrainSFT: TrainingCommand {
@@ -26,13 +26,13 @@ struct TrainSFT: TrainingCommand {
 
   var model: String? { source }
 
-  func settings() throws -> PretrainingSettings {
+  func settings() throws -> TrainingSettings {
     try options.training.settings(Self.kind, sequenceLength: text.sequences.sequenceLength, batch: try text.batch())
   }
 
   func material() -> any TrainingMaterial { TextMaterial(text, Self.kind, seed: options.training.seed) }
 
-  func beginning(_ settings: PretrainingSettings) throws -> TrainingStart {
+  func beginning(_ settings: TrainingSettings) throws -> TrainingStart {
     try .from(model: source, template: template, spread: options.training.spread, settings)
   }
 }

@@ -1,9 +1,9 @@
+import DistributedTraining
 import Fabric
 import Kernels
 import Machine
 import ModelRuntime
 import MoEModel
-import Pretraining
 import Training
 
 /// What a training is to cost on these ranks, found before it begins.
@@ -11,13 +11,13 @@ struct TrainingCosts {
   let layout: TrainingLayout
   private(set) var budget: TrainingBudget
   let rates: TrainingCost.Rates
-  let settings: PretrainingSettings
+  let settings: TrainingSettings
   private let runtime: ClusterRuntime
   private let checksMemory: Bool
 
   /// Collective.
   init(
-    _ description: DecoderDescription, _ settings: PretrainingSettings, _ material: any TrainingMaterial,
+    _ description: DecoderDescription, _ settings: TrainingSettings, _ material: any TrainingMaterial,
     companions: Companions, runtime: ClusterRuntime, rates: TrainingCost.Rates, checksMemory: Bool
   ) throws {
     let communicator = runtime.communicator

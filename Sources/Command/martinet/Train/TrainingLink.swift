@@ -1,5 +1,5 @@
+import DistributedTraining
 import Glibc
-import Pretraining
 import Supervision
 
 /// What rank 0 of a supervised training tells its supervisor, on standard error; and whether there still is one.
@@ -9,7 +9,7 @@ final class TrainingLink {
   /// The training goes on after `step`, which lies on the disk.
   func begin(step: Int) { tell(JobProgress(done: step, kept: step)) }
 
-  func tell(_ event: PretrainingEvent) {
+  func tell(_ event: TrainingEvent) {
     switch event {
     case .step(let report): tell(JobProgress(done: report.number, kept: progress.kept))
     case .saved(let step, _, _): tell(JobProgress(done: progress.done, kept: step))

@@ -1,8 +1,8 @@
+import DistributedTraining
 import JSON
 import Machine
 import ModelRuntime
 import MoEModel
-import Pretraining
 import Training
 
 /// What a training learns from, on its way from files to steps.
@@ -16,7 +16,7 @@ protocol TrainingMaterial: AnyObject {
   /// Throws for lists of files that cannot be, and files that are not there; reads none.
   func checkFiles() throws
   /// Reads what a training's size follows from.
-  func prepare(_ description: DecoderDescription, _ start: TrainingStart, _ settings: inout PretrainingSettings) throws
+  func prepare(_ description: DecoderDescription, _ start: TrainingStart, _ settings: inout TrainingSettings) throws
   /// Reads the rest.
   func open(pool: WorkerPool) throws
   /// Leaves of a step, where they are not one sequence each.
@@ -32,7 +32,7 @@ protocol TrainingMaterial: AnyObject {
   /// What there is, in words.
   var summary: String { get }
   /// Collective.
-  func source(_ model: LoadedModel, _ runtime: ClusterRuntime, _ settings: PretrainingSettings) throws
+  func source(_ model: LoadedModel, _ runtime: ClusterRuntime, _ settings: TrainingSettings) throws
     -> any TrainingSource
 }
 
@@ -67,7 +67,7 @@ final class TextMaterial: TrainingMaterial {
   func checkFiles() throws { try options.checkFiles() }
 
   func prepare(
-    _ description: DecoderDescription, _ start: TrainingStart, _ settings: inout PretrainingSettings
+    _ description: DecoderDescription, _ start: TrainingStart, _ settings: inout TrainingSettings
   ) throws {
     try options.checkLength(description)
     (self.start, self.description) = (start, description)
@@ -89,7 +89,7 @@ final class TextMaterial: TrainingMaterial {
   }
 
   func source(
-    _ model: LoadedModel, _ runtime: ClusterRuntime, _ settings: PretrainingSettings
+    _ model: LoadedModel, _ runtime: ClusterRuntime, _ settings: TrainingSettings
   ) throws -> any TrainingSource {
     let (data, heldOut) = opened
     return try TextSource(data, heldOut: heldOut, batch: settings.batch, on: runtime.communicator)

@@ -1,6 +1,6 @@
 import ArgumentParser
+import DistributedTraining
 import Gradients
-import Pretraining
 import Training
 
 /// What decides about a training's numbers, and what is kept of it.
@@ -177,9 +177,9 @@ struct TrainingOptions: ParsableArguments {
   /// Throws for numbers that no training can have. `peakRate`: the learning rate's where none is given.
   func settings(
     _ kind: TrainingKind, sequenceLength: Int, batch: BatchRamp, peakRate: Double? = nil
-  ) throws -> PretrainingSettings {
+  ) throws -> TrainingSettings {
     let warmup = warmupSteps ?? min(2000, steps / 100)
-    var settings = PretrainingSettings(
+    var settings = TrainingSettings(
       steps: steps, sequenceLength: sequenceLength, batch: batch,
       learningRate: try .learningRate(
         peak: learningRate ?? peakRate ?? kind.learningRate, shape: schedule, stepCount: steps, warmupSteps: warmup,

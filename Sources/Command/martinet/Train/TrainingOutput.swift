@@ -1,7 +1,7 @@
+import DistributedTraining
 import Evaluation
 import JSON
 import MoEModel
-import Pretraining
 import Reports
 import Training
 
@@ -18,7 +18,7 @@ struct TrainingOutput {
   private var table: TrainingTable
 
   init(
-    _ description: DecoderDescription, settings: PretrainingSettings, linesEvery: Int, material: any TrainingMaterial,
+    _ description: DecoderDescription, settings: TrainingSettings, linesEvery: Int, material: any TrainingMaterial,
     peak: Double, ranks: Int, rates: TrainingCost.Rates, json: Bool, isRoot: Bool
   ) {
     let work = TrainingWork(description, sequenceLength: settings.sequenceLength)
@@ -54,7 +54,7 @@ struct TrainingOutput {
   }
 
   /// `progress`: how far the training has come. `tasks`: what it gets right after the step, where it was asked.
-  mutating func show(_ event: PretrainingEvent, _ progress: TrainingWatch.Progress, tasks: [TaskResult]? = nil) {
+  mutating func show(_ event: TrainingEvent, _ progress: TrainingWatch.Progress, tasks: [TaskResult]? = nil) {
     guard isRoot else { return }
     switch event {
     case .step(let report) where json: martinet.show(line(report, tasks).text())

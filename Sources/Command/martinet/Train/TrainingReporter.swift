@@ -1,8 +1,8 @@
 import Checkpoints
+import DistributedTraining
 import Evaluation
 import JSON
 import MoEModel
-import Pretraining
 import Reports
 import Telemetry
 
@@ -15,7 +15,7 @@ final class TrainingReporter {
   private static let historyName = "history.json"
   private static let historyLimit = 64 << 20
 
-  private let training: Pretraining
+  private let training: TrainingLoop
   private let options: TrainingReportOptions
   private let historyPath: String
   private let isRoot: Bool
@@ -24,7 +24,7 @@ final class TrainingReporter {
   private var report: TrainingReport
 
   init(
-    _ training: Pretraining, _ report: TrainingReport, options: TrainingReportOptions, folder: String, isRoot: Bool,
+    _ training: TrainingLoop, _ report: TrainingReport, options: TrainingReportOptions, folder: String, isRoot: Bool,
     utilization: @escaping (_ tokensPerSecond: Double) -> Double
   ) {
     (self.training, self.report, self.options) = (training, report, options)
@@ -33,7 +33,7 @@ final class TrainingReporter {
   }
 
   /// Collective where a checkpoint was written.
-  func hear(_ event: PretrainingEvent, tasks: [TaskResult]? = nil) throws {
+  func hear(_ event: TrainingEvent, tasks: [TaskResult]? = nil) throws {
     switch event {
     case .waitsForCheckpoints: break
     case .step(let step):

@@ -1,4 +1,5 @@
 import ArgumentParser
+import DistributedTraining
 import Fabric
 import Gradients
 import JSON
@@ -7,7 +8,6 @@ import Evaluation
 import Machine
 import ModelRuntime
 import MoEModel
-import Pretraining
 import Reports
 import Supervision
 
@@ -39,7 +39,7 @@ struct TrainingRun {
     // Before this thread is pinned to a core.
     let writing = try WriterThread()
     try withRanks(terms, mark: mark) { communicator in
-      do { try train(communicator, recipe, writing) } catch let error as PretrainingError {
+      do { try train(communicator, recipe, writing) } catch let error as DistributedTrainingError {
         throw error.shared(by: communicator)
       }
     }
@@ -91,7 +91,7 @@ struct TrainingRun {
     let forecast = try costs.forecast()
     var watch = TrainingWatch(costs.account(forecast), rates: costs.rates, json: json, isRoot: communicator.isRoot)
     let loaded = try LoadedModel(opened, runtime: runtime, options: LoadOptions(), onEvent: { _ in })
-    let training = try Pretraining(
+    let training = try TrainingLoop(
       loaded, runtime: runtime, source: try material.source(loaded, runtime, settings), companions: start.companions,
       settings: settings, thread: writing
     ) { _, spec, first, buffer in try start.fill(spec, first, buffer) }
@@ -122,7 +122,7 @@ struct TrainingRun {
       }
     } catch {
       reporter.fail("\(error)")
-      if error is PretrainingError { link?.fail() }
+      if error is DistributedTrainingError { link?.fail() }
       throw error
     }
     output.end(try reporter.end(try watch.close(on: communicator)))

@@ -1,5 +1,5 @@
 import ArgumentParser
-import Pretraining
+import DistributedTraining
 import Training
 
 /// What every kind of training is asked.
@@ -32,13 +32,13 @@ protocol TrainingCommand: ParsableCommand {
   static var kind: TrainingKind { get }
   var options: TrainingRunOptions { get }
   /// Throws for numbers that no training can have.
-  func settings() throws -> PretrainingSettings
+  func settings() throws -> TrainingSettings
   /// What is learnt from.
   func material() throws -> any TrainingMaterial
   /// The folder of the model that is trained further; nil for a new one.
   var model: String? { get }
   /// On every rank: what is trained, before anything of it is held.
-  func beginning(_ settings: PretrainingSettings) throws -> TrainingStart
+  func beginning(_ settings: TrainingSettings) throws -> TrainingStart
 }
 
 extension TrainingCommand {

@@ -1,9 +1,9 @@
 import ArgumentParser
 import Checkpoints
+import DistributedTraining
 import JSON
 import ModelText
 import MoEModel
-import Pretraining
 import Training
 
 /// What a training begins with.
@@ -17,7 +17,7 @@ struct TrainingStart {
 
   /// From a model that there is. `template`: which chat template it is asked by.
   static func from(
-    model: String, template: TemplateOptions? = nil, spread: InitialSpread, _ settings: PretrainingSettings
+    model: String, template: TemplateOptions? = nil, spread: InitialSpread, _ settings: TrainingSettings
   ) throws -> TrainingStart {
     let predicts = settings.predictionLoss != nil
     let folder = try ModelLocation.resolve(model)
@@ -41,7 +41,7 @@ struct TrainingStart {
   /// From a shape, and from the tokenizer of another model's folder.
   static func from(
     shape: String, tokenizer: String?, template: TemplateOptions? = nil, spread: InitialSpread,
-    _ settings: PretrainingSettings
+    _ settings: TrainingSettings
   ) throws -> TrainingStart {
     let predicts = settings.predictionLoss != nil
     let path = shape

@@ -1,6 +1,6 @@
+import DistributedTraining
 import Glibc
 import MoEModel
-import Pretraining
 import Reports
 
 /// The table that a training fills: a line for every so many steps, and on a terminal one more below it that is written
@@ -121,7 +121,7 @@ struct TrainingTable {
           Figures.decimals($0.seconds > 0 ? 100 * $0.communication / $0.seconds : 0, 1) + " %"
         })
     }
-    if description.mixture != nil {
+    if description.moe != nil {
       columns += [
         Column(title: "load", width: 7) { Figures.decimals($0.load, 2) },
         Column(title: "dead", width: 6) { "\($0.dead)" },

@@ -1,11 +1,11 @@
 import ArgumentParser
+import DistributedTraining
 import Evaluation
 import Fabric
 import Inference
 import ModelRuntime
 import ModelText
 import MoEModel
-import Pretraining
 
 /// Has the weights in training answer tasks, by the engine that serves, in the same memory.
 final class TrainingTasks {
@@ -25,7 +25,7 @@ final class TrainingTasks {
 
   /// Nil where no task is asked for. Rank 0 reads the tasks. Collective; fails on all ranks together.
   init?(
-    _ options: TrainingTaskOptions, _ settings: PretrainingSettings, start: TrainingStart,
+    _ options: TrainingTaskOptions, _ settings: TrainingSettings, start: TrainingStart,
     description: DecoderDescription, runtime: ClusterRuntime
   ) throws {
     guard options.task != nil else { return nil }

@@ -1,6 +1,6 @@
+import DistributedTraining
 import Fabric
 import JSON
-import Pretraining
 import Reports
 import Training
 
@@ -22,7 +22,7 @@ struct TrainingWatch {
     (self.account, self.rates, self.json, self.isRoot) = (account, rates, json, isRoot)
   }
 
-  mutating func add(_ event: PretrainingEvent) { if case .step(let report) = event { account.add(report) } }
+  mutating func add(_ event: TrainingEvent) { if case .step(let report) = event { account.add(report) } }
 
   var progress: Progress {
     let (cost, rest) = (account.cost(rates), account.costLeft(rates))

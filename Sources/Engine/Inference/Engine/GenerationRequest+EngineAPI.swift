@@ -11,7 +11,7 @@ extension GenerationRequest {
     self.init(
       prompt: request.prompt,
       task: .generate(maxNewTokens: request.maxNewTokens, sampling: request.sampling, stopTokens: request.stopTokens))
-    drawn = request.drawn
+    sampled = request.sampled
     details = request.details
     logitBias = request.logitBias
     self.constraint = constraint
@@ -34,8 +34,8 @@ extension GenerationSession {
     facts.family = description.family
     facts.layerCount = description.layerCount
     facts.hiddenSize = description.hiddenSize
-    facts.expertCount = description.mixture?.expertCount ?? 0
-    facts.expertsPerToken = description.mixture?.topK ?? 0
+    facts.expertCount = description.moe?.expertCount ?? 0
+    facts.expertsPerToken = description.moe?.topK ?? 0
     facts.vocabularySize = description.vocabularySize
     facts.maximumPositions = description.maximumPositions
     facts.rankCount = communicator.size

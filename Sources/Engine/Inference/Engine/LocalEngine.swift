@@ -35,7 +35,7 @@ package final class LocalEngine: TokenEngine {
     let request: TokenRequest
     let constraint: (any TokenConstraint)?
     let onEvent: EventHandler
-    /// Of a prompt that is being scored, before anything is drawn.
+    /// Of a prompt that is being scored, before anything is sampled.
     var scores: [ScoredChunk]?
   }
 
@@ -256,7 +256,7 @@ package final class LocalEngine: TokenEngine {
     let (logprobs, top) = (chunks.flatMap(\.nextLogprobs), chunks.flatMap(\.top))
     // Position p tells of token p + 1; nothing follows the last.
     let tokens = zip(client.request.prompt.dropFirst(), zip(logprobs, top)).map {
-      DrawnToken($0, logprob: $1.0, top: $1.1)
+      SampledToken($0, logprob: $1.0, top: $1.1)
     }
     let drawsNothing = client.request.maxNewTokens == 0
     client.onEvent(.prompt(client.request.id, tokens, finish: drawsNothing ? .length : nil))

@@ -1,6 +1,6 @@
 import Bytes
 
-/// A set of token ids: those that may be drawn.
+/// A set of token ids: those that may be sampled.
 package struct AllowedTokens: Sendable, Equatable {
   /// A bit for each id, the lowest first; as many words as the vocabulary needs.
   package let words: [UInt64]

@@ -23,9 +23,9 @@ extension GenerationLoop {
 
   /// How often each expert was visited since the start, or the last `resetAccounts`; nil in a dense model.
   package func collectLoads() throws -> ExpertLoads? {
-    guard session.description.mixture != nil else { return nil }
+    guard session.description.moe != nil else { return nil }
     return try collectTotals().loads(
-      layers: session.description.mixtureLayers, expertCount: session.model.placement.expertCount)
+      layers: session.description.moeLayers, expertCount: session.model.placement.expertCount)
   }
 
   /// Plans a placement from these visits, and begins to move towards it: `moveNext` does so round by round, between
@@ -92,7 +92,7 @@ extension GenerationLoop {
   package func placementFile(model: String) throws -> PlacementFile? {
     guard let loads = try collectLoads() else { return nil }
     return PlacementFile(
-      model: model, placement: session.model.placement, layers: session.description.mixtureLayers, loads: loads)
+      model: model, placement: session.model.placement, layers: session.description.moeLayers, loads: loads)
   }
 
   /// The placement that these visits suggest for this run's ranks and memory.

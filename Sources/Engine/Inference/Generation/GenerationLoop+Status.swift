@@ -21,7 +21,7 @@ extension GenerationLoop {
     let counts = scheduler.counts
     (status.requestsFinished, status.preemptions) = (counts.finished, counts.preempted)
     (status.promptTokens, status.cachedTokens, status.generatedTokens) = (
-      counts.promptTokens, counts.cachedTokens, counts.drawn
+      counts.promptTokens, counts.cachedTokens, counts.sampled
     )
     (status.prefillSteps, status.decodeSteps) = (statistics.prefill.steps, statistics.decode.steps)
     (status.prefillSeconds, status.decodeSeconds) = (
@@ -37,9 +37,9 @@ extension GenerationLoop {
     (status.rebalances, status.expertsMoved, status.isRebalancing) = (rebalances, expertsMoved, isRebalancing)
     let description = session.description
     status.replicas = session.model.placement.replicaCount
-    status.layers = description.mixtureLayers
-    let expertCount = description.mixture?.expertCount ?? 0
-    status.visits = description.mixtureLayers.map { account.visits(layer: $0, expertCount: expertCount) }
+    status.layers = description.moeLayers
+    let expertCount = description.moe?.expertCount ?? 0
+    status.visits = description.moeLayers.map { account.visits(layer: $0, expertCount: expertCount) }
     return status
   }
 }

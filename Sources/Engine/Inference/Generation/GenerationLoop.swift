@@ -52,6 +52,10 @@ package final class GenerationLoop {
 
   package var hasWork: Bool { scheduler.hasWork }
 
+  /// Tokens of prompts fed since the start: those of a prompt that were in the cache are not, those of a sequence that
+  /// was thrown out are again.
+  package var promptRows: Int { scheduler.counts.promptRows }
+
   /// Queues a request after checking that it can be carried out; `index` names it in errors.
   package func submit(_ request: GenerationRequest, index: Int = 0) throws(InferenceError) -> SequenceID {
     let request = try request.checked(against: session.description, index: index)
@@ -61,7 +65,7 @@ package final class GenerationLoop {
     }
     let id = SequenceID(nextID)
     nextID = nextID == .max ? 0 : nextID + 1
-    for token in request.drawn { _ = request.constraint?.advance(token) }
+    for token in request.sampled { _ = request.constraint?.advance(token) }
     scheduler.submit(request, id: id)
     return id
   }
@@ -109,9 +113,8 @@ package final class GenerationLoop {
         cost.rejected += item.drafts.count - right
         if !item.drafts.isEmpty { statistics.speculation.count(drafts: item.drafts.count, right: right) }
         guard drafter?.predicts == true else { continue }
-        let prediction = outcome.predictions.isEmpty ? -1 : outcome.predictions[i]
-        let isKnown = prediction >= 0 && Int(prediction) < session.description.vocabularySize
-        scheduler.predicted(isKnown ? prediction : nil, for: item.id)
+        let vocabulary = session.description.vocabularySize
+        scheduler.predicted(outcome.predictions(ofItem: i).prefix { $0 >= 0 && Int($0) < vocabulary }, for: item.id)
       }
       // Of experts that all ranks divide there is one account.
       if rank > 0, session.dividesExperts { continue }
@@ -177,15 +180,15 @@ package final class GenerationLoop {
   ) throws(InferenceError) -> Int {
     switch result {
     case .nothing: break
-    case .token(let token): events.append(.token(item.id, token, finish: scheduler.drew(token.token, for: item.id)))
+    case .token(let token):
+      events.append(.token(item.id, token, finish: scheduler.append(token.token, for: item.id)))
     case .run(let tokens):
       let right = tokens.count - 1
       guard (0...item.drafts.count).contains(right),
         zip(tokens, item.drafts).prefix(right).allSatisfy({ $0.token == $1 })
       else { throw .malformedOutcome(rank, "its tokens are not those that it was to check") }
-      scheduler.accepted(right, for: item.id)
-      for token in tokens {
-        let finish = scheduler.drew(token.token, for: item.id)
+      for (place, token) in tokens.enumerated() {
+        let finish = scheduler.append(token.token, for: item.id, accepting: place == 0 ? right : 0)
         events.append(.token(item.id, token, finish: finish))
         // No draft ends a sequence, so that this is the last of them.
         if finish != nil { break }

@@ -26,17 +26,17 @@ package struct SequenceID: Hashable, Comparable, Sendable {
 /// One prompt and what is to be done with it.
 package struct GenerationRequest {
   package enum Task: Sendable, Equatable {
-    /// Continue it by up to `maxNewTokens`, or until a token of `stopTokens` is drawn.
+    /// Continue it by up to `maxNewTokens`, or until a token of `stopTokens` is sampled.
     case generate(maxNewTokens: Int, sampling: SamplingParameters, stopTokens: Set<Int32>)
     case score(ScoringOptions)
     /// Report its hidden states as one vector.
     case embed(Pooling)
   }
   package var prompt: [Int32]
-  /// Tokens drawn before, which count as such: the sequence goes on after them as if it had drawn them itself.
-  package var drawn: [Int32] = []
+  /// Tokens sampled before, which count as such: the sequence goes on after them as if it had sampled them itself.
+  package var sampled: [Int32] = []
   package var task: Task
-  /// What to tell of each token that is drawn.
+  /// What to tell of each token that is sampled.
   package var details = TokenDetails()
   /// Added to these tokens' logits before anything else.
   package var logitBias: [Int32: Float] = [:]
@@ -62,7 +62,7 @@ extension GenerationRequest {
     return ids.map { Int32($0) }
   }
 
-  /// The tokens it may come to hold in the cache: the last one drawn is never fed back.
+  /// The tokens it may come to hold in the cache: the last one sampled is never fed back.
   package var capacity: Int {
     switch task {
     case .generate(let count, _, _): prompt.count + max(count, 1) - 1
@@ -75,7 +75,8 @@ extension GenerationRequest {
   package func checked(against description: DecoderDescription, index: Int) throws(InferenceError) -> GenerationRequest
   {
     guard !prompt.isEmpty else { throw .emptyPrompt(index: index) }
-    for (position, token) in (prompt + drawn).enumerated() where token < 0 || Int(token) >= description.vocabularySize {
+    for (position, token) in (prompt + sampled).enumerated()
+    where token < 0 || Int(token) >= description.vocabularySize {
       throw .tokenOutsideVocabulary(
         index: index, position: position, token: Int(token), vocabularySize: description.vocabularySize)
     }
@@ -92,13 +93,15 @@ extension GenerationRequest {
       do { try sampling.validate() } catch {
         throw .invalidSampling(name: error.name, value: error.value, lower: error.lower, upper: error.upper)
       }
-      // At least one position must be left for what is drawn.
+      // At least one position must be left for what is sampled.
       let room = description.maximumPositions - prompt.count
       guard room > 0 else {
         throw .noRoomToContinue(index: index, tokens: prompt.count, limit: description.maximumPositions)
       }
       let length = min(count, room)
-      guard drawn.count < length else { throw .nothingLeftToDraw(index: index, drawn: drawn.count, limit: length) }
+      guard sampled.count < length else {
+        throw .nothingLeftToSample(index: index, sampled: sampled.count, limit: length)
+      }
       var request = self
       request.task = .generate(maxNewTokens: length, sampling: sampling, stopTokens: stopTokens)
       return request
@@ -110,8 +113,8 @@ extension GenerationRequest {
 package enum GenerationEvent: Sendable {
   /// It was admitted, with so many of its tokens in the cache. Again when it had to make room for others meanwhile.
   case started(SequenceID, cachedTokens: Int)
-  /// A token was drawn. `finish` is set with the last one.
-  case token(SequenceID, DrawnToken, finish: FinishReason?)
+  /// A token was sampled. `finish` is set with the last one.
+  case token(SequenceID, SampledToken, finish: FinishReason?)
   /// Part of a prompt was scored.
   case scored(SequenceID, ScoredChunk, isLast: Bool)
   /// What a prompt's hidden states were pooled to, `[hiddenSize]`; the sequence has ended.
@@ -131,7 +134,7 @@ package struct ScoredChunk: Sendable {
   package var top: [[Candidate]]
   /// `[count, vocabulary]`; empty unless asked for.
   package var logits: [Float]
-  /// By mixture layer: expert ids and weights `[count, topK]`; empty unless asked for.
+  /// By MoE layer: expert ids and weights `[count, topK]`; empty unless asked for.
   package var routing: [RoutedLayer]
 
   package struct RoutedLayer: Sendable {

@@ -9,14 +9,14 @@ package struct LoopStatistics: Sendable {
     var bytesSent = 0
     var messagesSent = 0
     var expertsVisited = 0
-    /// Drafts that were not what was drawn.
+    /// Drafts that were not what was sampled.
     var rejected = 0
     var busiest = BusiestRank()
   }
 
   package struct Totals: Sendable {
     package var steps = 0
-    /// Tokens fed, but for drafts that were wrong: of decode steps, the tokens drawn.
+    /// Tokens fed, but for drafts that were wrong: of decode steps, the tokens sampled.
     package var tokens = 0
     /// Wall time, as rank 0 saw it.
     package var time: Duration = .zero

@@ -3,7 +3,7 @@ import Kernels
 import MoEModel
 import Tensors
 
-/// Draws a token from logits. The same logits, history, parameters and draw number give the same token everywhere.
+/// Samples a token from logits. The same logits, history, parameters and draw number give the same token everywhere.
 ///
 /// Order of the steps: bias, then as in Hugging Face's generation repetition penalty, presence and frequency penalties,
 /// then tokens that may not come, temperature, top-k, top-p, min-p. Candidates are ordered by logit, equal ones by id.
@@ -26,7 +26,7 @@ final class Sampler {
   }
 
   /// `history`: prompt and output so far; `promptCount` of them are the prompt. `bias` is added to logits; where
-  /// `allowed` is given, no other token is drawn. Throws when a logit is not finite, or no token is left.
+  /// `allowed` is given, no other token is sampled. Throws when a logit is not finite, or no token is left.
   func sample(
     _ logits: UnsafePointer<Float>, _ parameters: SamplingParameters, history: [Int32], promptCount: Int,
     bias: [TokenBias] = [], allowed: AllowedTokens? = nil

@@ -5,7 +5,7 @@ package protocol TokenConstraint: AnyObject, Sendable {
   var allowed: AllowedTokens { get }
   /// One of the same state, to look ahead with; nil where there can be none: then nothing is drafted under it.
   func copy() -> (any TokenConstraint)?
-  /// Goes on past a token that was drawn.
+  /// Goes on past a token that was sampled.
   func advance(_ token: Int32) -> ConstraintProgress
 }
 

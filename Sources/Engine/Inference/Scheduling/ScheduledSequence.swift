@@ -6,12 +6,12 @@ import MoEModel
 struct ScheduledSequence {
   let id: SequenceID
   let request: GenerationRequest
-  /// Prompt, then what was drawn.
+  /// Prompt, then what was sampled.
   var tokens: [Int32]
   var home = Rank(0)
   /// Tokens whose keys and values are in the cache, those of the step under way among them.
   var fed = 0
-  /// Tokens drawn so far.
+  /// Tokens sampled so far.
   var generated: Int
   /// The cache blocks of its home that hold its positions, in order.
   var blocks: [Int32] = []
@@ -21,8 +21,10 @@ struct ScheduledSequence {
   /// Its first blocks that others can find, and the last of them.
   var keptCount = 0
   var lastKept = BlockPool.none
-  /// What the prediction module takes for the token after the last one, if it was asked when that was drawn.
-  var prediction: Int32?
+  /// What the prediction module takes for the tokens after the last one, if it was asked when that was sampled.
+  var predictions: [Int32] = []
+  /// The first of them.
+  var prediction: Int32? { predictions.first }
   /// Tokens fed without the prediction module's reading them.
   var missedCount = 0
   /// What it has of recurrent states, in models that keep some.
@@ -37,15 +39,15 @@ struct ScheduledSequence {
   init(_ request: GenerationRequest, id: SequenceID) {
     self.id = id
     self.request = request
-    tokens = request.prompt + request.drawn
-    generated = request.drawn.count
+    tokens = request.prompt + request.sampled
+    generated = request.sampled.count
     promptDigest = request.prompt.hashValue
   }
 
   var promptCount: Int { request.prompt.count }
-  /// Tokens to be fed before the next one can be drawn.
+  /// Tokens to be fed before the next one can be sampled.
   var remaining: Int { tokens.count - fed }
-  /// It feeds only what was drawn last.
+  /// It feeds only what was sampled last.
   var isContinuing: Bool { generated > 0 && remaining == 1 && !isNew }
   var isScored: Bool { if case .score = request.task { true } else { false } }
   /// Something is wanted of each of its positions, so that all have to be read whatever is in the cache.

@@ -62,7 +62,7 @@ extension Scheduler {
   /// long as each home gets no more than its even part of all.
   private func place(_ sequence: ScheduledSequence, _ held: HeldPlaces) -> Place? {
     let needed = KeyValueCache.blockCount(tokens: sequence.tokens.count)
-    // At least one token must be fed to draw the next; scores and means are of all.
+    // At least one token must be fed to sample the next; scores and means are of all.
     let limit = sequence.isReadWhole ? 0 : (sequence.tokens.count - 1) / KeyValueCache.blockTokens
     var best: Place?
     var bestRank = (1, Int.max, 0)
@@ -91,7 +91,7 @@ extension Scheduler {
   /// saves much.
   ///
   /// Whole blocks are found in the cache. What is left of the prompt, but for its last token, which each sequence feeds
-  /// itself to draw from, is copied from the other's block.
+  /// itself to sample from, is copied from the other's block.
   private func share(_ sequence: ScheduledSequence, _ place: inout Place) -> Bool {
     guard limits.keepsPrefixes, case .generate = sequence.request.task else { return false }
     guard !keepsStates else { return shareStates(sequence, &place) }

@@ -2,7 +2,7 @@ import Fabric
 import MoEModel
 
 extension Scheduler {
-  /// Drafts for the sequences that the plan continues, and says what each of their rows may draw.
+  /// Drafts for the sequences that the plan continues, and says what may be sampled from each of their rows.
   ///
   /// Drafts get what no sequence needs: half of the rows that a home has left (prompts get the rest), as many rows of
   /// logits as scoring would, cache blocks beyond one for each sequence there, and where layers keep recurrent states
@@ -16,7 +16,8 @@ extension Scheduler {
       let first = running[i].request.constraint?.allowed
       // A guess that may not come is none.
       let guess = running[i].prediction.flatMap { first?.contains(Int($0)) ?? true ? $0 : nil }
-      let wanted = drafter.drafts(after: running[i].tokens, prediction: guess, atMost: most)
+      let wanted = drafter.drafts(
+        after: running[i].tokens, prediction: guess, further: running[i].predictions.dropFirst(), atMost: most)
       var (drafts, allowed) = running[i].permitted(wanted, first: first)
       makeRoom(for: &drafts, of: i, &plan)
       rows[home] -= drafts.count
@@ -33,7 +34,7 @@ extension Scheduler {
     plan.predicts = !plan.items.isEmpty && (drafting.isOn || drafting.readsPrompts && plan.kind == .prefill)
     guard !plan.predicts else { return }
     for item in plan.items {
-      guard let i = running.firstIndex(where: { $0.id == item.id }) else { continue }
+      guard let i = place(of: item.id) else { continue }
       running[i].missedCount += item.count - item.drafts.count
     }
   }
@@ -55,14 +56,14 @@ extension Scheduler {
 }
 
 extension ScheduledSequence {
-  /// Tokens that may still be drawn.
+  /// Tokens that may still be sampled.
   var tokensLeft: Int {
     guard case .generate(let limit, _, _) = request.task else { return 0 }
     return limit - generated
   }
 
-  /// Of tokens that may follow, those up to the first after which nothing would be drawn or that may not come; and
-  /// where something restricts what is drawn, what may come after the last token, which is `first`, and after each of
+  /// Of tokens that may follow, those up to the first after which nothing would be sampled or that may not come; and
+  /// where something restricts what is sampled, what may come after the last token, which is `first`, and after each of
   /// them.
   func permitted(_ wanted: [Int32], first: AllowedTokens?) -> (drafts: [Int32], allowed: [AllowedTokens]) {
     guard case .generate(_, _, let stopTokens) = request.task else { return ([], []) }

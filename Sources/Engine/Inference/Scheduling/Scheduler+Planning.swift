@@ -26,7 +26,7 @@ extension Scheduler {
     return continued
   }
 
-  /// What continued sequences may draw, where something restricts it.
+  /// What tokens may continue sequences, where something restricts it.
   func mask(_ continued: [Int], _ plan: inout StepPlan) {
     for (item, i) in continued.enumerated() {
       guard let allowed = running[i].request.constraint?.allowed else { continue }
@@ -75,7 +75,10 @@ extension Scheduler {
         }
       }
       for (place, i) in prompts.enumerated() where shares[place] > 0 {
+        let prompt = running[i].promptCount
+        counts.promptRows -= min(running[i].fed, prompt)
         plan.items.append(running[i].feed(shares[place]))
+        counts.promptRows += min(running[i].fed, prompt)
         planSnapshots(i, &plan)
         guard plan.items[plan.items.count - 1].outputs == .last, let allowed = running[i].request.constraint?.allowed
         else { continue }

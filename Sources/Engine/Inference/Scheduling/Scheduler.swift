@@ -9,14 +9,16 @@ import MoEModel
 /// Decisions never change results, only when they come.
 struct Scheduler {
   let limits: SchedulerLimits
-  var waiting: [ScheduledSequence] = []
+  var waiting = SequenceQueue()
   /// In the order of their admission.
   var running: [ScheduledSequence] = []
   var releases: [SequenceID] = []
   /// By rank.
   var pools: [BlockPool]
   var loads: [Int]
-  private(set) var counts = Counts()
+  var counts = Counts()
+  /// The place in `running` that was asked for last.
+  private var lastPlace = 0
 
   /// Totals since the start.
   struct Counts {
@@ -26,7 +28,9 @@ struct Scheduler {
     /// Tokens of prompts admitted, and those of them that were in the cache.
     var promptTokens = 0
     var cachedTokens = 0
-    var drawn = 0
+    /// Tokens of prompts that were fed, again after a sequence was thrown out.
+    var promptRows = 0
+    var sampled = 0
   }
 
   init(limits: SchedulerLimits, rankCount: Int) {
@@ -94,14 +98,15 @@ struct Scheduler {
     for rank in pools.indices { pools[rank].forget() }
   }
 
-  /// Takes note of a drawn token; the reason to finish, if there is one.
-  mutating func drew(_ token: Int32, for id: SequenceID) -> FinishReason? {
-    guard let i = running.firstIndex(where: { $0.id == id }),
-      case .generate(let limit, _, let stopTokens) = running[i].request.task
+  /// Takes note of a sampled token; the reason to finish, if there is one. `accepting`: so many drafts of the sequence
+  /// were right, the token and what follows it: they are in the cache already.
+  mutating func append(_ token: Int32, for id: SequenceID, accepting drafts: Int = 0) -> FinishReason? {
+    guard let i = place(of: id), case .generate(let limit, _, let stopTokens) = running[i].request.task
     else { return .stop }
+    running[i].fed += drafts
     running[i].generated += 1
     running[i].tokens.append(token)
-    counts.drawn += 1
+    counts.sampled += 1
     var finish: FinishReason? = stopTokens.contains(token) ? .stop : running[i].generated >= limit ? .length : nil
     if let constraint = running[i].request.constraint, finish != .stop, constraint.advance(token) == .complete {
       finish = .stop
@@ -110,36 +115,43 @@ struct Scheduler {
     return finish
   }
 
-  /// Takes note that so many of a sequence's drafts were right: they are in the cache already. To be called before
-  /// `drew`.
-  mutating func accepted(_ count: Int, for id: SequenceID) {
-    guard count > 0, let i = running.firstIndex(where: { $0.id == id }) else { return }
-    running[i].fed += count
-  }
-
-  /// Takes note of what the prediction module guesses after the last token drawn; nil where it was not asked.
-  mutating func predicted(_ token: Int32?, for id: SequenceID) {
-    guard let i = running.firstIndex(where: { $0.id == id }) else { return }
-    running[i].prediction = token
+  /// Takes note of what the prediction module guesses after the last token sampled; nothing where it was not asked.
+  mutating func predicted(_ tokens: ArraySlice<Int32>, for id: SequenceID) {
+    guard let i = place(of: id) else { return }
+    running[i].predictions.removeAll(keepingCapacity: true)
+    running[i].predictions.append(contentsOf: tokens)
   }
 
   /// Whether all of a scored prompt has been fed.
   mutating func scored(_ id: SequenceID) -> Bool {
-    guard let sequence = running.first(where: { $0.id == id }) else { return true }
-    guard sequence.remaining == 0 else { return false }
+    guard let i = place(of: id) else { return true }
+    guard running[i].remaining == 0 else { return false }
     end(id)
     return true
   }
 
   /// Ends a sequence, finished or not.
   mutating func end(_ id: SequenceID) {
-    if let i = waiting.firstIndex(where: { $0.id == id }) {
-      waiting.remove(at: i)
-      counts.finished += 1
+    if let i = place(of: id) {
+      _ = withdraw(i)
+    } else if !waiting.remove(id) {
+      return
     }
-    guard let i = running.firstIndex(where: { $0.id == id }) else { return }
     counts.finished += 1
-    _ = withdraw(i)
+  }
+
+  /// A sequence's place in `running`; nil where it is not there. A step's outcome is told in the order of its plan,
+  /// which is theirs, so that the next place asked for is the last one or soon after it.
+  mutating func place(of id: SequenceID) -> Int? {
+    for i in min(lastPlace, running.count)..<running.count where running[i].id == id {
+      lastPlace = i
+      return i
+    }
+    for i in 0..<min(lastPlace, running.count) where running[i].id == id {
+      lastPlace = i
+      return i
+    }
+    return nil
   }
 
   /// Takes a sequence out of the run and frees its place; what is in the cache may stay there for others.
@@ -160,11 +172,11 @@ struct Scheduler {
     guard let i = running.lastIndex(where: { $0.home == home }) else { return false }
     let isSame = running[i].id == id
     var sequence = withdraw(i)
-    (sequence.fed, sequence.prediction, sequence.missedCount) = (0, nil, 0)
+    (sequence.fed, sequence.predictions, sequence.missedCount) = (0, [], 0)
     (sequence.blocks, sequence.twins, sequence.keptCount, sequence.lastKept) = ([], [], 0, BlockPool.none)
     sequence.states = ScheduledSequence.States()
     sequence.isResumed = true
-    waiting.insert(sequence, at: 0)
+    waiting.putFirst(sequence)
     counts.preempted += 1
     return !isSame
   }

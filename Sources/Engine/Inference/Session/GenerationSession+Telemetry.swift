@@ -8,7 +8,7 @@ extension GenerationSession {
 
   /// Keeps what every token chooses from now on; on every rank. Does nothing in a model without experts.
   package func recordRouting() {
-    if description.mixture != nil { engine.routingLog = RoutingLog(description) }
+    if description.moe != nil { engine.routingLog = RoutingLog(description) }
   }
 
   /// What a report says of this run.
@@ -22,8 +22,8 @@ extension GenerationSession {
     subject.hiddenSize = description.hiddenSize
     // A prediction module's is counted and shown as one more.
     subject.layerCount = description.runLayers.count
-    subject.expertCount = description.mixture?.expertCount ?? 0
-    subject.expertsPerToken = description.mixture?.topK ?? 0
+    subject.expertCount = description.moe?.expertCount ?? 0
+    subject.expertsPerToken = description.moe?.topK ?? 0
     subject.instructionSet = compute.instructionSet.rawValue
     subject.rowBytes = wire?.tokenByteCount ?? 0
     subject.sumBytes = wire?.sumByteCount ?? 0

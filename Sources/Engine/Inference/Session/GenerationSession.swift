@@ -106,7 +106,7 @@ package final class GenerationSession {
   package init(_ runtime: ClusterRuntime, model: LoadedModel, options: SessionOptions, cacheBlocks: Int) throws {
     (self.runtime, self.model, self.options) = (runtime, model, options)
     let (communicator, description) = (runtime.communicator, model.description)
-    let wire = description.mixture.map { _ in
+    let wire = description.moe.map { _ in
       WireFormat(hiddenSize: description.hiddenSize, tokens: model.weights.expertRowFormat, sums: options.sums)
     }
     var limits = options.limits(description, cacheBlocks: cacheBlocks)
@@ -134,9 +134,9 @@ package final class GenerationSession {
         telemetry: model.telemetry, clocks: runtime.clocks)
       return SliceGatherer($0, through: exchange, fetchByteCount: runtime.compute.fetchByteCount)
     }
-    if let mixture = description.mixture, let wire, slices == nil {
+    if let moe = description.moe, let wire, slices == nil {
       channels = try ExpertChannels(
-        communicator, placement: model.placement, moves: options.experts.moves, wire: wire, topK: mixture.topK,
+        communicator, placement: model.placement, moves: options.experts.moves, wire: wire, topK: moe.topK,
         batchTokens: limits.batchTokens, hostOfRank: runtime.clocks.hostOfRank)
     } else {
       channels = nil
@@ -151,7 +151,7 @@ package final class GenerationSession {
     }
     engine = RankEngine(
       runtime, decoder: decoder, cache: cache, states: states, dispatcher: experts?.cluster,
-      telemetry: model.telemetry)
+      telemetry: model.telemetry, batchTokens: limits.batchTokens)
   }
 
   /// Of messages of a step; nil where none are sent. What a rank may return for a token is known where experts stay
@@ -163,7 +163,7 @@ package final class GenerationSession {
       let origins = SliceRoutes(hostOfRank: hostOfRank).mostOrigins
       return MessageBounds(model.description, slice: slice, logitRows: logitRows, origins: origins)
     }
-    guard let wire, let topK = model.description.mixture?.topK else { return nil }
+    guard let wire, let topK = model.description.moe?.topK else { return nil }
     let isRelayed = Gateways(hostOfRank: hostOfRank).save
     return MessageBounds(wire, topK: topK, rows: moves || isRelayed ? topK : min(topK, model.placement.rowLimit))
   }
@@ -175,16 +175,16 @@ package final class GenerationSession {
     let (description, compute, telemetry) = (model.description, runtime.compute, model.telemetry)
     var own: OwnExperts?
     var experts: Decoder.Experts?
-    if let mixture = description.mixture, let slices, slices.slice.dividesExperts {
+    if let moe = description.moe, let slices, slices.slice.dividesExperts {
       let divided = DividedExperts(
-        description, mixture: mixture, weights: model.weights, compute: compute, slices: slices)
+        description, moe: moe, weights: model.weights, compute: compute, slices: slices)
       // All ranks have the same visits: they count once.
       experts = Decoder.Experts(
         MeteredExperts(divided, telemetry: telemetry, counts: runtime.communicator.isRoot),
         through: DividedDispatcher(
           compute: compute, hiddenSize: description.hiddenSize, slices: slices, phases: telemetry.recorder))
-    } else if let mixture = description.mixture, let wire {
-      let bank = ExpertBank(description, mixture: mixture, weights: model.weights, compute: compute)
+    } else if let moe = description.moe, let wire {
+      let bank = ExpertBank(description, moe: moe, weights: model.weights, compute: compute)
       let metered = MeteredExperts(bank, telemetry: telemetry)
       if let slices {
         let dispatcher = SlicedDispatcher(
@@ -195,7 +195,7 @@ package final class GenerationSession {
       } else {
         let dispatcher = ClusterDispatcher(
           communicator: runtime.communicator, placement: model.placement, compute: compute, wire: wire,
-          topK: mixture.topK, telemetry: telemetry, clocks: runtime.clocks, channels: channels)
+          topK: moe.topK, telemetry: telemetry, clocks: runtime.clocks, channels: channels)
         own = OwnExperts(bank: bank, cluster: dispatcher)
         experts = Decoder.Experts(metered, through: MeteredDispatcher(dispatcher, telemetry: telemetry))
       }

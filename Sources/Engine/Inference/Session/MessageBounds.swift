@@ -68,14 +68,14 @@ struct MessageBounds {
       }
       if case .dense(let intermediate) = layer.feedForward { widths.append(own(intermediate)) }
     }
-    if let mixture = description.mixture {
-      let shared = own(mixture.sharedIntermediateSize ?? 0)
+    if let moe = description.moe {
+      let shared = own(moe.sharedIntermediateSize ?? 0)
       // Of routers' logits a host's first rank may have all.
-      widths.append(mixture.expertCount)
+      widths.append(moe.expertCount)
       if slice.dividesExperts {
-        widths += [mixture.topK * own(mixture.expertIntermediateSize) + shared, own(hidden)]
+        widths += [moe.topK * own(moe.expertIntermediateSize) + shared, own(hidden)]
       } else {
-        widths += [shared, mixture.topK * hidden + own(hidden)]
+        widths += [shared, moe.topK * hidden + own(hidden)]
       }
     }
     return widths.max() ?? hidden

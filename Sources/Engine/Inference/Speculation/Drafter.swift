@@ -7,15 +7,18 @@ struct Drafter: Sendable {
   let limit: Int
   let adapts: Bool
 
-  /// Up to `count` tokens that may follow a sequence's; `prediction`: what the module takes for the next one.
-  func drafts(after tokens: [Int32], prediction: Int32?, atMost count: Int) -> [Int32] {
+  /// Up to `count` tokens that may follow a sequence's; `prediction`: what the module takes for the next one, and
+  /// `further` for those after it, where it guesses several.
+  func drafts(
+    after tokens: [Int32], prediction: Int32?, further: ArraySlice<Int32> = [], atMost count: Int
+  ) -> [Int32] {
     guard count > 0 else { return [] }
-    let prediction = predicts ? prediction : nil
-    guard looksUp else { return prediction.map { [$0] } ?? [] }
+    let guesses = predicts ? prediction.map { [$0] + further.prefix(count - 1) } ?? [] : []
+    guard looksUp else { return guesses }
     let (same, found) = PromptLookup.continuation(of: tokens, count: count)
     // The module knows the text better than a few tokens do, and not better than many.
-    guard let prediction, found.first != prediction, same < PromptLookup.most else { return found }
-    return [prediction] + PromptLookup.continuation(of: tokens, and: [prediction], count: count - 1).tokens
+    guard let first = guesses.first, found.first != first, same < PromptLookup.most else { return found }
+    return guesses + PromptLookup.continuation(of: tokens, and: guesses, count: count - guesses.count).tokens
   }
 }
 

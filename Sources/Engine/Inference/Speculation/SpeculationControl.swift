@@ -79,7 +79,7 @@ struct SpeculationControl {
   /// Tokens a second without drafts at this load, where they were measured.
   func plainRate(continuing sequences: Int) -> Double? { loads[Self.kind(ofLoad: sequences)]?.plain.value }
 
-  /// Notes a decode step that continued so many sequences: how many tokens were drawn, in what time, and whether it
+  /// Notes a decode step that continued so many sequences: how many tokens were sampled, in what time, and whether it
   /// drafted or ran the prediction module.
   mutating func note(continuing sequences: Int, drafted: Bool, tokens: Int, seconds: Double) {
     var load = loads[Self.kind(ofLoad: sequences)] ?? Load()

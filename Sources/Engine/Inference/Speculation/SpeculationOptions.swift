@@ -6,13 +6,13 @@ package enum SpeculationMode: String, Sendable, CaseIterable {
   case off
   /// The prediction module where the model has one, gone on with by look-up; look-up alone elsewhere.
   case auto
-  /// The model's own multi-token prediction module.
+  /// The model's own multi-token prediction module, or all of them that draft blocks together.
   case mtp
   /// What followed the sequence's latest tokens where it had them before.
   case lookup
 }
 
-/// Whether and how steps try tokens ahead. Drafts change no bit of what is drawn, only how many steps it takes.
+/// Whether and how steps try tokens ahead. Drafts change no bit of what is sampled, only how many steps it takes.
 package struct SpeculationOptions: Sendable {
   package var mode = SpeculationMode.off
   /// Most drafts of a sequence in a step.
@@ -46,7 +46,11 @@ package struct SpeculationOptions: Sendable {
     guard mode != .off else { return nil }
     let predicts = mode != .lookup && description.predicts
     guard predicts || mode != .mtp else { return nil }
-    return Drafter(predicts: predicts, looksUp: mode != .mtp, limit: mode == .mtp ? 1 : draftTokens, adapts: adapts)
+    // Without look-up as many as there are guesses.
+    let guesses = description.blockDrafting?.blockSize ?? 1
+    return Drafter(
+      predicts: predicts, looksUp: mode != .mtp, limit: mode == .mtp ? min(guesses, draftTokens) : draftTokens,
+      adapts: adapts)
   }
 
   /// What a user should know of how it was taken.

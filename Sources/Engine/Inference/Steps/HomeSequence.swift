@@ -13,7 +13,7 @@ final class HomeSequence {
   /// What its hidden states add up to, where they are wanted.
   var pool: StatePool?
   let bias: [TokenBias]
-  /// Prompt, then what was drawn.
+  /// Prompt, then what was sampled.
   var tokens: [Int32]
   /// The step that fed it last.
   var lastStep = 0

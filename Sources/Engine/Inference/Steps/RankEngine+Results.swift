@@ -49,9 +49,9 @@ extension RankEngine {
       case .none: return .nothing
       case .last:
         return .token(
-          try draw(sequence, logits.baseAddress!, allowed: ownMasks[index].map { masks[$0].allowed }, sampler))
+          try sample(sequence, logits.baseAddress!, allowed: ownMasks[index].map { masks[$0].allowed }, sampler))
       case .all where !item.drafts.isEmpty:
-        return .run(try draw(sequence, logits.baseAddress!, item.drafts, ownMasks[index], masks, sampler))
+        return .run(try sample(sequence, logits.baseAddress!, item.drafts, ownMasks[index], masks, sampler))
       case .all where !answers, .lastState where !answers, .allStates where !answers: return .nothing
       case .all: return .scored(try score(sequence, item, batch.chunks[index], logits, sampler))
       case .lastState, .allStates:
@@ -62,21 +62,21 @@ extension RankEngine {
     } catch { return .failed("\(error)") }
   }
 
-  /// Draws a sequence's next token from its logits `[vocabulary]`.
-  func draw(
+  /// Samples a sequence's next token from its logits `[vocabulary]`.
+  func sample(
     _ sequence: HomeSequence, _ logits: UnsafePointer<Float>, allowed: AllowedTokens?, _ sampler: Sampler
-  ) throws(InferenceError) -> DrawnToken {
+  ) throws(InferenceError) -> SampledToken {
     let token = try sampler.sample(
       logits, sequence.sampling, history: sequence.tokens, promptCount: sequence.promptCount, bias: sequence.bias,
       allowed: allowed)
-    var drawn = DrawnToken(token)
+    var sampled = SampledToken(token)
     if let count = sequence.details.topLogprobs {
       let (logprob, top) = try sampler.logprobs(
         logits, next: token, topCount: count, position: sequence.tokens.count - 1)
-      (drawn.logprob, drawn.top) = (logprob, top)
+      (sampled.logprob, sampled.top) = (logprob, top)
     }
     sequence.tokens.append(token)
-    return drawn
+    return sampled
   }
 
   /// The vector of a sequence that was read to its end; nothing before that.

@@ -11,29 +11,30 @@ struct RowsAhead {
 }
 
 extension RankEngine {
-  /// Draws from the rows of an item with drafts, `[1 + drafts, vocabulary]`, one after another, as long as the drafts
-  /// before are what was drawn: each token is the one that a step for it alone would draw. Throws when there is none at
-  /// all; a later row from which none can be drawn is met again by the next step.
-  func draw(
+  /// Samples from the rows of an item with drafts, `[1 + drafts, vocabulary]`, one after another, as long as the drafts
+  /// before are what was sampled: each token is the one that a step for it alone would sample. Throws when there is
+  /// none at all; a later row from which none can be sampled is met again by the next step.
+  func sample(
     _ sequence: HomeSequence, _ logits: UnsafePointer<Float>, _ drafts: [Int32], _ firstMask: Int?,
     _ masks: [StepPlan.Mask], _ sampler: Sampler
-  ) throws(InferenceError) -> [DrawnToken] {
+  ) throws(InferenceError) -> [SampledToken] {
     let vocabulary = decoder.description.vocabularySize
-    var drawn: [DrawnToken] = []
+    var sampled: [SampledToken] = []
     for row in 0...drafts.count {
       let allowed = firstMask.map { masks[$0 + row].allowed }
       do throws(InferenceError) {
-        drawn.append(try draw(sequence, logits + row * vocabulary, allowed: allowed, sampler))
+        sampled.append(try sample(sequence, logits + row * vocabulary, allowed: allowed, sampler))
       } catch {
         guard row > 0 else { throw error }
         break
       }
-      guard row < drafts.count, drawn[row].token == drafts[row] else { break }
+      guard row < drafts.count, sampled[row].token == drafts[row] else { break }
     }
-    return drawn
+    return sampled
   }
 
-  /// Runs the prediction module over the step's rows, and notes what it guesses to follow the tokens drawn. Collective.
+  /// Runs the prediction module over the step's rows, and notes what it guesses to follow the tokens sampled.
+  /// Collective.
   ///
   /// A row whose next token nobody knows (after a draft that was wrong, at the end of a prompt that is only read) gets
   /// its own: what becomes of it is overwritten, or taken back, before any other row looks at it.

@@ -8,14 +8,14 @@ import ModelRuntime
 import Telemetry
 
 /// One rank's part in every step: it feeds its own sequences' tokens through the model, takes part in all expert
-/// layers, and draws or scores tokens.
+/// layers, and samples or scores tokens.
 package final class RankEngine {
   let runtime: ClusterRuntime
   private let cache: KeyValueCache
   let states: StateCache
   let telemetry: RankTelemetry
   private(set) var decoder: Decoder
-  private var dispatcher: ClusterDispatcher?
+  private(set) var dispatcher: ClusterDispatcher?
   var phases: PhaseRecorder { telemetry.recorder }
   /// Of each worker.
   let samplers: [Sampler]
@@ -37,18 +37,22 @@ package final class RankEngine {
   var firstSpares: [Int?] = []
   /// Of each item the rows that its text keeps: all but drafts that were wrong.
   var keptCounts: [Int] = []
-  private var rowsByRank: [Int]
+  var rowsByRank: [Int]
   var outcome = StepOutcome()
   var ahead = RowsAhead()
+  /// Of one step's blocks, where modules draft some.
+  var blocks = BlockRows()
+  /// The most rows that a rank may feed at once.
+  let batchTokens: Int
   private var writer = ByteWriter()
   private var stepNumber = 0
 
   /// `dispatcher` is nil for models without experts.
   init(
     _ runtime: ClusterRuntime, decoder: Decoder, cache: KeyValueCache, states: StateCache,
-    dispatcher: ClusterDispatcher?, telemetry: RankTelemetry
+    dispatcher: ClusterDispatcher?, telemetry: RankTelemetry, batchTokens: Int
   ) {
-    (self.runtime, self.telemetry) = (runtime, telemetry)
+    (self.runtime, self.telemetry, self.batchTokens) = (runtime, telemetry, batchTokens)
     rowsByRank = Array(repeating: 0, count: runtime.communicator.size)
     (self.decoder, self.cache, self.states, self.dispatcher) = (decoder, cache, states, dispatcher)
     samplers = (0..<runtime.compute.workerCount).map { _ in
@@ -124,10 +128,18 @@ package final class RankEngine {
     countKept(own)
     if answers { routingLog?.add(own, counts: keptCounts, kind: plan.kind, step: stepNumber, routing: routing) }
     outcome.predictions.removeAll(keepingCapacity: true)
-    if plan.predicts { try predict(own, routing: isTraced ? routing : nil) }
+    outcome.predictionWidth = 1
+    let blockSize = plan.predicts ? decoder.blockSize : nil
+    if blockSize != nil {
+      decoder.readAhead(batch)
+    } else if plan.predicts {
+      try predict(own, routing: isTraced ? routing : nil)
+    }
     takeBackStates(own)
+    // Blocks go on from what is right.
+    if let blockSize { try predictBlocks(plan, size: blockSize) }
     if answers, isTraced { countRejected(own) }
-    // The other ranks have drawn and guessed the same tokens, to go on after them.
+    // The other ranks have sampled and guessed the same tokens, to go on after them.
     if !answers {
       outcome.results.removeAll(keepingCapacity: true)
       outcome.predictions.removeAll(keepingCapacity: true)
@@ -141,7 +153,7 @@ package final class RankEngine {
   }
 
   /// Whether this rank feeds the sequences of that home: its own, or all where it computes a slice of each.
-  private func isOwn(_ home: Rank) -> Bool { decoder.description.slice != nil || home == runtime.communicator.rank }
+  func isOwn(_ home: Rank) -> Bool { decoder.description.slice != nil || home == runtime.communicator.rank }
 
   /// Whether this rank tells what became of the sequences that it feeds: of those that all feed rank 0 does, their
   /// home.
@@ -153,7 +165,7 @@ package final class RankEngine {
     let sent = telemetry.traffic.total
     outcome.bytesSent = sent.bytes
     outcome.messagesSent = sent.messages
-    guard decoder.description.mixture != nil else { return }
+    guard decoder.description.moe != nil else { return }
     outcome.visits.replace(with: telemetry.stepVisits)
     outcome.experts.replace(with: telemetry.stepDistinct)
     outcome.expertsVisited = telemetry.stepDistinct.reduce(0) { $0 + Int($1) }

@@ -13,9 +13,9 @@ struct RoutingLog {
   init(_ description: DecoderDescription) {
     // A prediction module is not the model's.
     record = RoutingRecord(
-      layers: description.mixtureLayers.filter { $0 < description.layerCount },
-      expertCount: description.mixture?.expertCount ?? 0,
-      topK: description.mixture?.topK ?? 0)
+      layers: description.moeLayers.filter { $0 < description.layerCount },
+      expertCount: description.moe?.expertCount ?? 0,
+      topK: description.moe?.topK ?? 0)
   }
 
   mutating func clear() { record.clear() }

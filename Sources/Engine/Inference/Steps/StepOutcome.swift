@@ -2,16 +2,16 @@ import Bytes
 import EngineAPI
 import Fabric
 
-/// What one rank found in one step: for each of its items in the plan's order, a drawn token or scores.
+/// What one rank found in one step: for each of its items in the plan's order, a sampled token or scores.
 struct StepOutcome {
   enum Result {
-    case token(DrawnToken)
-    /// Drafts that were right, and the token that was drawn after them; of an item with drafts.
-    case run([DrawnToken])
+    case token(SampledToken)
+    /// Drafts that were right, and the token that was sampled after them; of an item with drafts.
+    case run([SampledToken])
     case scored(ScoredChunk)
     /// Its pooled hidden states.
     case embedding([Float])
-    /// Its tokens cannot be drawn or scored, for this reason; others go on.
+    /// Its tokens cannot be sampled or scored, for this reason; others go on.
     case failed(String)
     /// A chunk of a prompt that wanted no logits.
     case nothing
@@ -30,14 +30,31 @@ struct StepOutcome {
   /// Distinct experts this rank ran, summed over layers.
   var expertsVisited = 0
   var results: [Result] = []
-  /// Where the prediction module ran: for each item its guess of the token after the last one drawn, or -1 for none;
-  /// else empty.
+  /// Where the prediction module ran: for each item its guess of the token after the last one sampled, or -1 for none;
+  /// else empty. Where modules draft blocks, as many for each item as `predictionWidth` says, -1 from where there are
+  /// none.
   var predictions: [Int32] = []
+  var predictionWidth = 1
+
+  /// The guesses of one item.
+  func predictions(ofItem item: Int) -> ArraySlice<Int32> {
+    predictions.isEmpty ? [] : predictions[(item * predictionWidth)..<((item + 1) * predictionWidth)]
+  }
+
+  /// What a result begins with in a message; a token of which more is told is another kind than one alone.
+  private enum Kind: UInt8 { case nothing, token, scored, failed, toldToken, embedding, run }
+
+  // What a message begins with: the step has failed, or of one that has not, flags.
+  private static let failed: UInt8 = 255
+  private static let wasInterrupted: UInt8 = 1
+  private static let predictionsFollow: UInt8 = 2
+  /// Of these several for each item; their number comes next.
+  private static let blocksFollow: UInt8 = 4
 
   /// The message of a rank whose step failed.
   static func failure(_ message: String) -> [UInt8] {
     var writer = ByteWriter()
-    writer.write(UInt8(255))
+    writer.write(failed)
     writer.write(message)
     return writer.bytes
   }
@@ -49,7 +66,11 @@ struct StepOutcome {
   }
 
   func encode(to writer: inout ByteWriter) {
-    writer.write(UInt8((interrupted ? 1 : 0) | (predictions.isEmpty ? 0 : 2)))
+    let isWide = !predictions.isEmpty && predictionWidth > 1
+    writer.write(
+      (interrupted ? Self.wasInterrupted : 0) | (predictions.isEmpty ? 0 : Self.predictionsFollow)
+        | (isWide ? Self.blocksFollow : 0))
+    if isWide { writer.write(UInt8(clamping: predictionWidth)) }
     writer.write(stamp)
     writer.write(visits)
     writer.write(experts)
@@ -58,38 +79,43 @@ struct StepOutcome {
     writer.write(Int64(expertsVisited))
     for result in results {
       switch result {
-      case .nothing: writer.write(UInt8(0))
+      case .nothing: writer.write(Kind.nothing.rawValue)
       case .token(let token): Self.write(token, to: &writer)
       case .run(let tokens):
-        writer.write(UInt8(6))
+        writer.write(Kind.run.rawValue)
         writer.write(Int32(tokens.count))
         for token in tokens { Self.write(token, to: &writer) }
       case .scored(let chunk):
-        writer.write(UInt8(2))
+        writer.write(Kind.scored.rawValue)
         chunk.write(to: &writer)
       case .embedding(let values):
-        writer.write(UInt8(5))
+        writer.write(Kind.embedding.rawValue)
         writer.write(Int32(values.count))
         values.withUnsafeBufferPointer { writer.writeRaw($0) }
       case .failed(let reason):
-        writer.write(UInt8(3))
+        writer.write(Kind.failed.rawValue)
         writer.write(reason)
       }
     }
     for prediction in predictions { writer.write(prediction) }
   }
 
-  private static func write(_ token: DrawnToken, to writer: inout ByteWriter) {
-    writer.write(UInt8(token.isBare ? 1 : 4))
+  private static func write(_ token: SampledToken, to writer: inout ByteWriter) {
+    writer.write((token.isBare ? Kind.token : .toldToken).rawValue)
     writer.write(token.token)
     if !token.isBare { token.write(to: &writer) }
   }
 
+  private static func kind(from reader: inout ByteReader) throws(TruncatedMessage) -> Kind {
+    guard let kind = Kind(rawValue: try reader.read()) else { throw TruncatedMessage() }
+    return kind
+  }
+
   /// A token of which `kind` says whether more is told.
-  private static func token(_ kind: UInt8, from reader: inout ByteReader) throws(TruncatedMessage) -> DrawnToken {
+  private static func token(_ kind: Kind, from reader: inout ByteReader) throws(TruncatedMessage) -> SampledToken {
     switch kind {
-    case 1: DrawnToken(try reader.read())
-    case 4: try DrawnToken(from: &reader)
+    case .token: SampledToken(try reader.read())
+    case .toldToken: try SampledToken(from: &reader)
     default: throw TruncatedMessage()
     }
   }
@@ -101,8 +127,12 @@ struct StepOutcome {
     var predicts = false
     do throws(TruncatedMessage) {
       let status = try reader.read(UInt8.self)
-      (interrupted, predicts) = (status & 1 != 0, status & 2 != 0)
-      failure = status == 255 ? try reader.readText() : nil
+      (interrupted, predicts) = (status & Self.wasInterrupted != 0, status & Self.predictionsFollow != 0)
+      failure = status == Self.failed ? try reader.readText() : nil
+      if failure == nil, status & Self.blocksFollow != 0 {
+        predictionWidth = Int(try reader.read(UInt8.self))
+        guard predicts, predictionWidth > 1 else { throw TruncatedMessage() }
+      }
     } catch { throw .malformedOutcome(rank, "it is empty") }
     if let failure { throw .rankFailed(rank, failure) }
     do throws(TruncatedMessage) {
@@ -113,23 +143,22 @@ struct StepOutcome {
       messagesSent = Int(try reader.read(Int64.self))
       expertsVisited = Int(try reader.read(Int64.self))
       for _ in 0..<itemCount {
-        let kind = try reader.read(UInt8.self)
+        let kind = try Self.kind(from: &reader)
         switch kind {
-        case 0: results.append(.nothing)
-        case 1, 4: results.append(.token(try Self.token(kind, from: &reader)))
-        case 2: results.append(.scored(try ScoredChunk(from: &reader)))
-        case 3: results.append(.failed(try reader.readText()))
-        case 5: results.append(.embedding(try reader.readRaw(count: try reader.readCount(width: 4))))
-        case 6:
-          var tokens: [DrawnToken] = []
+        case .nothing: results.append(.nothing)
+        case .token, .toldToken: results.append(.token(try Self.token(kind, from: &reader)))
+        case .scored: results.append(.scored(try ScoredChunk(from: &reader)))
+        case .failed: results.append(.failed(try reader.readText()))
+        case .embedding: results.append(.embedding(try reader.readRaw(count: try reader.readCount(width: 4))))
+        case .run:
+          var tokens: [SampledToken] = []
           for _ in 0..<(try reader.readCount(width: 5)) {
-            tokens.append(try Self.token(try reader.read(), from: &reader))
+            tokens.append(try Self.token(try Self.kind(from: &reader), from: &reader))
           }
           results.append(.run(tokens))
-        default: throw TruncatedMessage()
         }
       }
-      if predicts { predictions = try reader.readRaw(count: itemCount) }
+      if predicts { predictions = try reader.readRaw(count: itemCount * predictionWidth) }
     } catch { throw .malformedOutcome(rank, "it ends early") }
     guard reader.isAtEnd else { throw .malformedOutcome(rank, "it has bytes after its end") }
   }

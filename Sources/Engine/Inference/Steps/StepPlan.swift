@@ -9,7 +9,7 @@ struct StepPlan: Equatable {
   struct Admission: Equatable {
     var id: SequenceID
     var home: Rank
-    /// The prompt, and what was drawn before.
+    /// The prompt, and what was sampled before.
     var tokens: [Int32]
     var promptCount: Int
     /// Tokens from the start whose keys and values are in `blocks` already.
@@ -24,7 +24,7 @@ struct StepPlan: Equatable {
     var scoring: ScoringOptions?
     /// Set for a prompt whose hidden states are wanted.
     var pooling: Pooling?
-    /// What to tell of each token that is drawn.
+    /// What to tell of each token that is sampled.
     var details = TokenDetails()
     /// By ascending id.
     var bias: [TokenBias] = []
@@ -66,7 +66,7 @@ struct StepPlan: Equatable {
     var block: Int32
   }
 
-  /// The tokens that may be drawn for item `item`: of an item with drafts there is one for each of its rows, in their
+  /// The tokens that may be sampled for item `item`: of an item with drafts there is one for each of its rows, in their
   /// order.
   struct Mask: Equatable {
     var item: Int

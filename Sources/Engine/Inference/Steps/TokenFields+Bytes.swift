@@ -1,7 +1,7 @@
 import Bytes
 import EngineAPI
 
-extension DrawnToken {
+extension SampledToken {
   /// What is told of it; the token itself has been written.
   func write(to writer: inout ByteWriter) {
     var token = self

@@ -31,7 +31,7 @@ package struct ExpertLayout: Sendable {
 
   /// Reads the placement on rank 0, and checks it on all. Collective; fails on all ranks together.
   package init(_ options: ExpertOptions, _ description: DecoderDescription, on communicator: any Communicator) throws {
-    let (expertCount, layers) = (description.mixture?.expertCount ?? 0, description.mixtureLayers)
+    let (expertCount, layers) = (description.moe?.expertCount ?? 0, description.moeLayers)
     self.layers = layers
     try agree(on: communicator) {
       guard expertCount <= PlacementLimits.experts, communicator.localSize <= PlacementLimits.ranksOnHost else {

@@ -20,7 +20,7 @@ extension LoadedModel {
 
   /// Bytes of one routed expert's panels, of those that this rank holds or has room for; 0 where there are none.
   package var expertByteCount: Int {
-    let held = description.mixtureLayers.lazy.compactMap { layer in
+    let held = description.moeLayers.lazy.compactMap { layer in
       self.experts(ofLayer: layer)?.lazy.compactMap { $0 }.first
     }
     return (weights.spareExperts.first ?? held.first)?.byteCount ?? 0
@@ -54,7 +54,7 @@ extension LoadedModel {
 
   /// Finds what cannot be: ids of another model, experts that nobody would hold, more than there is room for.
   private func check(_ moves: [ExpertMove], on communicator: any Communicator) throws {
-    let layers = Set(description.mixtureLayers)
+    let layers = Set(description.moeLayers)
     var (incoming, seen) = (Array(repeating: 0, count: communicator.size), Set<[Int]>())
     for move in moves {
       func refuse(_ reason: String) -> RuntimeError {
@@ -90,9 +90,9 @@ extension LoadedModel {
   }
 
   private func experts(ofLayer layer: Int) -> [FeedForwardWeights?]? {
-    guard weights.runLayers.indices.contains(layer), case .mixture(let mixture) = weights.runLayers[layer].feedForward
+    guard weights.runLayers.indices.contains(layer), case .moe(let moe) = weights.runLayers[layer].feedForward
     else { return nil }
-    return mixture.experts
+    return moe.experts
   }
 
   /// Sends an expert's panels and biases, piece after piece, and their sum.

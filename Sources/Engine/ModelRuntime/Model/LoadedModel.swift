@@ -96,7 +96,7 @@ package final class LoadedModel {
     self.telemetry =
       telemetry
       ?? RankTelemetry(
-        layerCount: description.runLayers.count, expertCount: description.mixture?.expertCount ?? 0,
+        layerCount: description.runLayers.count, expertCount: description.moe?.expertCount ?? 0,
         rankCount: communicator.size)
   }
 
@@ -107,7 +107,7 @@ package final class LoadedModel {
     // Its memory is the other's: nothing may move.
     (planner, spareExperts) = (other.planner, other.spareExperts.map { _ in 0 })
     telemetry = RankTelemetry(
-      layerCount: description.runLayers.count, expertCount: description.mixture?.expertCount ?? 0,
+      layerCount: description.runLayers.count, expertCount: description.moe?.expertCount ?? 0,
       rankCount: placement.rankCount)
   }
 

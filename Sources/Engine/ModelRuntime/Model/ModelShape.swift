@@ -11,7 +11,7 @@ package struct ModelShape: Equatable, Sendable, CustomStringConvertible {
   package let expertCount: Int
   package let topK: Int
   /// Layers that have experts.
-  package let mixtureLayers: [Int]
+  package let moeLayers: [Int]
   /// Numbers of a block of the attention cache.
   package let cacheBlockNumbers: Int
   /// Numbers of a sequence's recurrent states.
@@ -21,8 +21,8 @@ package struct ModelShape: Equatable, Sendable, CustomStringConvertible {
   package init(_ description: DecoderDescription, _ weights: ModelWeights) {
     (layerCount, hiddenSize) = (description.layerCount, description.hiddenSize)
     (vocabularySize, maximumPositions) = (description.vocabularySize, description.maximumPositions)
-    (expertCount, topK) = (description.mixture?.expertCount ?? 0, description.mixture?.topK ?? 0)
-    mixtureLayers = description.mixtureLayers
+    (expertCount, topK) = (description.moe?.expertCount ?? 0, description.moe?.topK ?? 0)
+    moeLayers = description.moeLayers
     cacheBlockNumbers = KeyValueCache.blockByteCount(description, type: .f32) / 4
     stateNumbers = StateCache.slotByteCount(description) / 4
     rowFormat = weights.rowFormat
@@ -31,7 +31,7 @@ package struct ModelShape: Equatable, Sendable, CustomStringConvertible {
   package var description: String {
     """
     \(layerCount) layers of \(hiddenSize), \(expertCount) experts of which a token chooses \(topK) in \
-    \(mixtureLayers.count) layers, a vocabulary of \(vocabularySize), \(maximumPositions) positions, \
+    \(moeLayers.count) layers, a vocabulary of \(vocabularySize), \(maximumPositions) positions, \
     \(cacheBlockNumbers) numbers a cache block, \(stateNumbers) in the recurrent states of a sequence, rows in \
     \(rowFormat.rawValue)
     """

@@ -65,7 +65,7 @@ package struct OpenedModel {
       notes.append(
         """
         left out the checkpoint's multi-token prediction layers (\(description.predictionLayerCount)): decoding \
-        does not need them (--speculate mtp drafts with the first)
+        does not need them (--speculate mtp drafts with \(description.blockDrafting == nil ? "the first" : "them"))
         """
       )
     }
@@ -80,14 +80,14 @@ package struct OpenedModel {
     if let composite = description.compositeNote { notes.append(composite) }
     if let rounding = description.roundingNote { notes.append(rounding) }
     if let unread = description.unreadNote { notes.append(unread) }
-    if let mixture = description.mixture, ranks > mixture.expertCount {
+    if let moe = description.moe, ranks > moe.expertCount {
       notes.append(
         """
-        \(ranks) ranks share \(mixture.expertCount) experts: \(ranks - mixture.expertCount) of them own none and \
+        \(ranks) ranks share \(moe.expertCount) experts: \(ranks - moe.expertCount) of them own none and \
         only attend
         """
       )
-    } else if description.mixture == nil, ranks > 1, layout == .spread {
+    } else if description.moe == nil, ranks > 1, layout == .spread {
       notes.append(
         "a dense model has no experts to spread: every rank holds all of it, and ranks share out the sequences")
     }

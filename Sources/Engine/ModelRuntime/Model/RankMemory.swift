@@ -28,7 +28,7 @@ package enum RankMemory {
     _ description: DecoderDescription, _ checkpoint: any Checkpoint, placement: ModelPlacement, spares: [Int],
     isSliced: Bool, dividesExperts: Bool
   ) throws -> (rank: Rank, budget: WeightBudget) {
-    let (ranks, layers) = (placement.rankCount, description.mixtureLayers)
+    let (ranks, layers) = (placement.rankCount, description.moeLayers)
     func described(_ rank: Int) -> DecoderDescription {
       isSliced && ranks > 1
         ? description.sliced(ModelSlice(rank: rank, of: ranks, dividesExperts: dividesExperts)) : description

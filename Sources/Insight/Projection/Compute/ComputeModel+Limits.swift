@@ -60,6 +60,5 @@ extension ComputeModel {
       ahead = Ahead(room: machine.cacheBytes / bandwidth, cost: bandwidth / machine.cachedBytesPerSecond)
     }
     self.work = work
-    expertResidual = 0
   }
 }

@@ -17,7 +17,7 @@ extension ModelWork {
     var work = self
     let more = predicts ? 1 : -modules
     work.layers += more
-    work.mixtureLayers += more
+    work.moeLayers += more
     work.modules += more
     guard !work.exchanges.isEmpty else { return work }
     // A module's layer is like the others.

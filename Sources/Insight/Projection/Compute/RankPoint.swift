@@ -11,9 +11,10 @@ struct RankPoint {
   var routerShare: Double
   /// The same of routed experts, which may be whole where the others are not.
   var expertShare: Double
-  /// Tokens of a step that it computes: those of all sequences, where ranks share out all matrices.
+  /// Tokens of a step that it computes: those of all sequences, where ranks share out all matrices; else those whose
+  /// home it is, which may be none.
   var rows: Double
-  /// Of a mixture layer, or of an exchange of slices: rows that leave, and that come.
+  /// Of an MoE layer, or of an exchange of slices: rows that leave, and that come.
   var sent: Double
   var arrived: Double
   /// By phase, without waiting for late ranks: of a layer that has the phase, or of a step.
@@ -22,6 +23,9 @@ struct RankPoint {
   var steering: Double
   var layers: [(distinct: Double, visits: Double, seconds: Double)]
 
+  /// Of some phases together.
+  func time(of phases: [Phase]) -> Double { phases.reduce(0) { $0 + seconds[$1.rawValue] } }
+
   /// None of a report that does not tell its model's work.
   static func all(_ report: RunReport, _ kind: StepKind) -> [RankPoint] {
     guard let work = report.subject.work else { return [] }
@@ -29,19 +33,20 @@ struct RankPoint {
     let (isSliced, count) = (report.isSliced, Double(ranks.count))
     let (dividesExperts, leaders) = (report.dividesExperts, report.account.ranks.map(\.hostLeader))
     let hasPlainHosts = Set(leaders).count == leaders.count
+    let homeRows = report.homeRows(kind)
     let exchangeCount = work.exchanges.reduce(0) { $0 + ($1.isWithinHost && hasPlainHosts ? 0 : $1.count) }
     return ranks.indices.compactMap { index in
       let account = ranks[index]
       guard account.steps > 0 else { return nil }
       let steps = Double(account.steps)
-      let mixtures = steps * Double(work.mixtureLayers)
-      let exchanges = isSliced ? steps * Double(max(exchangeCount, 1)) : mixtures
+      let moes = steps * Double(work.moeLayers)
+      let exchanges = isSliced ? steps * Double(max(exchangeCount, 1)) : moes
       func divisor(_ phase: Phase) -> Double {
         switch phase {
         case .attention: steps * Double(work.layers)
-        case .dense: steps * Double(max(work.layers - work.mixtureLayers, 1))
+        case .dense: steps * Double(max(work.layers - work.moeLayers, 1))
         case .pack, .unpack: exchanges
-        case .gate, .shared, .dispatch, .experts, .combine, .merge: mixtures
+        case .gate, .shared, .dispatch, .experts, .combine, .merge: moes
         case .plan, .sampling, .outcome: steps
         case .embedding, .head: steps * Double(1 + work.modules)
         }
@@ -64,7 +69,7 @@ struct RankPoint {
         kind: kind, isSliced: isSliced, share: isSliced ? 1 / count : 1,
         routerShare: isSliced ? 1 / Double(leaders.count { $0 == leaders[index] }) : 1,
         expertShare: dividesExperts ? 1 / count : 1,
-        rows: Double(report.rows(kind)) / steps / (isSliced ? 1 : count),
+        rows: isSliced ? Double(report.rows(kind)) / steps : homeRows[index],
         sent: account.sent.reduce(0) { $0 + leaves($1) } / exchanges,
         arrived: ranks.reduce(0) { $0 + comes($1.sent[index]) } / exchanges,
         seconds: Phase.allCases.map { exposed($0) / divisor($0) },

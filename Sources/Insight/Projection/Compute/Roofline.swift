@@ -1,87 +1,82 @@
-import Telemetry
-
-/// Times of work that waits for memory or for arithmetic, whichever takes longer: max(perMemory · memory, perArithmetic
-/// · arithmetic). After Williams, Waterman, Patterson, "Roofline" (2009). Where there is much more arithmetic for each
-/// memory than in the steps that were fitted, it costs what it does in those of the other kind.
+/// Times of work that waits for memory or for arithmetic, as they were measured in steps of one kind; where there is
+/// much more arithmetic for each memory than in any of these, other kernels do it, and it takes what it does in steps of
+/// the other kind.
 package struct Roofline: Sendable {
   struct Point {
     /// Matrices or experts read, and rows or visits computed with them.
     var memory: Double
     var arithmetic: Double
     var seconds: Double
-    /// What its relative error counts: 1, or less for steps of the other kind.
+    /// What its relative error counts: 1, or less where it is of other steps than those to be told of.
     var weight: Double
+    /// Whether it is of steps of the other kind.
+    var isOfOtherKind = false
     var ratio: Double { arithmetic / memory }
   }
 
-  package private(set) var perMemory = 0.0
-  package private(set) var perArithmetic = 0.0
-  /// Most arithmetic for each memory in steps of the fitted kind, and what arithmetic costs beyond it.
+  private var near: RooflineCurve
+  /// Most arithmetic for each memory in steps of the fitted kind, and what it takes beyond.
   private var limit = Double.infinity
-  private var perArithmeticBeyond = 0.0
-  /// Root mean square of the relative errors of the fitted kind.
+  private var far: RooflineCurve?
+  /// Root mean square of the relative errors of the points that count most.
   private(set) var rms = 0.0
 
-  /// Of a share of one reading of the weights, with so much arithmetic: what is saved where that share is read ahead
-  /// within a window.
-  func saved(memory: Double, arithmetic: Double, window: Double, _ ahead: ComputeModel.Ahead) -> Double {
-    let reading = perMemory * memory
-    let least = max(perArithmetic * arithmetic, ahead.cost * reading)
-    return max(0, min(max(reading, perArithmetic * arithmetic) - least, (1 - ahead.cost) * min(window, ahead.room)))
-  }
+  package var fixed: Double { near.fixed }
+  package var perMemory: Double { near.perMemory }
+  package var perArithmetic: Double { near.perArithmetic }
+  var sharpness: Double { near.sharpness }
 
   /// Straight on, whatever the arithmetic.
-  init(perMemory: Double, perArithmetic: Double) { (self.perMemory, self.perArithmetic) = (perMemory, perArithmetic) }
-
-  /// The least squares of relative errors over all ways to part the points, by their ratios, into those that wait for
-  /// memory and those that wait for arithmetic.
-  init(_ all: [Point]) {
-    let points = all.filter { $0.seconds > 0 && $0.memory > 0 }.sorted { $0.ratio < $1.ratio }
-    guard !points.isEmpty else { return }
-    var least = Double.infinity
-    for split in 0...points.count {
-      // Points of one ratio wait for the same.
-      if split > 0, split < points.count, points[split].ratio == points[split - 1].ratio { continue }
-      let fit = LeastSquares(
-        features: points.enumerated().map { i, point in
-          [i < split ? point.memory : 0, i < split ? 0 : point.arithmetic]
-        },
-        times: points.map(\.seconds), weights: points.map(\.weight))
-      let roof = Roofline(perMemory: fit.coefficients[0], perArithmetic: fit.coefficients[1])
-      let error = points.reduce(0) { $0 + roof.squaredError($1) }
-      guard error < least else { continue }
-      (least, self) = (error, roof)
-    }
-    let own = points.filter { $0.weight == 1 }
-    rms = own.isEmpty ? 0 : (own.reduce(0) { $0 + squaredError($1) } / Double(own.count)).squareRoot()
-    guard let most = own.last?.ratio else { return }
-    let beyond = points.filter { $0.ratio > most }
-    guard !beyond.isEmpty else { return }
-    limit = most
-    perArithmeticBeyond =
-      LeastSquares(features: beyond.map { [$0.arithmetic] }, times: beyond.map(\.seconds)).coefficients[0]
+  init(perMemory: Double, perArithmetic: Double) {
+    near = RooflineCurve(perMemory: perMemory, perArithmetic: perArithmetic)
   }
 
-  private func squaredError(_ point: Point) -> Double {
-    let error = (seconds(memory: point.memory, arithmetic: point.arithmetic) / point.seconds - 1) * point.weight
-    return error * error
+  /// Fitted to points; nothing takes any time where there are none. `least`: of a unit of memory and of one of
+  /// arithmetic, what they cost at the least: where no point tells one of them, it is not free.
+  init(_ all: [Point], least: (memory: Double, arithmetic: Double) = (0, 0)) {
+    let points = all.filter { $0.seconds > 0 && $0.memory > 0 && $0.arithmetic > 0 }.sorted { $0.ratio < $1.ratio }
+    near = RooflineCurve(points, least: least)
+    let own = points.filter { $0.weight == 1 }
+    rms = own.isEmpty ? 0 : (near.squaredError(own) / Double(own.count)).squareRoot()
+    guard let most = points.last(where: { !$0.isOfOtherKind })?.ratio, let last = points.last, last.ratio > most else {
+      return
+    }
+    limit = most
+    // The same points, as those of the other kind see them.
+    let lightest = points.map(\.weight).min() ?? 1
+    far = RooflineCurve(
+      points.map { point in
+        var point = point
+        point.weight = point.isOfOtherKind ? 1 : lightest
+        return point
+      }, least: least)
   }
 
   /// Seconds of work of so many units of memory and of arithmetic, as the points have them that it was fitted to.
   package func seconds(memory: Double, arithmetic: Double) -> Double {
-    let inside = min(arithmetic, limit * memory)
-    return max(perMemory * memory, perArithmetic * inside, arithmetic > inside ? perArithmeticBeyond * arithmetic : 0)
+    guard let far, memory > 0, arithmetic > limit * memory else {
+      return near.seconds(memory: memory, arithmetic: arithmetic)
+    }
+    return max(
+      near.seconds(memory: memory, arithmetic: limit * memory), far.seconds(memory: memory, arithmetic: arithmetic))
   }
 
   /// Seconds for one reading of the weights and so many units of arithmetic.
   package func seconds(_ arithmetic: Double) -> Double { seconds(memory: 1, arithmetic: arithmetic) }
 
-  /// The same with every cost multiplied.
-  func scaled(_ factor: Double) -> Roofline {
+  /// Of a share of one reading of the weights, with so much arithmetic: what is saved where that share is read ahead
+  /// within a window.
+  func saved(memory: Double, arithmetic: Double, window: Double, _ ahead: ComputeModel.Ahead) -> Double {
+    let (reading, computing) = (perMemory * memory, perArithmetic * arithmetic)
+    let saved = near.together(reading, computing) - near.together(ahead.cost * reading, computing)
+    return max(0, min(saved, (1 - ahead.cost) * min(window, ahead.room)))
+  }
+
+  /// The same of weights that take so many times as long to read and to multiply; a call costs `fixed` times as much.
+  func scaled(_ factor: Double, fixed: Double) -> Roofline {
     var roof = self
-    roof.perMemory *= factor
-    roof.perArithmetic *= factor
-    roof.perArithmeticBeyond *= factor
+    roof.near = near.scaled(factor, fixed: fixed)
+    roof.far = far?.scaled(factor, fixed: fixed)
     return roof
   }
 }

@@ -8,12 +8,14 @@ struct LayerTraffic {
   var dispatched: [[Int]]
   var returned: [[Int]]
   /// By rank.
-  var distinct: [Int]
+  private(set) var distinct: [Int]
   var visits: [Int]
   /// Tokens of other hosts' homes that each host must see, once however many of its ranks they visit.
   private(set) var hostVisits = 0
   /// Distinct experts of all ranks together.
   private(set) var distinctInAll = 0
+  /// How many experts one of these stands for: 1 but where a run's tokens chose fewer than the record's, or more.
+  var distinctFactor = 1.0
   /// Partial outputs that each rank makes of its tokens' visits: a row for each of its subtrees.
   private(set) var partials: [Int]
 
@@ -46,6 +48,10 @@ struct LayerTraffic {
       }
     }
   }
+
+  /// Experts that a rank reads, and that the tokens visit on all ranks together; not more than there are visits.
+  func experts(of rank: Int) -> Double { min(Double(distinct[rank]) * distinctFactor, Double(visits[rank])) }
+  var expertsOfAll: Double { min(Double(distinctInAll) * distinctFactor, Double(visits.reduce(0, +))) }
 
   /// What the rank with most to do has over the mean.
   var busiest: BusiestRank {

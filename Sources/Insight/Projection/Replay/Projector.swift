@@ -18,8 +18,9 @@ package struct Projector: Sendable {
     package var error: Double { projected / measured - 1 }
   }
 
-  /// By `StepKind`.
+  /// By `StepKind`: where each sequence has a home, and where ranks share out every matrix.
   package let compute: [ComputeModel]
+  package let slicedCompute: [ComputeModel]
   package let record: RoutingRecord
   /// How much longer than projected the fitted runs took, by `StepKind`; and of those that shared out every matrix,
   /// where there were some.
@@ -56,19 +57,21 @@ package struct Projector: Sendable {
     let ranks = reports.map(\.rankCount).reduce(0, +) / max(reports.count, 1)
     let slowness = Self.crowding(ranks: ranks, threads: threads, sharedCores)
     // Costs of a rank that has its cores for itself.
-    let compute = try StepKind.allCases.map { kind throws(ProjectionError) in
-      try ComputeModel(reports, of: kind, path: path).slowed(by: 1 / slowness)
+    func models(isSliced: Bool) throws(ProjectionError) -> [ComputeModel] {
+      try StepKind.allCases.map { kind throws(ProjectionError) in
+        try ComputeModel(reports, of: kind, isSliced: isSliced, path: path).slowed(by: 1 / slowness)
+      }
     }
-    func checks(_ reports: [RunReport], _ calibration: (RunReport) -> [Double]) -> [Check] {
+    let (compute, slicedCompute) = (try models(isSliced: false), try models(isSliced: true))
+    func checks(_ reports: [RunReport]) -> [Check] {
       reports.flatMap { report in
-        report.kinds.compactMap { kind in
+        report.kinds.compactMap {
           Self.check(
-            report, kind, compute[kind.rawValue], record, threads, sharedCores,
-            calibration: calibration(report)[kind.rawValue])
+            report, $0, (report.isSliced ? slicedCompute : compute)[$0.rawValue], record, threads, sharedCores)
         }
       }
     }
-    let raw = checks(reports) { _ in StepKind.allCases.map { _ in 1 } }
+    let raw = checks(reports)
     func calibration(_ isIncluded: (Check) -> Bool) -> [Double] {
       StepKind.allCases.map { kind in
         let all = raw.filter { $0.kind == kind }
@@ -78,9 +81,16 @@ package struct Projector: Sendable {
       }
     }
     let (spread, sliced) = (calibration { !$0.isSliced }, calibration(\.isSliced))
-    (self.compute, self.record, self.calibration, slicedCalibration) = (compute, record, spread, sliced)
-    fitted = checks(reports) { $0.isSliced ? sliced : spread }
-    validated = checks(others) { $0.isSliced ? sliced : spread }
+    func calibrated(_ checks: [Check]) -> [Check] {
+      checks.map {
+        var check = $0
+        check.projected *= (check.isSliced ? sliced : spread)[check.kind.rawValue]
+        return check
+      }
+    }
+    (self.compute, self.slicedCompute, self.record) = (compute, slicedCompute, record)
+    (self.calibration, slicedCalibration) = (spread, sliced)
+    (fitted, validated) = (calibrated(raw), calibrated(checks(others)))
     (self.sharedCores, self.threads) = (sharedCores, threads)
   }
 
@@ -94,10 +104,11 @@ package struct Projector: Sendable {
     sharedCores.map { cores in (0..<ranks).map { $0 % max(1, cores / threads) } }
   }
 
+  /// A run beside its projection without calibration. How many of its sequences each rank was the home of, and how many different experts
+  /// its tokens chose, are what a run is asked to do: the replay has them from its counts, and no time.
   private static func check(
     _ report: RunReport, _ kind: StepKind, _ compute: ComputeModel, _ record: RoutingRecord, _ threads: Int,
-    _ sharedCores: Int?,
-    calibration: Double
+    _ sharedCores: Int?
   ) -> Check? {
     let steps = report.account.ranks[0].kinds[kind.rawValue].steps
     let seconds = report.seconds[kind.rawValue]
@@ -110,10 +121,12 @@ package struct Projector: Sendable {
     var replay = StepReplay(
       compute: compute, network: network, layout: layout,
       rowBytes: RowBytes(token: report.subject.rowBytes, sum: report.subject.sumBytes))
-    (replay.calibration, replay.isSliced) = (calibration, report.isSliced)
-    replay.dividesExperts = report.dividesExperts
+    (replay.isSliced, replay.dividesExperts) = (report.isSliced, report.dividesExperts)
     if kind == .decode { replay.rowsPerSequence = report.rowsPerSequence }
     replay.coresOfRank = coresOfRank(ranks: report.rankCount, threads: threads, sharedCores)
+    let (homeRows, allRows) = (report.homeRows(kind), Double(report.rows(kind)) / Double(steps))
+    replay.homeShares = allRows > 0 ? homeRows.map { $0 / allRows } : nil
+    replay.distinctExperts = report.distinctExperts(kind)
     let batch = max(1, report.rows(kind) / steps)
     guard let outcome = replay.run(record, kind: kind, batch: batch), outcome.seconds > 0 else { return nil }
     return Check(
@@ -156,7 +169,7 @@ package struct Projector: Sendable {
 
   /// What work costs under these terms.
   package func compute(_ terms: Terms) -> ComputeModel {
-    let measured = compute[terms.kind.rawValue]
+    let measured = (terms.isSliced ? slicedCompute : compute)[terms.kind.rawValue]
     var model = (terms.model.map { measured.scaled(to: $0) } ?? measured).slowed(by: 1 / terms.speed)
     model.work = model.work.predicting(terms.predicts)
     return model

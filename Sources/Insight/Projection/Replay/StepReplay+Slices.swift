@@ -8,10 +8,10 @@ extension StepReplay {
   /// Of a message between ranks, before its rows.
   private static let headerBytes = 64.0
 
-  /// One step of so many rows; `layers` stand for all mixture layers.
+  /// One step of so many rows; `layers` stand for all MoE layers.
   func slicedStep(_ layers: [LayerTraffic], _ kind: StepKind, rows count: Int) -> Outcome {
     let (work, size, rows) = (compute.work, layout.rankCount, Double(count))
-    let (mixtures, modules) = (Double(work.mixtureLayers), Double(work.modules))
+    let (moes, modules) = (Double(work.moeLayers), Double(work.modules))
     /// Those of one core take turns, whoever is first.
     let crowd = Double(
       coresOfRank.map { cores in Dictionary(grouping: cores) { $0 }.values.map(\.count).max() ?? 1 } ?? 1)
@@ -31,8 +31,8 @@ extension StepReplay {
     }
     let inner = share(.expertInner)
     spend(\.attention, times: Double(work.layers), compute.attention, share(.values))
-    spend(\.dense, times: Double(work.layers) - mixtures, compute.dense, share(.denseInner))
-    spend(\.shared, times: mixtures, compute.shared, inner)
+    spend(\.dense, times: Double(work.layers) - moes, compute.dense, share(.denseInner))
+    spend(\.shared, times: moes, compute.shared, inner)
     spend(\.head, times: 1 + modules, compute.outside, share(.logits))
     spend(
       \.head, times: modules, most: projection(share(.attentionOutput), rows: rows),
@@ -40,13 +40,13 @@ extension StepReplay {
     let (router, merge) = (compute.gate.seconds(rows), compute.merge.seconds(rows))
     // Every host has all of it.
     spend(
-      \.gate, times: mixtures, most: router / Double(leastOnHost),
+      \.gate, times: moes, most: router / Double(leastOnHost),
       mean: router * Double(layout.hostCount) / Double(size))
-    spend(\.copies, times: mixtures, most: merge, mean: merge)
-    let each = mixtures / Double(max(layers.count, 1))
+    spend(\.copies, times: moes, most: merge, mean: merge)
+    let each = moes / Double(max(layers.count, 1))
     for layer in layers {
       if dividesExperts {
-        let (distinct, visits) = (Double(layer.distinctInAll), Double(layer.visits.reduce(0, +)))
+        let (distinct, visits) = (layer.expertsOfAll, Double(layer.visits.reduce(0, +)))
         func seconds(_ share: Double) -> Double {
           compute.experts.seconds(memory: distinct * share, arithmetic: visits * share)
         }
@@ -54,7 +54,7 @@ extension StepReplay {
       } else {
         outcome.busiest += layer.busiest
         let seconds = (0..<size).map {
-          compute.experts.seconds(memory: Double(layer.distinct[$0]), arithmetic: Double(layer.visits[$0]))
+          compute.experts.seconds(memory: layer.experts(of: $0), arithmetic: Double(layer.visits[$0]))
         }
         spend(\.experts, times: each, most: seconds.max() ?? 0, mean: seconds.reduce(0, +) / Double(size))
       }
@@ -89,7 +89,7 @@ extension StepReplay {
     }
     let looked = Double(max(layers.count, 1))
     let saved = savedByReadingAhead(
-      windows, rows: rows, distinct: Double(layers.reduce(0) { $0 + $1.distinctInAll }) / looked,
+      windows, rows: rows, distinct: layers.reduce(0) { $0 + $1.expertsOfAll } / looked,
       visits: Double(layers.reduce(0) { $0 + $1.visits.reduce(0, +) }) / looked)
     for (part, most, own) in saved {
       outcome[keyPath: part] -= own
@@ -100,7 +100,7 @@ extension StepReplay {
     outcome.waiting = max(0, busiest / crowd - mean)
     outcome.copies += copying
     outcome.communicating += travelling + steering
-    outcome.seconds = (busiest + copying * crowd + travelling + steering + compute.steering) * calibration
+    outcome.seconds = busiest + copying * crowd + travelling + steering
     return outcome
   }
 

@@ -15,6 +15,11 @@ package struct StepReplay: Sendable {
   package var dividesExperts = true
   /// Rows of each sequence in a step: its last token, and drafts after it.
   package var rowsPerSequence = 1
+  /// The part of a step's sequences whose home each rank is; nil where they are dealt to the ranks in turn.
+  package var homeShares: [Double]?
+  /// Experts that a step's tokens visit in a layer, of all ranks together: of a run whose tokens chose fewer than those
+  /// of the record, or more; nil for as many as the record's.
+  package var distinctExperts: Double?
   /// Ranks with the same number take turns on the same cores; nil where each has its own.
   package var coresOfRank: [Int]?
 
@@ -32,18 +37,53 @@ package struct StepReplay: Sendable {
     let rows = record.rows.indices.filter { record.rows[$0].kind == kind.rawValue }
     guard batch > 0, !rows.isEmpty, !record.layers.isEmpty else { return nil }
     let steps = max(1, min(Self.stepLimit, rows.count / batch))
-    let layers = Swift.stride(from: 0, to: record.layers.count, by: max(1, record.layers.count / Self.layerLimit))
+    let layers = Array(
+      Swift.stride(from: 0, to: record.layers.count, by: max(1, record.layers.count / Self.layerLimit)))
     var total = Outcome()
-    // Where all ranks feed all sequences, visits are shared out as if they were the first one's.
-    let homes = (0..<batch).map { isSliced ? 0 : $0 / max(rowsPerSequence, 1) % layout.rankCount }
-    for step in 0..<steps {
-      // Fewer rows than a batch are used again.
-      let chosen = (0..<batch).map { rows[(step * batch + $0) % rows.count] }
-      let traffic = layers.map { LayerTraffic(record, layer: $0, rows: chosen[...], homes: homes, layout: layout) }
-      total += (isSliced ? slicedStep(traffic, kind, rows: batch) : self.step(traffic, homes: homes)).times(
-        1 / Double(steps))
+    let homes = homes(batch)
+    // Fewer rows than a batch are used again.
+    func chosen(_ step: Int) -> [Int] { (0..<batch).map { rows[(step * batch + $0) % rows.count] } }
+    var factor = 1.0
+    if let distinctExperts {
+      let all = (0..<steps).reduce(0) { sum, step in
+        let chosen = chosen(step)
+        return layers.reduce(sum) { $0 + record.distinctExperts(of: chosen, layer: $1) }
+      }
+      if all > 0 { factor = distinctExperts * Double(steps * layers.count) / Double(all) }
     }
-    return total
+    for step in 0..<steps {
+      let chosen = chosen(step)
+      let traffic = layers.map {
+        var one = LayerTraffic(record, layer: $0, rows: chosen[...], homes: homes, layout: layout)
+        one.distinctFactor = factor
+        return one
+      }
+      var one = isSliced ? slicedStep(traffic, kind, rows: batch) : self.step(traffic, homes: homes)
+      one.seconds += compute.steering
+      if layout.rankCount > 1 { one.communicating += compute.steering }
+      total += one.times(1 / Double(steps))
+    }
+    return total.slowed(by: calibration)
+  }
+
+  /// The home of each of so many rows. Where all ranks feed all sequences, visits are shared out as if they were the
+  /// first one's.
+  private func homes(_ batch: Int) -> [Int] {
+    let (size, width) = (layout.rankCount, max(rowsPerSequence, 1))
+    guard !isSliced else { return Array(repeating: 0, count: batch) }
+    guard let homeShares, homeShares.count == size else { return (0..<batch).map { $0 / width % size } }
+    // Each sequence is the rank's that lacks most of its part.
+    var dealt = Array(repeating: 0.0, count: size)
+    let homes = (0..<((batch + width - 1) / width)).map { sequence in
+      var (home, most) = (0, -Double.infinity)
+      for rank in 0..<size {
+        let lacks = homeShares[rank] * Double(sequence + 1) - dealt[rank]
+        if lacks > most + 1e-9 { (home, most) = (rank, lacks) }
+      }
+      dealt[home] += 1
+      return home
+    }
+    return (0..<batch).map { homes[$0 / width] }
   }
 
   /// What plans and outcomes take: one way each, and rank 0 reads one outcome after another.
@@ -58,14 +98,14 @@ package struct StepReplay: Sendable {
     return 2 * hidden * hidden / attention * compute.attention.seconds(memory: share, arithmetic: rows * share)
   }
 
-  /// One step; `layers` stand for all mixture layers.
+  /// One step; `layers` stand for all MoE layers.
   private func step(_ layers: [LayerTraffic], homes: [Int]) -> Outcome {
     let size = layout.rankCount
     var rows = Array(repeating: 0.0, count: size)
     for home in homes { rows[home] += 1 }
     var clock = Array(repeating: 0.0, count: size)
     var outcome = Outcome()
-    let repeats = Double(compute.work.mixtureLayers) / Double(max(layers.count, 1))
+    let repeats = Double(compute.work.moeLayers) / Double(max(layers.count, 1))
     let cores = coresOfRank ?? Array(0..<size)
     for layer in layers {
       var one = Outcome()
@@ -77,9 +117,9 @@ package struct StepReplay: Sendable {
       outcome += one.times(repeats)
       outcome.busiest += layer.busiest
     }
-    let denseLayers = Double(compute.work.layers - compute.work.mixtureLayers)
+    let denseLayers = Double(compute.work.layers - compute.work.moeLayers)
     let modules = Double(compute.work.modules)
-    var busy = Array(repeating: 0.0, count: size)
+    var (busy, ends) = (Array(repeating: 0.0, count: size), clock)
     for rank in 0..<size where rows[rank] > 0 {
       let attention = denseLayers * compute.attention.seconds(rows[rank])
       let dense = denseLayers * compute.dense.seconds(rows[rank])
@@ -89,9 +129,13 @@ package struct StepReplay: Sendable {
       outcome.head += head / Double(size)
       outcome.computing += (attention + dense + head) / Double(size)
       busy[cores[rank]] += attention + dense + head
+      ends[rank] += attention + dense + head
     }
+    let seconds = (clock.max() ?? 0) + (busy.max() ?? 0)
+    // Who is done first waits for the next step.
+    outcome.waiting += max(0, seconds - ends.reduce(0, +) / Double(size))
     outcome.communicating += steering
-    outcome.seconds = ((clock.max() ?? 0) + (busy.max() ?? 0) + steering + compute.steering) * calibration
+    outcome.seconds = seconds + steering
     return outcome
   }
 
@@ -134,7 +178,7 @@ package struct StepReplay: Sendable {
       ),
       (
         \.experts,
-        { compute.experts.seconds(memory: Double(layer.distinct[$0]), arithmetic: Double(layer.visits[$0])) }
+        { compute.experts.seconds(memory: layer.experts(of: $0), arithmetic: Double(layer.visits[$0])) }
       ),
     ])
     let combineBegan = clock

@@ -15,6 +15,17 @@ extension RoutingRecord {
   }
 }
 
+extension RoutingRecord {
+  /// How many experts some rows visit in one of `layers`, by its place there.
+  func distinctExperts(of rows: [Int], layer: Int) -> Int {
+    var isVisited = Array(repeating: false, count: expertCount)
+    for row in rows {
+      for expert in choices(row: row, layer: layer) { isVisited[Int(expert)] = true }
+    }
+    return isVisited.count { $0 }
+  }
+}
+
 extension RunReport {
   /// How often the tokens of texts visited each expert in the run; nil where it has no experts.
   package var loads: ExpertLoads? {

@@ -91,18 +91,22 @@ final class LatentAttentionBackward: MixerBackward {
   /// From the gradients by what attention gave to those by queries, expanded keys and values, and the rotated key, of
   /// every sequence.
   private func attend(_ tape: LatentAttentionTape) {
-    let (sequences, compute) = (parts.gradients.sequences, parts.compute)
+    let (sequences, compute, angles) = (parts.gradients.sequences, parts.compute, parts.angles)
     let next = TaskCounter()
     compute.compute.pool.run { worker in
       while true {
         let task = next.take()
         guard task < sequences.count else { return }
-        attend(tape, sequences[task], worker: worker)
+        attend(tape, sequences[task], compute, angles, worker: worker)
       }
     }
   }
 
-  private func attend(_ tape: LatentAttentionTape, _ rows: Range<Int>, worker: Int) {
+  private func attend(
+    _ tape: LatentAttentionTape, _ rows: Range<Int>, _ compute: GradientCompute, _ angles: RotaryTape?, worker: Int
+  ) {
+    // Taken out of the loops: workers that count references to one object wait for each other.
+    let arithmetic = compute.compute
     let (nope, latent, dims, rotary) = (shape.nopeDims, shape.latentRank, shape.queryDims, shape.rotaryDims)
     func own(_ storage: RowStorage<Float>) -> MatrixView<Float> { storage.view(rows: rows.upperBound).rows(rows) }
     let (keyValue, dQueries) = (own(keyValueGradientRows), own(queryGradientRows))
@@ -124,7 +128,7 @@ final class LatentAttentionBackward: MixerBackward {
         key[row].update(from: expanded[row] + first, count: nope)
       }
       let dQuery = dQueries.head(head, of: dims)
-      parts.compute.attend(
+      compute.attend(
         AttentionGradient(
           query: query, key: key, value: expanded.columns(values),
           output: tape.values.rows(rows).head(head, of: shape.valueDims),
@@ -132,22 +136,23 @@ final class LatentAttentionBackward: MixerBackward {
           valueGradient: dExpanded.columns(values), scale: shape.softmaxScale, window: window), worker: worker)
       for row in 0..<rows.count {
         (dExpanded[row] + first).update(from: dKey[row], count: nope)
-        parts.compute.compute.add(dKey[row] + nope, to: keyValue[row] + latent, count: rotary)
-        turnBack(dQuery[row] + nope, row: rows.lowerBound + row)
-        if let factors = parts.angles?.queryFactors {
-          parts.compute.compute.scale(
-            dQuery[row], by: factors[rows.lowerBound + row].pointee, into: dQuery[row], count: dims)
-        }
+        arithmetic.add(dKey[row] + nope, to: keyValue[row] + latent, count: rotary)
       }
     }
-    for row in 0..<rows.count { turnBack(keyValue[row] + latent, row: rows.lowerBound + row) }
-  }
-
-  private func turnBack(_ gradient: UnsafeMutablePointer<Float>, row: Int) {
-    guard let angles = parts.angles else { return }
-    parts.compute.compute.rotateGradient(
-      gradient, heads: 1, headStride: shape.rotaryDims, dims: angles.dims, cosine: angles.cosines[row],
-      sine: angles.sines[row], interleaved: angles.interleaved)
+    for row in 0..<rows.count {
+      let place = rows.lowerBound + row
+      guard let angles else { continue }
+      func turnBack(_ gradient: UnsafeMutablePointer<Float>, heads: Int, stride: Int) {
+        arithmetic.rotateGradient(
+          gradient, heads: heads, headStride: stride, dims: angles.dims, cosine: angles.cosines[place],
+          sine: angles.sines[place], interleaved: angles.interleaved)
+      }
+      turnBack(keyValue[row] + latent, heads: 1, stride: rotary)
+      turnBack(dQueries[row] + nope, heads: shape.headCount, stride: dims)
+      guard let factors = angles.queryFactors else { continue }
+      arithmetic.scale(
+        dQueries[row], by: factors[place].pointee, into: dQueries[row], count: shape.headCount * dims)
+    }
   }
 
   private func backThroughQuery(_ tape: LatentAttentionTape, hidden: Int) throws {

@@ -29,9 +29,9 @@ package struct AnswerPattern: Sendable, Equatable {
   /// What the group matched, each time, in order.
   package func matches(in text: some StringProtocol) -> [String] { search(text).found }
 
-  /// The same, and whether the whole text was searched: a pattern that takes too long is given up.
-  func search(_ text: some StringProtocol) -> (found: [String], isWhole: Bool) {
-    guard text.utf8.count <= Self.byteLimit else { return ([], false) }
+  /// The same, and in words why not the whole text was searched; nil where it was.
+  func search(_ text: some StringProtocol) -> (found: [String], gap: String?) {
+    guard text.utf8.count <= Self.byteLimit else { return ([], Self.tooLong) }
     let text = String(text)
     var found: [String] = []
     var waits = 0
@@ -45,11 +45,11 @@ package struct AnswerPattern: Sendable, Equatable {
       }
       if let range = Range(match.range(at: group), in: text) { found.append(String(text[range])) }
     }
-    return (found, waits <= Self.patience)
+    return (found, waits <= Self.patience ? nil : Self.givenUp)
   }
 
-  /// What is told of an answer that was not searched to its end.
-  static let givenUp = "the pattern took too long, and was given up"
+  private static let tooLong = "the answer is longer than a MiB, and was not searched"
+  private static let givenUp = "the pattern took too long, and was given up"
 }
 
 /// Why a pattern cannot be used.

@@ -71,8 +71,8 @@ package enum Grader: Sendable, Equatable {
     case .contains: return Self.contains(text, target)
     case .numeric(let tolerance): return Self.numeric(text, target, tolerance: tolerance)
     case .regex(let pattern):
-      let (matches, isWhole) = pattern.search(text)
-      guard isWhole else { return Verdict(.noAnswer, rule: AnswerPattern.givenUp) }
+      let (matches, gap) = pattern.search(text)
+      if let gap { return Verdict(.noAnswer, rule: gap) }
       guard let found = matches.last else { return Verdict(.noAnswer, rule: "pattern not found") }
       let folded = FoldedText.foldedCore(found)
       let isRight = target.texts.contains { FoldedText.foldedCore($0) == folded }

@@ -17,6 +17,9 @@ package enum ModelReply: Sendable, Equatable {
   /// Negative log-likelihood of a text's tokens, and how many of them were predicted.
   case measure(nats: Double, tokenCount: Int)
   case failed(String)
+
+  /// Why a call failed that was not answered when the user wanted to stop.
+  package static let interruption = "interrupted"
 }
 
 /// How probable a model finds one continuation.

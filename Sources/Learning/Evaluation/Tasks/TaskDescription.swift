@@ -77,11 +77,11 @@ package struct AnswerFilter: Sendable, Equatable {
 
   /// The match, or in words why there is none.
   func apply(_ text: Substring) -> (text: String?, rule: String) {
-    let (matches, isWhole) = pattern.search(text)
+    let (matches, gap) = pattern.search(text)
     let index = selection < 0 ? matches.count + selection : selection
     // What would be found last is not known of a part.
-    guard isWhole || selection >= 0, matches.indices.contains(index) else {
-      return (nil, isWhole ? "filter found nothing" : AnswerPattern.givenUp)
+    guard gap == nil || selection >= 0, matches.indices.contains(index) else {
+      return (nil, gap ?? "filter found nothing")
     }
     return (matches[index], "filter")
   }

@@ -1,4 +1,4 @@
-import Pretraining
+import DistributedTraining
 
 /// What learnt tokens told, added up.
 struct PolicyFindings: LeafFindings {

@@ -1,9 +1,9 @@
 import Backpropagation
+import DistributedTraining
 import Fabric
 import Gradients
 import Kernels
 import MoEModel
-import Pretraining
 import Tensors
 
 /// −min(ρ A, clip(ρ) A) of each token, and β · KL(π ‖ reference) where there is a reference: as a factor of −log

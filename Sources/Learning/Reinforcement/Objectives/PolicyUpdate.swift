@@ -1,5 +1,5 @@
+import DistributedTraining
 import Fabric
-import Pretraining
 
 /// One update of the model by some judged groups.
 struct PolicyUpdate {

@@ -1,5 +1,5 @@
 import Bytes
-import Pretraining
+import DistributedTraining
 
 /// Completions on their way from rank 0 to all.
 enum CompletionMessage {
@@ -28,6 +28,6 @@ enum CompletionMessage {
       }
       guard reader.isAtEnd else { throw TruncatedMessage() }
       return completions
-    } catch { throw PretrainingError.ranksDisagree("the completions that were drawn") }
+    } catch { throw DistributedTrainingError.ranksDisagree("the completions that were drawn") }
   }
 }

@@ -1,9 +1,9 @@
+import DistributedTraining
 import EngineAPI
 import Fabric
 import Inference
 import ModelRuntime
 import MoEModel
-import Pretraining
 
 /// Draws completions with the model in training: the engine that serves, in the same memory, so that a token's
 /// log-probability has the bits that the training computes. Weights change between draws, and what the cache held is
@@ -83,7 +83,7 @@ package final class Rollouts {
       var asked = GenerationRequest(
         prompt: request.prompt,
         task: .generate(maxNewTokens: request.maxNewTokens, sampling: sampling, stopTokens: stopTokens))
-      asked.drawn = completions[i].tokens
+      asked.sampled = completions[i].tokens
       asked.details = TokenDetails(topLogprobs: 0)
       do throws(InferenceError) { places[try loop.submit(asked, index: i)] = i } catch {
         throw ReinforcementError.failedRollout(line: name(i), reason: "\(error)")

@@ -1,6 +1,6 @@
 import Bytes
+import DistributedTraining
 import Evaluation
-import Pretraining
 import Rewards
 
 /// Verdicts on their way from rank 0 to all.
@@ -38,6 +38,6 @@ enum VerdictMessage {
       }
       guard reader.isAtEnd else { throw TruncatedMessage() }
       return verdicts
-    } catch { throw PretrainingError.ranksDisagree("what completions are worth") }
+    } catch { throw DistributedTrainingError.ranksDisagree("what completions are worth") }
   }
 }

@@ -28,14 +28,14 @@ package struct TrainingWork: Sendable, Equatable {
   }
 
   private mutating func add(_ spec: ParameterSpec, _ description: DecoderDescription) {
-    let mixture = description.mixture
+    let moe = description.moe
     switch spec.role {
     // What a module shares with the model is counted there; its head is met once more.
     case .prediction(.embedding): break
     case .prediction(.head): activeElements += spec.elementCount
     case .feedForward(.expert, _):
-      parameterCount += spec.elementCount * (mixture?.expertCount ?? 0)
-      if spec.isMatrix { activeElements += spec.elementCount * (mixture?.topK ?? 0) }
+      parameterCount += spec.elementCount * (moe?.expertCount ?? 0)
+      if spec.isMatrix { activeElements += spec.elementCount * (moe?.topK ?? 0) }
     default:
       parameterCount += spec.elementCount
       if spec.isMatrix { activeElements += spec.elementCount }

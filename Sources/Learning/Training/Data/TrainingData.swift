@@ -95,14 +95,6 @@ package final class TrainingData: Sendable {
   /// Bytes of memory that tokens take on each rank.
   package var memoryBytes: Int { groups.reduce(0) { $0 + $1.stores.reduce(0) { $0 + $1.memoryBytes } } }
 
-  /// Reads the sequence at a place of the order into `buffer`, which has room for `sequenceLength + 1` tokens; returns
-  /// how many are predicted: of the tokens 1 ..< 1 + that, each from those before it. What follows them fills up. A
-  /// token that is read and not learnt is there as its complement, `~id`.
-  package func read(position: Int, into buffer: UnsafeMutableBufferPointer<Int32>) throws -> Int {
-    let place = order[position]
-    return try read(groups[place.group], place.sequence, into: buffer)
-  }
-
   /// The most documents of a sequence that do not see each other.
   package var mostApart: Int { groups.reduce(1) { max($0, $1.index.mostApart) } }
 
@@ -112,8 +104,9 @@ package final class TrainingData: Sendable {
     return rowCount(groups[place.group], place.sequence)
   }
 
-  /// Its tokens: those of each document that is to be by itself, of which all but the first are predicted, or the first
-  /// `predicted` of those. A token that is read and not learnt is there as its complement, `~id`.
+  /// Its tokens, `sequenceLength + 1` of them: `predicted` after the first are predicted, each from those before it,
+  /// and what follows these fills up. Where documents are by themselves the tokens of each, of which all but the first
+  /// are predicted. A token that is read and not learnt is there as its complement, `~id`.
   package func pieces(position: Int) throws -> [(tokens: [Int32], predicted: Int)] {
     let place = order[position]
     return try pieces(groups[place.group], place.sequence)
@@ -125,7 +118,6 @@ package final class TrainingData: Sendable {
     return rowCount(group, rest)
   }
 
-  /// The texts that a sequence is packed from, each with its tokens and how many of them are predicted.
   package func pieces(sequence: Int) throws -> [(tokens: [Int32], predicted: Int)] {
     let (group, rest) = place(of: sequence)
     return try pieces(group, rest)
@@ -137,12 +129,20 @@ package final class TrainingData: Sendable {
   }
 
   private func pieces(_ group: Group, _ sequence: Int) throws -> [(tokens: [Int32], predicted: Int)] {
+    let places = group.index.places(of: sequence)
     guard packing == .whole else {
-      var tokens = [Int32](repeating: 0, count: sequenceLength + 1)
-      let predicted = try tokens.withUnsafeMutableBufferPointer { try read(group, sequence, into: $0) }
-      return [(tokens, predicted)]
+      var tokens = [Int32](repeating: padding, count: sequenceLength + 1)
+      var filled = 0
+      try tokens.withUnsafeMutableBufferPointer { buffer in
+        for place in places {
+          try group.stores[place.store].read(
+            into: UnsafeMutableBufferPointer(rebasing: buffer[filled..<(filled + place.count)]), from: place.first)
+          filled += place.count
+        }
+      }
+      return [(tokens, filled - 1)]
     }
-    return try group.index.places(of: sequence).map { place in
+    return try places.map { place in
       var tokens = [Int32](repeating: 0, count: place.count)
       try tokens.withUnsafeMutableBufferPointer { try group.stores[place.store].read(into: $0, from: place.first) }
       return (tokens, place.count - 1)
@@ -165,12 +165,6 @@ package final class TrainingData: Sendable {
     return parts.joined(separator: "; ")
   }
 
-  /// The same for the sequences of all files in their order, as held-out data are scored.
-  package func read(sequence: Int, into buffer: UnsafeMutableBufferPointer<Int32>) throws -> Int {
-    let (group, rest) = place(of: sequence)
-    return try read(group, rest, into: buffer)
-  }
-
   private func place(of sequence: Int) -> (group: Group, sequence: Int) {
     var rest = sequence
     for group in groups {
@@ -178,18 +172,5 @@ package final class TrainingData: Sendable {
       rest -= group.index.count
     }
     preconditionFailure("there is no sequence \(sequence)")
-  }
-
-  private func read(_ group: Group, _ sequence: Int, into buffer: UnsafeMutableBufferPointer<Int32>) throws -> Int {
-    precondition(buffer.count == sequenceLength + 1, "a buffer of another size than a sequence")
-    precondition(packing != .whole, "documents that are not to see each other, as one sequence")
-    var filled = 0
-    for place in group.index.places(of: sequence) {
-      try group.stores[place.store].read(
-        into: UnsafeMutableBufferPointer(rebasing: buffer[filled..<(filled + place.count)]), from: place.first)
-      filled += place.count
-    }
-    UnsafeMutableBufferPointer(rebasing: buffer[filled...]).update(repeating: padding)
-    return filled - 1
   }
 }

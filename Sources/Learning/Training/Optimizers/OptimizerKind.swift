@@ -53,16 +53,6 @@ extension OptimizerKind {
   }
 }
 
-extension ParameterRole {
-  /// Whether it is part of a lightning indexer.
-  package var isOfIndexer: Bool {
-    switch self {
-    case .indexQuery, .indexKey, .indexKeyNorm, .indexKeyNormBias, .indexWeights: true
-    default: false
-    }
-  }
-}
-
 extension ParameterSpec {
   /// Whether weight decay draws it towards 0: matrices, and not norms, biases and sinks.
   package var decays: Bool { isMatrix }

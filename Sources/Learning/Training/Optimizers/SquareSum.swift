@@ -10,6 +10,9 @@ package enum SquareSum {
   /// Elements of a block.
   package static let blockLength = 1024
 
+  /// The blocks of so many elements.
+  package static func blockCount(_ count: Int) -> Int { (count + blockLength - 1) / blockLength }
+
   /// One block's sum, or a shorter last one's: `count` elements `[count]`.
   package static func block(_ elements: UnsafePointer<Float>, count: Int) -> Double {
     var lanes = SIMD16<Double>()
@@ -35,7 +38,7 @@ package enum SquareSum {
   }
 
   /// The sum of all blocks' sums, in their order.
-  package static func total(_ blocks: [Double]) -> Double { blocks.reduce(0, +) }
+  package static func total(_ blocks: some Sequence<Double>) -> Double { blocks.reduce(0, +) }
 
   /// That of a whole tensor of `count` elements `[count]`.
   package static func total(_ elements: UnsafePointer<Float>, count: Int) -> Double {

@@ -42,7 +42,7 @@ package struct SavePlan: Sendable {
     self.predicts = predicts
     let table = ParameterTable(description, predicts: predicts)
     let names = ParameterNames(description)
-    let experts = description.mixture?.expertCount ?? 0
+    let experts = description.moe?.expertCount ?? 0
     var order: [ParameterSpec] = []
     var places: [ParameterID: [TensorPlace]] = [:]
     var exported: [SafetensorsWriter.Declaration] = []

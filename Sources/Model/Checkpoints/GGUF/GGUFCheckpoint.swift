@@ -101,6 +101,7 @@ final class GGUFCheckpoint: Checkpoint {
   func file(of entry: TensorEntry) -> String { files[entry.fileIndex].path }
   func tensor(_ name: String) -> TensorEntry? { table.positions[ExactString(name)].map { entries[$0] } }
   func position(of entry: TensorEntry) -> Int? { table.positions[ExactString(entry.name)] }
+  var holdsItsSettings: Bool { true }
   /// Parts of a model that are missing are told when it is opened.
   func absence(of name: String) -> CheckpointError? { nil }
 

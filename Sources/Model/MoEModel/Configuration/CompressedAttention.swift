@@ -24,6 +24,9 @@ package struct CompressedAttention: Sendable, Hashable {
   package var ratio: Int?
   /// What chooses entries; nil where a token attends to all that are complete.
   package var indexer: LightningIndexer?
+  /// A token sees all of its chunk, which leaves nothing behind, and the `window` tokens before that, whose keys others
+  /// write (`BlockDrafting`).
+  package var seesBlock = false
 
   /// How entries come about.
   package struct Pool: Sendable, Hashable {

@@ -43,9 +43,9 @@ extension ConfigReader {
   }
 
   /// Each layer by `layer_types`, or every `full_attention_interval`-th with attention; with experts where
-  /// `isMixture` says so.
+  /// `isMoE` says so.
   func hybridLayers(
-    _ attention: GroupedAttention, _ delta: GatedDelta, isMixture: (Int) -> Bool, intermediate: Int
+    _ attention: GroupedAttention, _ delta: GatedDelta, isMoE: (Int) -> Bool, intermediate: Int
   ) throws -> [LayerDescription] {
     let count = try layerCount()
     let interval = try optionalInt("full_attention_interval", in: 1...4096) ?? 4
@@ -56,7 +56,7 @@ extension ConfigReader {
       throw ModelError.inconsistent("layer_types has \(types.count) entries for \(count) layers")
     }
     return try types.enumerated().map { layer, type in
-      let feedForward = isMixture(layer) ? .mixture : LayerDescription.FeedForward.dense(intermediateSize: intermediate)
+      let feedForward = isMoE(layer) ? .moe : LayerDescription.FeedForward.dense(intermediateSize: intermediate)
       switch type {
       case "linear_attention": return LayerDescription(attention: .delta(delta), feedForward: feedForward)
       case "full_attention": return LayerDescription(attention: .grouped(attention), feedForward: feedForward)

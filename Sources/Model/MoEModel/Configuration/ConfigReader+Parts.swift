@@ -39,24 +39,24 @@ extension ConfigReader {
     return topK
   }
 
-  func mixture(
+  func moe(
     intermediate: Int, router: RouterDescription, sharedIntermediate: Int? = nil, sharedIsGated: Bool = false
-  ) throws -> MixtureDescription {
-    MixtureDescription(
+  ) throws -> MoEDescription {
+    MoEDescription(
       expertCount: try expertCount(), topK: try topK(), expertIntermediateSize: intermediate, activation: .swiGLU,
       router: router, expertHasBias: false, sharedIntermediateSize: sharedIntermediate, sharedIsGated: sharedIsGated)
   }
 
-  /// Qwen's rule: a layer is a mixture unless listed in `mlp_only_layers` or skipped by `decoder_sparse_step`.
+  /// Qwen's rule: a layer is one of experts unless listed in `mlp_only_layers` or skipped by `decoder_sparse_step`.
   func sparseStepLayers(_ attention: GroupedAttention, window: (Int) -> Int?) throws -> [LayerDescription] {
     let count = try layerCount()
     let step = try int("decoder_sparse_step", in: 1...4096)
     let denseOnly = Set(try optionalInts("mlp_only_layers", in: 0...(1 << 20), maxCount: 4096) ?? [])
     let intermediate = try int("intermediate_size", in: ConfigurationBounds.width)
     return (0..<count).map { layer in
-      let isMixture = !denseOnly.contains(layer) && (layer + 1) % step == 0
+      let isMoE = !denseOnly.contains(layer) && (layer + 1) % step == 0
       return LayerDescription(
-        attention: .grouped(attention), feedForward: isMixture ? .mixture : .dense(intermediateSize: intermediate),
+        attention: .grouped(attention), feedForward: isMoE ? .moe : .dense(intermediateSize: intermediate),
         slidingWindow: window(layer))
     }
   }
@@ -112,7 +112,7 @@ extension ConfigReader {
           attention: .grouped(attention), feedForward: .dense(intermediateSize: intermediate),
           slidingWindow: types?[$0] == true ? sliding : nil)
       },
-      mixture: nil, denseHasBias: hasBias)
+      moe: nil, denseHasBias: hasBias)
   }
 
   /// Settings that say what is done anyway, in families where nothing else is.

@@ -2,14 +2,14 @@ import Checkpoints
 
 /// Settings of models with shared experts, and with a sigmoid router: DeepSeek and its kin.
 extension ConfigReader {
-  /// The mixture of DeepSeek and its kin: shared experts side by side make one wider expert. `sharedKeys`: what their
+  /// The experts of DeepSeek and its kin: shared experts side by side make one wider expert. `sharedKeys`: what their
   /// number is called.
-  func sharedExpertMixture(
+  func sharedExpertMoE(
     router: RouterDescription, sharedKeys: ConfigKeys = "n_shared_experts"
-  ) throws -> MixtureDescription {
+  ) throws -> MoEDescription {
     let intermediate = try int("moe_intermediate_size", in: ConfigurationBounds.width)
     let shared = try int(sharedKeys, in: 0...64)
-    return try mixture(
+    return try moe(
       intermediate: intermediate, router: router, sharedIntermediate: shared == 0 ? nil : shared * intermediate,
       sharedIsGated: false)
   }
@@ -17,13 +17,13 @@ extension ConfigReader {
   /// `first_k_dense_replace`: how many layers are dense before the first one with experts.
   ///
   /// A model cut down to fewer layers than its family's default is dense throughout.
-  private func firstMixtureLayer(of count: Int) throws -> Int {
+  private func firstMoELayer(of count: Int) throws -> Int {
     if has("first_k_dense_replace") { return try int("first_k_dense_replace", in: 0...count) }
     return min(try int("first_k_dense_replace", in: 0...ConfigurationBounds.layers.upperBound), count)
   }
 
   /// `moe_layer_freq`: every how many layers there are experts, or for each layer whether there are.
-  private func mixturePattern(of count: Int) throws -> [Bool] {
+  private func moePattern(of count: Int) throws -> [Bool] {
     guard object["moe_layer_freq"]?.array != nil else {
       let every = try optionalInt("moe_layer_freq", in: 1...count) ?? 1
       return (0..<count).map { $0 % every == 0 }
@@ -38,13 +38,13 @@ extension ConfigReader {
   /// Dense layers up to `first_k_dense_replace`, and then experts; `thinned`: in the pattern of `moe_layer_freq`.
   func layersAfterDenseOnes(_ attention: AttentionDescription, thinned: Bool = false) throws -> [LayerDescription] {
     let count = try layerCount()
-    let firstMixture = try firstMixtureLayer(of: count)
-    let isMixture = thinned ? try mixturePattern(of: count) : Array(repeating: true, count: count)
+    let firstMoE = try firstMoELayer(of: count)
+    let isMoE = thinned ? try moePattern(of: count) : Array(repeating: true, count: count)
     let intermediate = try int("intermediate_size", in: ConfigurationBounds.width)
     return (0..<count).map { layer in
       LayerDescription(
         attention: attention,
-        feedForward: layer >= firstMixture && isMixture[layer] ? .mixture : .dense(intermediateSize: intermediate))
+        feedForward: layer >= firstMoE && isMoE[layer] ? .moe : .dense(intermediateSize: intermediate))
     }
   }
 
@@ -60,7 +60,7 @@ extension ConfigReader {
     }
     return try zip(attention, types).map { attention, type in
       switch type {
-      case "sparse": LayerDescription(attention: attention, feedForward: .mixture)
+      case "sparse": LayerDescription(attention: attention, feedForward: .moe)
       case "dense": LayerDescription(attention: attention, feedForward: .dense(intermediateSize: intermediate))
       default: throw ModelError.unsupported(key: "mlp_layer_types", value: type, remedy: "dense and sparse are")
       }
@@ -70,7 +70,7 @@ extension ConfigReader {
   /// Holds a setting that says in a number how many layers are dense, where `mlp_layer_types` counts, against them.
   func requireDenseCount(_ key: String, of layers: [LayerDescription]) throws {
     guard let dense = try optionalInt(ConfigKeys(key), in: 0...layers.count),
-      (layers.firstIndex { $0.isMixture } ?? layers.count) != dense
+      (layers.firstIndex { $0.isMoE } ?? layers.count) != dense
     else { return }
     throw ModelError.inconsistent("\(key) = \(dense) is not what mlp_layer_types, or its default, says")
   }

@@ -6,9 +6,9 @@ extension DecoderDescription {
     var work = ModelWork()
     work.hiddenSize = hiddenSize
     work.layers = runLayers.count
-    work.mixtureLayers = mixtureLayers.count
+    work.moeLayers = moeLayers.count
     work.head = hiddenSize * vocabularySize
-    work.modules = predicts ? 1 : 0
+    work.modules = predicts ? predictionLayerCount : 0
     work.exchanges = exchanges
     // Layers may differ in how they mix tokens: each counts as their mean.
     work.attention =
@@ -22,7 +22,7 @@ extension DecoderDescription {
     }
     work.attentionOutput = attention { $0 == .attentionOutput || $0 == .delta(.output) }
     work.attentionEntry = work.attention - work.attentionOutput - attention { $0.meetsLatents }
-    for layer in [layers.lastIndex { !$0.isMixture }, mixtureLayers.first].compactMap(\.self) {
+    for layer in [layers.lastIndex { !$0.isMoE }, moeLayers.first].compactMap(\.self) {
       let parts = matrixElements(ofLayer: layer)
       work.dense = parts[.denseFeedForward] ?? work.dense
       work.router = parts[.router] ?? 0

@@ -17,8 +17,8 @@ package struct DecoderDescription: Sendable {
   package var entryRotary: RotaryDescription? = nil
   package var residual = ResidualDescription.plain
   package var layers: [LayerDescription]
-  /// What the layers of kind `.mixture` are made of; nil for a dense model.
-  package var mixture: MixtureDescription?
+  /// What the layers of kind `.moe` are made of; nil for a dense model.
+  package var moe: MoEDescription?
   package var denseHasBias: Bool
   /// Norms of the residual stream, of queries and of keys multiply by 1 + what is stored.
   package var normsAddOne = false
@@ -35,7 +35,9 @@ package struct DecoderDescription: Sendable {
   package var predictionLayerCount: Int
   /// What the layer of such a module is like; nil where it is like the model's last one.
   package var predictionLayer: LayerDescription? = nil
-  /// Whether the first of these modules is held and run; they are left out otherwise.
+  /// How all modules together draft blocks of tokens; nil where the first guesses the token after the next one.
+  package var blockDrafting: BlockDrafting? = nil
+  /// Whether the first of these modules, or all that draft blocks, are held and run; they are left out otherwise.
   package private(set) var predicts = false
   /// Layers of modules that a checkpoint keeps outside of the model's, under `mtp.`, of families whose modules are not
   /// run: always left out.
@@ -68,32 +70,40 @@ package struct DecoderDescription: Sendable {
     return description
   }
 
-  /// The same model with one multi-token prediction module, which is run.
+  /// The same model with one multi-token prediction module, or all that draft blocks together, which are run.
   package func predicting() -> DecoderDescription {
     var description = self
-    (description.predicts, description.predictionLayerCount) = (true, 1)
+    description.predicts = true
+    if blockDrafting == nil { description.predictionLayerCount = 1 }
     return description
   }
 
-  /// The layers that run: the model's, and a module's.
+  /// The layers that run: the model's, and a module's, or those of all that draft blocks.
   package var runLayers: [LayerDescription] {
-    predicts ? layers + (layers.isEmpty ? [] : [layer(layers.count)]) : layers
+    guard predicts, !layers.isEmpty else { return layers }
+    return layers + (0..<predictionLayerCount).map { layer(layers.count + $0) }
   }
   /// One of the model's layers, or what the layer of a module is like.
   package func layer(_ index: Int) -> LayerDescription {
-    index < layers.count ? layers[index] : predictionLayer ?? layers[layers.count - 1]
+    guard index >= layers.count else { return layers[index] }
+    var layer = predictionLayer ?? layers[layers.count - 1]
+    if blockDrafting != nil, case .compressed(var attention) = layer.attention {
+      attention.seesBlock = true
+      layer.attention = .compressed(attention)
+    }
+    return layer
   }
-  /// Those of them that are mixtures.
-  package var mixtureLayers: [Int] {
+  /// Those of them that are MoE layers.
+  package var moeLayers: [Int] {
     let layers = runLayers
-    return layers.indices.filter { layers[$0].isMixture }
+    return layers.indices.filter { layers[$0].isMoE }
   }
 }
 
 package struct LayerDescription: Sendable {
   package enum FeedForward: Sendable, Equatable {
     case dense(intermediateSize: Int)
-    case mixture
+    case moe
   }
   /// How a token takes in what came before it; what is kept for that is a property of it.
   package var attention: AttentionDescription
@@ -106,7 +116,7 @@ package struct LayerDescription: Sendable {
   /// A token's experts follow from its id, by a table; the router only weighs them.
   package var routesByToken = false
 
-  package var isMixture: Bool { feedForward == .mixture }
+  package var isMoE: Bool { feedForward == .moe }
 }
 
 package enum AttentionDescription: Sendable {
@@ -248,8 +258,8 @@ package enum Activation: Sendable, Equatable {
   case limitedSwiGLU(limit: Float)
 }
 
-/// The mixture-of-experts layers: all alike.
-package struct MixtureDescription: Sendable {
+/// The MoE layers: all alike.
+package struct MoEDescription: Sendable {
   package var expertCount: Int
   package var topK: Int
   package var expertIntermediateSize: Int

@@ -9,6 +9,12 @@ extension ModelConfiguration {
   /// a layer that nobody reads is an error, one outside is listed in `unreadTensors`. Throws `ModelError` or
   /// `CheckpointError`.
   package static func read(_ checkpoint: any Checkpoint) throws -> DecoderDescription {
+    do { return try describe(checkpoint) } catch let error as ModelError where checkpoint.holdsItsSettings {
+      throw ModelError.inFile(checkpoint.path, error)
+    }
+  }
+
+  private static func describe(_ checkpoint: any Checkpoint) throws -> DecoderDescription {
     var description = try read(try checkpoint.settings())
     description.names = names(of: description, in: checkpoint).fittingModules(of: description, in: checkpoint)
     description.takeDeltaForm(of: checkpoint)
@@ -45,7 +51,9 @@ extension ModelConfiguration {
     }
     let outer = Set(unread.compactMap { PublishedNames.outerPredictionLayer($0.name) })
     // Of modules of other kinds under such names nothing is known.
-    let known = outer.count { names.isModule($0, in: checkpoint) }
+    let blocks = description.blockDraftingLayers(among: outer, in: checkpoint)
+    if blocks == 0 { description.blockDrafting = nil }
+    let known = blocks > 0 ? blocks : outer.count { names.isModule($0, in: checkpoint) }
     description.predictionLayerCount += known
     description.outerPredictionLayerCount = outer.count - known
     let inside = unread.filter { names.layer(ofTensor: $0.name).map { !extra.contains($0) } ?? false }
@@ -63,7 +71,7 @@ extension ModelConfiguration {
   /// The names a checkpoint goes by, where its family has several.
   private static func names(of description: DecoderDescription, in checkpoint: any Checkpoint) -> PublishedNames {
     let names = spelling(of: description, in: checkpoint)
-    guard let layer = description.mixtureLayers.first else { return names }
+    guard let layer = description.moeLayers.first else { return names }
     if names.experts == .interleaved {
       let apart = names.with(experts: .separate)
       let gate = ParameterID(.feedForward(.expert, .gate), layer: layer, expert: 0)
@@ -94,9 +102,9 @@ extension ModelConfiguration {
     let embedding = ParameterID(.embedding)
     // What is stored under its own name in every packing.
     var telling = [embedding]
-    if let mixture = description.mixture, let layer = description.mixtureLayers.first {
+    if let moe = description.moe, let layer = description.moeLayers.first {
       telling.append(ParameterID(.router, layer: layer))
-      if mixture.router.hasSelectionBias, !description.runLayers[layer].routesByToken {
+      if moe.router.hasSelectionBias, !description.runLayers[layer].routesByToken {
         telling.append(ParameterID(.selectionBias, layer: layer))
       }
     }

@@ -30,7 +30,7 @@ enum ConfigurationBounds {
 extension ConfigReader {
   /// The parts every family spells the same way.
   func decoder(
-    rotary: RotaryDescription, layers: [LayerDescription], mixture: MixtureDescription?, denseHasBias: Bool = false
+    rotary: RotaryDescription, layers: [LayerDescription], moe: MoEDescription?, denseHasBias: Bool = false
   ) throws -> DecoderDescription {
     let (quantization, float8Block) = try quantization()
     guard layers.allSatisfy({ $0.attention.headCount > 0 }) else {
@@ -46,7 +46,7 @@ extension ConfigReader {
       normEpsilon: Float(try double("rms_norm_eps", in: 0...1)),
       tiedEmbeddings: try bool("tie_word_embeddings"),
       rotary: rotary, layers: layers,
-      mixture: layers.contains { $0.isMixture } ? mixture : nil,
+      moe: layers.contains { $0.isMoE } ? moe : nil,
       denseHasBias: denseHasBias,
       quantization: quantization, float8Block: float8Block, weights: quantization.precision, names: .standard,
       predictionLayerCount: try predictionLayerCount())

@@ -18,9 +18,12 @@ package enum ModelError: Error, Equatable, CustomStringConvertible {
   case insufficientMemory(needed: Int, available: Int)
   case noBackwardPass(family: String, role: String)
   case lacksDecayLogarithms(family: String)
+  /// Of a file that holds settings and tensors.
+  indirect case inFile(String, ModelError)
 
   package var description: String {
     switch self {
+    case .inFile(let path, let error): "\(path.debugDescription): \(error.descriptionInFile)"
     case .unsupportedArchitecture(let name, let known):
       """
       config.json: model_type \(name.debugDescription) is not supported; supported are \

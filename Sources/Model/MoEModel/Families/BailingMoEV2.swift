@@ -43,17 +43,17 @@ extension ModelFamily {
       "router_dtype", "embedding_dropout", "output_dropout", "mtp_loss_scaling_factor",
       "moe_router_enable_shared_expert",
     ] { config.ignore(key) }
-    let mixture = try config.sharedExpertMixture(
+    let moe = try config.sharedExpertMoE(
       router: try config.sigmoidRouter(normalizes: try config.topK() > 1), sharedKeys: "num_shared_experts")
     if let width = try config.optionalInt("moe_shared_expert_intermediate_size", in: ConfigurationBounds.width),
-      let shared = mixture.sharedIntermediateSize, width != shared, width != mixture.expertIntermediateSize
+      let shared = moe.sharedIntermediateSize, width != shared, width != moe.expertIntermediateSize
     {
       throw ModelError.inconsistent(
         "moe_shared_expert_intermediate_size = \(width), but num_shared_experts make it \(shared)")
     }
     return try config.decoder(
       rotary: try rotary(config, headDims: attention.headDims),
-      layers: try config.layersAfterDenseOnes(.grouped(attention)), mixture: mixture)
+      layers: try config.layersAfterDenseOnes(.grouped(attention)), moe: moe)
   }
 
   /// `rotary_dim` says in dimensions what `partial_rotary_factor` says as a share.

@@ -18,7 +18,7 @@ extension ModelFamily {
     let (attention, rotary, _) = try config.latentAttention(interleaved: true)
     return try config.decoder(
       rotary: rotary, layers: try config.layersAfterDenseOnes(.latent(attention), thinned: true),
-      mixture: try config.sharedExpertMixture(router: router(config)), denseHasBias: try config.bool("mlp_bias"))
+      moe: try config.sharedExpertMoE(router: router(config)), denseHasBias: try config.bool("mlp_bias"))
   }
 
   private static func router(_ config: ConfigReader) throws -> RouterDescription {

@@ -21,7 +21,7 @@ extension ModelFamily {
       interleaved: try config.optionalBool("rope_interleave") ?? false)
     return try config.decoder(
       rotary: rotary, layers: try config.layersAfterDenseOnes(.latent(attention), thinned: true),
-      mixture: try config.sharedExpertMixture(
+      moe: try config.sharedExpertMoE(
         router: try config.sigmoidRouter(normalizes: try config.optionalBool("norm_topk_prob") ?? false)))
   }
 }

@@ -23,7 +23,7 @@ extension ModelFamily {
       layers: try config.indexedLayers(
         latent.attention, interleaved: false, queryRank: 1536,
         shares: Array(repeating: false, count: try config.layerCount())),
-      mixture: try config.sharedExpertMixture(
+      moe: try config.sharedExpertMoE(
         router: try config.sigmoidRouter(normalizes: try config.bool("norm_topk_prob"))))
   }
 }

@@ -31,24 +31,28 @@ extension ModelFamily {
     let attentions = try config.compressedAttention(rotaryDims: rotaryDims)
     let layers = zip(attentions.layers, hashed).map { attention, isHashed in
       LayerDescription(
-        attention: .compressed(attention), feedForward: .mixture, slidingWindow: attention.window,
+        attention: .compressed(attention), feedForward: .moe, slidingWindow: attention.window,
         routesByToken: isHashed)
     }
     let limit = Float(try config.double("swiglu_limit", in: 1e-3...1e6))
     _ = try config.int("n_shared_experts", in: 1...1)
-    var mixture = try config.sharedExpertMixture(
+    var moe = try config.sharedExpertMoE(
       router: RouterDescription(
         scoring: .rootSoftplus, hasSelectionBias: true, hasLinearBias: false, groups: nil, normalizes: true,
         scale: Float(try config.double("routed_scaling_factor", in: 0...1e6))))
-    mixture.activation = .limitedSwiGLU(limit: limit)
-    mixture.sharedActivation = .limitedSwiGLU(limit: limit)
-    var description = try config.decoder(rotary: rotary.main, layers: layers, mixture: mixture)
+    moe.activation = .limitedSwiGLU(limit: limit)
+    moe.sharedActivation = .limitedSwiGLU(limit: limit)
+    var description = try config.decoder(rotary: rotary.main, layers: layers, moe: moe)
     description.entryRotary = rotary.entries
     description.maximumPositions = rotary.entries.scaling.context(
       of: description.maximumPositions, atMost: ConfigurationBounds.positions.upperBound)
     description.predictionLayer = LayerDescription(
-      attention: .compressed(attentions.module), feedForward: .mixture, slidingWindow: attentions.module.window)
+      attention: .compressed(attentions.module), feedForward: .moe, slidingWindow: attentions.module.window)
     description.residual = .hyper(try config.hyperConnections())
+    if let blocks = try config.blockDrafting(), attentions.module.ratio == nil {
+      description.blockDrafting = blocks
+      description.predictionLayerCount = try config.blockDraftingLayers()
+    }
     return description
   }
 }
@@ -72,6 +76,11 @@ extension PublishedNames {
       .prediction(.embeddingProjection): "model.layers.{layer}.e_proj.weight",
       .prediction(.projection): "model.layers.{layer}.h_proj.weight",
       .prediction(.norm): "model.layers.{layer}.norm.weight",
+      .prediction(.fusion): "model.layers.{layer}.main_proj.weight",
+      .prediction(.fusionNorm): "model.layers.{layer}.main_norm.weight",
+      .prediction(.transitionFrom): "model.layers.{layer}.markov_head.markov_w1.weight",
+      .prediction(.transitionTo): "model.layers.{layer}.markov_head.markov_w2.weight",
+      .prediction(.confidence): "model.layers.{layer}.confidence_head.proj.weight",
     ], block: "ffn"
   )
   .attending(

@@ -26,7 +26,7 @@ extension ModelFamily {
     for layer in layers.indices where types[layer] { layers[layer].slidingWindow = window }
     return try config.decoder(
       rotary: try config.rotary(dims: attention.headDims, layerTypes: types).rotary, layers: layers,
-      mixture: try config.sharedExpertMixture(
+      moe: try config.sharedExpertMoE(
         router: try config.sigmoidRouter(normalizes: try config.optionalBool("norm_topk_prob") ?? false)))
   }
 }

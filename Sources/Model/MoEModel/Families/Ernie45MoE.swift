@@ -23,7 +23,7 @@ extension ModelFamily {
     var router = RouterDescription.softmax(normalizes: true)
     router.hasSelectionBias = true
     router.normFloor = Float(try config.double("moe_norm_min", in: 0...1))
-    let mixture = try config.sharedExpertMixture(router: router, sharedKeys: "moe_num_shared_experts")
+    let moe = try config.sharedExpertMoE(router: router, sharedKeys: "moe_num_shared_experts")
     // Settings of the class it was published with.
     try config.require("moe_gate_act", oneOf: ["softmax"])
     try config.require(["moe_use_aux_free"], is: true)
@@ -34,7 +34,7 @@ extension ModelFamily {
     }
     return try config.decoder(
       rotary: try config.rotary(dims: attention.headDims, interleaved: true).rotary,
-      layers: try layers(config, .grouped(attention)), mixture: mixture)
+      layers: try layers(config, .grouped(attention)), moe: moe)
   }
 
   /// Every `moe_layer_interval`-th layer has experts, from `moe_layer_start_index` to `moe_layer_end_index`; −1: to the
@@ -47,9 +47,9 @@ extension ModelFamily {
     let interval = try config.int("moe_layer_interval", in: 1...4096)
     let last = end == -1 ? count - 1 : end
     return (0..<count).map { layer in
-      let isMixture = (layer + 1) % interval == 0 && layer >= first && layer <= last
+      let isMoE = (layer + 1) % interval == 0 && layer >= first && layer <= last
       return LayerDescription(
-        attention: attention, feedForward: isMixture ? .mixture : .dense(intermediateSize: intermediate))
+        attention: attention, feedForward: isMoE ? .moe : .dense(intermediateSize: intermediate))
     }
   }
 }

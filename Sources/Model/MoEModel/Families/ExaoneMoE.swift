@@ -28,13 +28,13 @@ extension ModelFamily {
     }
     // Settings of the class it was published with.
     try config.requireDenseCount("first_last_k_dense_replace", of: layers)
-    if let marks = config.object["is_moe_layer"]?.array?.compactMap(\.bool), marks != layers.map(\.isMixture) {
+    if let marks = config.object["is_moe_layer"]?.array?.compactMap(\.bool), marks != layers.map(\.isMoE) {
       throw ModelError.inconsistent("is_moe_layer is not what mlp_layer_types, or its default, says")
     }
     config.ignore("is_moe_layer")
     return try config.decoder(
       rotary: try config.rotary(dims: attention.headDims, layerTypes: types).rotary, layers: layers,
-      mixture: try config.sharedExpertMixture(
+      moe: try config.sharedExpertMoE(
         router: try config.sigmoidRouter(normalizes: try config.bool("norm_topk_prob")),
         sharedKeys: "num_shared_experts"))
   }

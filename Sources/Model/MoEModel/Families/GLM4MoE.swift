@@ -20,7 +20,7 @@ extension ModelFamily {
     return try config.decoder(
       rotary: try config.rotary(dims: attention.headDims, rotatesPart: true).rotary,
       layers: try config.layersAfterDenseOnes(.grouped(attention)),
-      mixture: try config.sharedExpertMixture(
+      moe: try config.sharedExpertMoE(
         router: try config.sigmoidRouter(normalizes: try config.bool("norm_topk_prob"))))
   }
 }

@@ -21,7 +21,7 @@ extension ModelFamily {
     try config.requireDenseCount("first_k_dense_replace", of: layers)
     return try config.decoder(
       rotary: rotary, layers: layers,
-      mixture: try config.sharedExpertMixture(
+      moe: try config.sharedExpertMoE(
         router: try config.sigmoidRouter(normalizes: try config.bool("norm_topk_prob"))))
   }
 }

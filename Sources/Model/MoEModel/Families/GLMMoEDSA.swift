@@ -22,7 +22,7 @@ extension ModelFamily {
       rotary: latent.rotary,
       layers: try config.indexedLayers(
         latent.attention, interleaved: true, queryRank: 2048, shares: try config.sharedIndexers()),
-      mixture: try config.sharedExpertMixture(
+      moe: try config.sharedExpertMoE(
         router: try config.sigmoidRouter(normalizes: try config.bool("norm_topk_prob"))))
   }
 }

@@ -23,19 +23,19 @@ extension ModelFamily {
     let count = try config.layerCount()
     let window = try config.optionalInt("sliding_window", in: ConfigurationBounds.positions)
     let types = try config.layerTypes(window: window) ?? (0..<count).map { $0 % 2 == 0 && window != nil }
-    var mixture = try config.mixture(
+    var moe = try config.moe(
       intermediate: try config.int("intermediate_size", in: ConfigurationBounds.width),
       router: RouterDescription(
         scoring: .softmaxOverChosen, hasSelectionBias: false, hasLinearBias: true, groups: nil, normalizes: false,
         scale: 1))
-    mixture.expertHasBias = true
-    mixture.activation = .clampedSwiGLU(
+    moe.expertHasBias = true
+    moe.activation = .clampedSwiGLU(
       alpha: Float(try config.double("swiglu_alpha", in: 1e-3...1e3)),
       limit: Float(try config.double("swiglu_limit", in: 1e-3...1e6)))
     return try config.decoder(
       rotary: try config.rotary(dims: attention.headDims, layerTypes: types).rotary,
       layers: types.map {
-        LayerDescription(attention: .grouped(attention), feedForward: .mixture, slidingWindow: $0 ? window : nil)
-      }, mixture: mixture)
+        LayerDescription(attention: .grouped(attention), feedForward: .moe, slidingWindow: $0 ? window : nil)
+      }, moe: moe)
   }
 }

@@ -27,25 +27,25 @@ extension ModelFamily {
       Array(repeating: .grouped(attention), count: try config.layerCount()), denseCount: 1)
     try config.requireDenseCount("first_k_dense_replace", of: layers)
     let hasBias = try config.bool("mlp_bias")
-    var mixture = try config.sharedExpertMixture(
+    var moe = try config.sharedExpertMoE(
       router: RouterDescription(
         scoring: .sigmoid, hasSelectionBias: true, hasLinearBias: false, groups: nil, normalizes: true,
         scale: Float(try config.double("router_scaling_factor", in: 0...1e6))),
       sharedKeys: "num_shared_experts")
-    mixture.sharedHasBias = hasBias
+    moe.sharedHasBias = hasBias
     // Settings of the class it was published with: what the reference implementation's does anyway.
     try config.require(["qk_norm", "route_norm", "moe_router_use_sigmoid", "moe_router_enable_expert_bias"], is: true)
     if let width = try config.optionalInt("expert_hidden_dim", in: ConfigurationBounds.width),
-      width != mixture.expertIntermediateSize
+      width != moe.expertIntermediateSize
     {
       throw ModelError.inconsistent(
-        "expert_hidden_dim = \(width), but moe_intermediate_size = \(mixture.expertIntermediateSize)")
+        "expert_hidden_dim = \(width), but moe_intermediate_size = \(moe.expertIntermediateSize)")
     }
     for key in [
       "enable_moe_fp32_combine", "enable_attention_fp32_softmax", "enable_lm_head_fp32", "use_grouped_mm",
     ] { config.ignore(key) }
     return try config.decoder(
-      rotary: try config.rotary(dims: attention.headDims).rotary, layers: layers, mixture: mixture,
+      rotary: try config.rotary(dims: attention.headDims).rotary, layers: layers, moe: moe,
       denseHasBias: hasBias)
   }
 }

@@ -33,9 +33,9 @@ extension ModelFamily {
     return try config.decoder(
       rotary: try rotary(config, headDims: attention.headDims),
       layers: Array(
-        repeating: LayerDescription(attention: .grouped(attention), feedForward: .mixture),
+        repeating: LayerDescription(attention: .grouped(attention), feedForward: .moe),
         count: try config.layerCount()),
-      mixture: try config.mixture(
+      moe: try config.moe(
         intermediate: try config.int("intermediate_size", in: ConfigurationBounds.width),
         router: RouterDescription(
           scoring: .sigmoid, hasSelectionBias: true, hasLinearBias: false, groups: nil, normalizes: true, scale: 1)))

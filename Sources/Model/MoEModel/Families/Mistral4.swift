@@ -30,7 +30,7 @@ extension ModelFamily {
     scaling?.ignore("max_position_embeddings")
     return try config.decoder(
       rotary: rotary, layers: try config.layersAfterDenseOnes(.latent(attention)),
-      mixture: try config.sharedExpertMixture(
+      moe: try config.sharedExpertMoE(
         router: RouterDescription(
           scoring: .softmax, hasSelectionBias: false, hasLinearBias: false,
           groups: try config.expertGroups(score: .topTwoSum),

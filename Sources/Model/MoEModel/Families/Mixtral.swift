@@ -19,9 +19,9 @@ extension ModelFamily {
     return try config.decoder(
       rotary: try config.rotary(dims: attention.headDims).rotary,
       layers: Array(
-        repeating: LayerDescription(attention: .grouped(attention), feedForward: .mixture, slidingWindow: window),
+        repeating: LayerDescription(attention: .grouped(attention), feedForward: .moe, slidingWindow: window),
         count: try config.layerCount()),
-      mixture: try config.mixture(
+      moe: try config.moe(
         intermediate: try config.int("intermediate_size", in: ConfigurationBounds.width),
         router: .softmax(normalizes: true)))
   }

@@ -18,9 +18,9 @@ extension ModelFamily {
     return try config.decoder(
       rotary: try config.rotary(dims: attention.headDims).rotary,
       layers: Array(
-        repeating: LayerDescription(attention: .grouped(attention), feedForward: .mixture),
+        repeating: LayerDescription(attention: .grouped(attention), feedForward: .moe),
         count: try config.layerCount()),
-      mixture: try config.mixture(
+      moe: try config.moe(
         intermediate: try config.int("intermediate_size", in: ConfigurationBounds.width),
         router: .softmax(normalizes: try config.bool("norm_topk_prob"))))
   }

@@ -31,7 +31,7 @@ extension ModelFamily {
     return try config.decoder(
       rotary: try config.rotary(dims: attention.headDims, layerTypes: types).rotary,
       layers: try config.sparseStepLayers(attention) { types[$0] ? sliding : nil },
-      mixture: try config.mixture(
+      moe: try config.moe(
         intermediate: try config.int("moe_intermediate_size", in: ConfigurationBounds.width),
         router: .softmax(normalizes: try config.bool("norm_topk_prob")),
         sharedIntermediate: try config.int("shared_expert_intermediate_size", in: ConfigurationBounds.width),

@@ -21,9 +21,9 @@ extension ModelFamily {
     var description = try config.decoder(
       rotary: try config.hybridRotary(attention),
       layers: try config.hybridLayers(
-        attention, try config.gatedDelta(.separate), isMixture: { _ in false },
+        attention, try config.gatedDelta(.separate), isMoE: { _ in false },
         intermediate: intermediate),
-      mixture: nil)
+      moe: nil)
     try config.addHybridModule(attention, .dense(intermediateSize: intermediate), to: &description)
     return description
   }

@@ -24,13 +24,13 @@ extension ModelFamily {
     var description = try config.decoder(
       rotary: try config.hybridRotary(attention),
       layers: try config.hybridLayers(
-        attention, try config.gatedDelta(.separate), isMixture: { _ in true }, intermediate: 0),
-      mixture: try config.mixture(
+        attention, try config.gatedDelta(.separate), isMoE: { _ in true }, intermediate: 0),
+      moe: try config.moe(
         intermediate: try config.int("moe_intermediate_size", in: ConfigurationBounds.width),
         router: .softmax(normalizes: true),
         sharedIntermediate: try config.int("shared_expert_intermediate_size", in: ConfigurationBounds.width),
         sharedIsGated: true))
-    try config.addHybridModule(attention, .mixture, to: &description)
+    try config.addHybridModule(attention, .moe, to: &description)
     return description
   }
 }

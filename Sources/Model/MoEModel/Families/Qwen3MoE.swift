@@ -19,7 +19,7 @@ extension ModelFamily {
     return try config.decoder(
       rotary: try config.rotary(dims: attention.headDims).rotary,
       layers: try config.sparseStepLayers(attention) { _ in window },
-      mixture: try config.mixture(
+      moe: try config.moe(
         intermediate: try config.int("moe_intermediate_size", in: ConfigurationBounds.width),
         router: .softmax(normalizes: try config.bool("norm_topk_prob"))))
   }

@@ -24,19 +24,19 @@ extension ModelFamily {
     let intermediate = try config.int("intermediate_size", in: ConfigurationBounds.width)
     let step = try config.int("decoder_sparse_step", in: 1...4096)
     let denseOnly = Set(try config.optionalInts("mlp_only_layers", in: 0...(1 << 20), maxCount: 4096) ?? [])
-    let isMixture = { !denseOnly.contains($0) && ($0 + 1) % step == 0 }
+    let isMoE = { !denseOnly.contains($0) && ($0 + 1) % step == 0 }
     var description = try config.decoder(
       rotary: try config.hybridRotary(attention),
       layers: try config.hybridLayers(
-        attention, try config.gatedDelta(.fused), isMixture: isMixture, intermediate: intermediate),
-      mixture: try config.mixture(
+        attention, try config.gatedDelta(.fused), isMoE: isMoE, intermediate: intermediate),
+      moe: try config.moe(
         intermediate: try config.int("moe_intermediate_size", in: ConfigurationBounds.width),
         router: .softmax(normalizes: try config.bool("norm_topk_prob")),
         sharedIntermediate: try config.int("shared_expert_intermediate_size", in: ConfigurationBounds.width),
         sharedIsGated: true))
     // Counted as the first layer where layers differ.
     try config.addHybridModule(
-      attention, isMixture(0) ? .mixture : .dense(intermediateSize: intermediate), to: &description)
+      attention, isMoE(0) ? .moe : .dense(intermediateSize: intermediate), to: &description)
     return description
   }
 }

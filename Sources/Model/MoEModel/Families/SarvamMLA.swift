@@ -25,7 +25,7 @@ extension ModelFamily {
     for key in ["router_dtype", "moe_shared_expert_intermediate_size"] { config.ignore(key) }
     return try config.decoder(
       rotary: rotary, layers: try config.layersAfterDenseOnes(.latent(attention)),
-      mixture: try config.sharedExpertMixture(
+      moe: try config.sharedExpertMoE(
         router: try config.sigmoidRouter(normalizes: try config.optionalBool("norm_topk_prob") ?? false),
         sharedKeys: ["n_shared_experts", "num_shared_experts"]))
   }

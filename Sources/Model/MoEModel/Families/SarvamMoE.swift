@@ -29,7 +29,7 @@ extension ModelFamily {
     return try config.decoder(
       rotary: try config.rotary(dims: attention.headDims, rotatesPart: true).rotary,
       layers: try config.layersAfterDenseOnes(.grouped(attention)),
-      mixture: try config.sharedExpertMixture(
+      moe: try config.sharedExpertMoE(
         router: try config.sigmoidRouter(normalizes: try config.bool("norm_topk_prob")),
         sharedKeys: ["n_shared_experts", "num_shared_experts"]))
   }

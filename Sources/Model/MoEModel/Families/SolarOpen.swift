@@ -27,9 +27,9 @@ extension ModelFamily {
     return try config.decoder(
       rotary: rotary,
       layers: Array(
-        repeating: LayerDescription(attention: .grouped(attention), feedForward: .mixture),
+        repeating: LayerDescription(attention: .grouped(attention), feedForward: .moe),
         count: try config.layerCount()),
-      mixture: try config.sharedExpertMixture(
+      moe: try config.sharedExpertMoE(
         router: try config.sigmoidRouter(normalizes: try config.bool("norm_topk_prob"))))
   }
 }

@@ -19,13 +19,13 @@ extension LayerAssembly {
     guard let gatherer, let entry = next([]) else { return nil }
     switch weights.runLayers[layer].feedForward {
     case .dense(let dense): for matrix in [dense.gate, dense.up] { entry.add(matrix) }
-    case .mixture(let mixture):
+    case .moe(let moe):
       if let shares = HostShares(gatherer) {
-        shares.add(mixture.router, to: entry)
+        shares.add(moe.router, to: entry)
       } else {
-        entry.add(mixture.router)
+        entry.add(moe.router)
       }
-      for matrix in [mixture.shared?.gate, mixture.shared?.up].compactMap(\.self) { entry.add(matrix) }
+      for matrix in [moe.shared?.gate, moe.shared?.up].compactMap(\.self) { entry.add(matrix) }
     }
     return entry
   }

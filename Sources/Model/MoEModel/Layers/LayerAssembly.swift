@@ -22,7 +22,7 @@ struct LayerAssembly {
   private let stateOffsets: [Int]
   private let ownAttentions: [AttentionDescription]
   private var feedForwards: [Int: FeedForwardScratch] = [:]
-  private var mixtures: [[Int]: MoEScratch] = [:]
+  private var moes: [[Int]: MoEScratch] = [:]
   private var middleInput: RowStorage<Float>?
   // One choice of positions, and the memory to make it in, are passed on from layer to layer.
   private var indexing: (scratch: IndexerScratch, chosen: ChosenPositions)?
@@ -103,14 +103,14 @@ struct LayerAssembly {
     case .dense(let weights):
       return DenseLayer(
         reading: reading, block: block(weights, next: (next([weights.down]), entry(index + 1))), input: middle())
-    case .mixture(let weights):
-      guard let mixture = description.mixture, let experts else {
+    case .moe(let weights):
+      guard let moe = description.moe, let experts else {
         preconditionFailure("an MoE layer without experts to run it")
       }
       return MoELayer(
-        index, reading: reading, router: Router(mixture), weights,
-        shared: weights.shared.map { block($0, mixture.sharedActivation) },
-        experts: experts.experts, dispatcher: experts.dispatcher, scratch: scratch(mixture), input: middle(),
+        index, reading: reading, router: Router(moe), weights,
+        shared: weights.shared.map { block($0, moe.sharedActivation) },
+        experts: experts.experts, dispatcher: experts.dispatcher, scratch: scratch(moe), input: middle(),
         hostShares: gatherer.flatMap { HostShares($0) },
         following: gatherer.flatMap { gatherer in entry(index + 1).map { (gatherer, $0) } }, compute: compute)
     }
@@ -193,13 +193,13 @@ struct LayerAssembly {
     return scratch
   }
 
-  private mutating func scratch(_ mixture: MixtureDescription) -> MoEScratch {
-    let shared = mixture.sharedIntermediateSize == nil ? 0 : description.hiddenSize
-    let sizes = [mixture.expertCount, mixture.topK, shared]
+  private mutating func scratch(_ moe: MoEDescription) -> MoEScratch {
+    let shared = moe.sharedIntermediateSize == nil ? 0 : description.hiddenSize
+    let sizes = [moe.expertCount, moe.topK, shared]
     let scratch =
-      self.shared(mixtures[sizes])
-      ?? MoEScratch(expertCount: mixture.expertCount, topK: mixture.topK, sharedSize: shared)
-    mixtures[sizes] = scratch
+      self.shared(moes[sizes])
+      ?? MoEScratch(expertCount: moe.expertCount, topK: moe.topK, sharedSize: shared)
+    moes[sizes] = scratch
     return scratch
   }
 }

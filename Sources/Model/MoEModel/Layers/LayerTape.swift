@@ -27,7 +27,7 @@ package enum MixerTape {
 package enum FeedForwardLayerTape {
   /// `input` is the residual stream before the layer, `[rows, hidden]`.
   case dense(input: MatrixView<Float>, FeedForwardTape)
-  case mixture(input: MatrixView<Float>, MixtureTape)
+  case moe(input: MatrixView<Float>, MoETape)
 }
 
 /// Cosines and sines of the rows' positions, `[rows, dims / 2]`, and the factors of latent attention's queries,
@@ -108,8 +108,8 @@ package struct PredictionTape {
   package let hidden: MatrixView<Float>
 }
 
-/// Of a mixture of experts, at home; what its experts saw is theirs (`ExpertTape`).
-package struct MixtureTape {
+/// Of an MoE layer, at home; what its experts saw is theirs (`ExpertTape`).
+package struct MoETape {
   /// The router's, `[rows, experts]`, and what it chose.
   package let logits: MatrixView<Float>
   package let decisions: RouterDecisions

@@ -5,11 +5,10 @@ import Tensors
 extension PredictionModule {
   /// Writes the layer's input: to each stream `projection · norm(the model's stream)`, as the last layer left it, and
   /// to that `embeddingProjection · norm(embedding of the next token)`, which is the same for all.
-  func join(_ hidden: MatrixView<Float>, _ projection: PackedMatrix, embed: (MatrixView<Float>) -> Void) {
+  func join(_ hidden: MatrixView<Float>, _ projection: PackedMatrix) {
     let (rows, size) = (hidden.rowCount, stream.hiddenSize)
     let count = hidden.columns / size
     guard rows > 0, let own = embeddingProjection else { return }
-    embeddingRows.reserve(rows: rows)
     stateRows.reserve(rows: rows * count)
     own.rows.reserve(rows: rows)
     rounded = rounded.reserving(rows: rows * count)
@@ -17,7 +16,6 @@ extension PredictionModule {
     embeddingProjection = (roundedEmbeddings, own.rows)
     let (embeddings, states, projected) = (embeddingRows(rows), stateRows(rows * count), own.rows(rows))
     let (input, rounded) = (stream.hidden, rounded)
-    embed(embeddings)
     compute.pool.run { worker in
       for row in compute.share(of: rows, worker: worker) {
         norm(embeddings[row], weights.embeddingNorm, into: embeddings[row])

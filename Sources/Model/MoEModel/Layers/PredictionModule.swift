@@ -46,18 +46,23 @@ final class PredictionModule {
     }
   }
 
-  /// Writes the layer's input. `hidden`: the model's residual stream, `[rows, hidden]`, or all of several; `embed`
-  /// writes the embeddings of the tokens after each row's to where it is told, `[rows, hidden]`. Collective where ranks
-  /// share out rows.
-  func begin(hidden: MatrixView<Float>, finalNorm: AlignedBuffer<Float>, embed: (MatrixView<Float>) -> Void) {
-    let (rows, size) = (hidden.rowCount, stream.hiddenSize)
+  /// Makes room for so many rows; returns where the embeddings of the tokens after each row's are to be written,
+  /// `[rows, hidden]`.
+  func begin(rows: Int) -> MatrixView<Float> {
     stream.begin(rows: rows)
-    if let projection = weights.embeddingProjection { return join(hidden, projection, embed: embed) }
-    for storage in [embeddingRows, stateRows, joinedRows] { storage.reserve(rows: rows) }
+    embeddingRows.reserve(rows: rows)
+    return embeddingRows.view(rows: rows)
+  }
+
+  /// Writes the layer's input, when embeddings are there. `hidden`: the model's residual stream, `[rows, hidden]`, or
+  /// all of several. Collective where ranks share out rows.
+  func join(hidden: MatrixView<Float>, finalNorm: AlignedBuffer<Float>) {
+    let (rows, size) = (hidden.rowCount, stream.hiddenSize)
+    if let projection = weights.embeddingProjection { return join(hidden, projection) }
+    for storage in [stateRows, joinedRows] { storage.reserve(rows: rows) }
     rounded = rounded.reserving(rows: rows)
     guard rows > 0 else { return }
     let (tape, input, rounded) = (tape, stream.hidden, rounded)
-    embed(tape.embeddings)
     compute.pool.run { worker in
       for row in compute.share(of: rows, worker: worker) {
         norm(hidden[row], finalNorm, into: tape.states[row])

@@ -9,11 +9,24 @@ struct WeightAssembly {
   func model() throws -> ModelWeights {
     var weights = ModelWeights(
       embedding: try matrix(ParameterID(.embedding)), layers: try description.layers.indices.map(layer),
-      prediction: description.predicts ? try prediction(description.layerCount) : nil,
+      prediction: description.predicts && description.blockDrafting == nil
+        ? try prediction(description.layerCount) : nil,
       finalNorm: try vector(ParameterID(.finalNorm)), head: try matrix(ParameterID(.head)),
       rowFormat: description.rowFormat, expertRowFormat: description.expertRowFormat)
     weights.headConnection = try connection(.head, nil)
+    if description.predicts, description.blockDrafting != nil { weights.blockDrafting = try blockDrafting() }
     return weights
+  }
+
+  private func blockDrafting() throws -> BlockDraftingWeights {
+    let (first, last) = (description.layerCount, description.layerCount + description.predictionLayerCount - 1)
+    return BlockDraftingWeights(
+      fusion: try matrix(.prediction(.fusion), first), fusionNorm: try vector(.prediction(.fusionNorm), first),
+      layers: try (first...last).map(layer), headConnection: try connection(.prediction, last),
+      norm: try vector(.prediction(.norm), last),
+      transitionFrom: try matrix(.prediction(.transitionFrom), last),
+      transitionTo: try matrix(.prediction(.transitionTo), last),
+      confidence: try matrix(.prediction(.confidence), last))
   }
 
   private func prediction(_ index: Int) throws -> PredictionWeights {
@@ -38,7 +51,7 @@ struct WeightAssembly {
     let feedForward: LayerWeights.FeedForward =
       switch shape.feedForward {
       case .dense: .dense(try required(feedForward(.dense, index), ParameterID(.feedForward(.dense, .gate))))
-      case .mixture: .mixture(try mixture(index))
+      case .moe: .moe(try moe(index))
       }
     return LayerWeights(
       attentionNorm: try vector(.attentionNorm, index), attentionConnection: try connection(.attention, index),
@@ -109,15 +122,15 @@ struct WeightAssembly {
     return AlignedBuffer(stored.buffer.map { -$0 })
   }
 
-  private func mixture(_ layer: Int) throws -> MixtureWeights {
-    guard let mixture = description.mixture else {
+  private func moe(_ layer: Int) throws -> MoEWeights {
+    guard let moe = description.moe else {
       throw ModelError.inconsistent("layer \(layer) has experts but no description of them")
     }
-    return MixtureWeights(
+    return MoEWeights(
       router: try matrix(.router, layer), selectionBias: held.vector(ParameterID(.selectionBias, layer: layer)),
-      tokenExperts: try tokenExperts(layer, mixture),
+      tokenExperts: try tokenExperts(layer, moe),
       shared: feedForward(.shared, layer), sharedGate: held.parts(ParameterID(.sharedGate, layer: layer))?.first,
-      experts: (0..<mixture.expertCount).map { feedForward(.expert, layer, expert: $0) })
+      experts: (0..<moe.expertCount).map { feedForward(.expert, layer, expert: $0) })
   }
 
   /// Nil where this rank holds none.

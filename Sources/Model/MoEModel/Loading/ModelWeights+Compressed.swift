@@ -35,18 +35,18 @@ extension WeightAssembly {
 
   /// The table of a layer that routes by token, each token's experts in ascending order; nil for other layers. Throws
   /// for numbers that no expert has, and for a token that goes to one expert twice.
-  func tokenExperts(_ layer: Int, _ mixture: MixtureDescription) throws -> AlignedBuffer<Int32>? {
+  func tokenExperts(_ layer: Int, _ moe: MoEDescription) throws -> AlignedBuffer<Int32>? {
     guard description.runLayers[layer].routesByToken else { return nil }
     let id = ParameterID(.tokenExperts, layer: layer)
     let stored = try vector(id)
-    let (topK, count) = (mixture.topK, description.vocabularySize * mixture.topK)
+    let (topK, count) = (moe.topK, description.vocabularySize * moe.topK)
     let table = AlignedBuffer<Int32>(count: count)
     for i in 0..<count {
       let value = stored.buffer[i]
-      guard value >= 0, value < Float(mixture.expertCount), value == value.rounded(.down) else {
+      guard value >= 0, value < Float(moe.expertCount), value == value.rounded(.down) else {
         throw ModelError.invalidTokenExperts(
           tensor: description.names.tensor(id), token: i / topK,
-          "the expert \(Int(exactly: value).map { "\($0)" } ?? "\(value)"), of \(mixture.expertCount)")
+          "the expert \(Int(exactly: value).map { "\($0)" } ?? "\(value)"), of \(moe.expertCount)")
       }
       table.buffer[i] = Int32(value)
     }

@@ -134,7 +134,7 @@ package enum AttentionWeights: Sendable {
   case compressed(CompressedAttentionWeights)
 }
 
-package struct MixtureWeights: Sendable {
+package struct MoEWeights: Sendable {
   package var router: PackedMatrix
   package var selectionBias: AlignedBuffer<Float>?
   /// By token id, its experts in ascending order, `[vocabulary, topK]`; nil where the router chooses.
@@ -149,7 +149,7 @@ package struct MixtureWeights: Sendable {
 package struct LayerWeights: Sendable {
   package enum FeedForward: Sendable {
     case dense(FeedForwardWeights)
-    case mixture(MixtureWeights)
+    case moe(MoEWeights)
   }
   package var attentionNorm: AlignedBuffer<Float>
   /// Nil where the residual stream is plain, as is the other.
@@ -175,11 +175,29 @@ package struct PredictionWeights: Sendable {
   package var norm: AlignedBuffer<Float>
 }
 
+/// Modules that draft blocks of tokens together (`BlockDrafting`); embedding and head are the model's.
+package struct BlockDraftingWeights: Sendable {
+  /// `[hidden, sources · hidden]`: from hidden states of the model side by side.
+  package var fusion: PackedMatrix
+  package var fusionNorm: AlignedBuffer<Float>
+  package var layers: [LayerWeights]
+  /// How streams become one before the norm.
+  package var headConnection: HyperConnectionWeights? = nil
+  package var norm: AlignedBuffer<Float>
+  /// `[vocabulary, rank]` both: a row of the first, times the second, is what a token adds to the logits of the next.
+  package var transitionFrom: PackedMatrix
+  package var transitionTo: PackedMatrix
+  /// `[1, hidden + rank]`
+  package var confidence: PackedMatrix
+}
+
 /// All that one rank holds of a model.
 package struct ModelWeights: Sendable {
   package var embedding: PackedMatrix
   package var layers: [LayerWeights]
   package var prediction: PredictionWeights?
+  /// In its place, where modules draft blocks.
+  package var blockDrafting: BlockDraftingWeights? = nil
   /// How streams become one before the final norm.
   package var headConnection: HyperConnectionWeights? = nil
   package var finalNorm: AlignedBuffer<Float>
@@ -191,7 +209,9 @@ package struct ModelWeights: Sendable {
   /// What routed experts take rows as.
   package var expertRowFormat: RowFormat
   /// Those of all layers that run.
-  package var runLayers: [LayerWeights] { layers + (prediction.map { [$0.layer] } ?? []) }
+  package var runLayers: [LayerWeights] {
+    layers + (prediction.map { [$0.layer] } ?? blockDrafting?.layers ?? [])
+  }
   /// The same by parameter, for those who change them; nil where they were not loaded from a checkpoint.
   package internal(set) var parameters: HeldParameters?
   /// Room for routed experts that are not there yet.
@@ -204,9 +224,12 @@ extension ModelWeights {
   /// Puts a routed expert of a layer that runs in its place, or takes it away: a prediction module's layer follows the
   /// model's own.
   package mutating func set(_ expert: FeedForwardWeights?, layer: Int, expert index: Int) {
+    let module = layer - layers.count
     if layers.indices.contains(layer) {
       layers[layer].set(expert, at: index)
-    } else if layer == layers.count {
+    } else if blockDrafting?.layers.indices.contains(module) == true {
+      blockDrafting?.layers[module].set(expert, at: index)
+    } else if module == 0 {
       prediction?.layer.set(expert, at: index)
     }
   }
@@ -217,8 +240,8 @@ extension ModelWeights {
 
 extension LayerWeights {
   fileprivate mutating func set(_ expert: FeedForwardWeights?, at index: Int) {
-    guard case .mixture(var mixture) = feedForward else { return }
-    mixture.experts[index] = expert
-    feedForward = .mixture(mixture)
+    guard case .moe(var moe) = feedForward else { return }
+    moe.experts[index] = expert
+    feedForward = .moe(moe)
   }
 }

@@ -27,7 +27,7 @@ package struct CheckpointPlan {
     let limit = CheckpointLimits()
     var seen: Set<ExactString> = []
     for spec in ParameterTable(description) {
-      let place = description.names.place(of: spec, expertCount: description.mixture?.expertCount ?? 0)
+      let place = description.names.place(of: spec, expertCount: description.moe?.expertCount ?? 0)
       guard seen.insert(ExactString(place.name)).inserted else { continue }
       let type = Self.type(of: spec.role) ?? type
       let shape = place.shape(of: spec)

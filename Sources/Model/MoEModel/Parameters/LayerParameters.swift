@@ -108,7 +108,7 @@ extension HyperConnections {
   }
 }
 
-extension MixtureDescription {
+extension MoEDescription {
   /// `experts`: those of the routed experts that are wanted. `tokens`: how many tokens have a table of their experts;
   /// nil where the router chooses.
   func list(into list: inout ParameterList, hidden: Int, experts: Range<Int>, tokens: Int? = nil) {
@@ -142,14 +142,14 @@ extension DecoderDescription {
     case .delta(let delta): delta.list(into: &list, hidden: hiddenSize)
     case .compressed(let compressed): compressed.list(into: &list, hidden: hiddenSize)
     }
-    switch (layer.feedForward, mixture) {
+    switch (layer.feedForward, moe) {
     case (.dense(let intermediate), _):
       list.feedForward(.dense, hidden: hiddenSize, intermediate: intermediate, hasBias: denseHasBias)
-    case (.mixture, let mixture?):
-      mixture.list(
-        into: &list, hidden: hiddenSize, experts: experts ?? 0..<mixture.expertCount,
+    case (.moe, let moe?):
+      moe.list(
+        into: &list, hidden: hiddenSize, experts: experts ?? 0..<moe.expertCount,
         tokens: layer.routesByToken ? vocabularySize : nil)
-    case (.mixture, nil): break
+    case (.moe, nil): break
     }
     list.vector(.attentionNorm, count: hiddenSize, offset: normOffset)
     list.vector(.feedForwardNorm, count: hiddenSize, offset: normOffset)
@@ -157,7 +157,13 @@ extension DecoderDescription {
       hyper.list(into: &list, hidden: hiddenSize, of: .attention)
       hyper.list(into: &list, hidden: hiddenSize, of: .feedForward)
     }
-    if index >= layers.count { listPrediction(into: &list) }
+    if index >= layers.count {
+      if let blockDrafting {
+        list.blockDrafting(blockDrafting, module: index - layers.count, of: self)
+      } else {
+        listPrediction(into: &list)
+      }
+    }
     return list.specs
   }
 
@@ -177,5 +183,22 @@ extension DecoderDescription {
     }
     list.vector(.prediction(.norm), count: hiddenSize, offset: normOffset)
     list.matrix(.prediction(.head), rows: vocabularySize, columns: hiddenSize, use: .sensitive)
+  }
+}
+
+extension ParameterList {
+  /// What modules have that draft blocks together: what joins them to the model in the first, what guesses in the last.
+  fileprivate mutating func blockDrafting(_ blocks: BlockDrafting, module: Int, of model: DecoderDescription) {
+    let (hidden, vocabulary, rank) = (model.hiddenSize, model.vocabularySize, blocks.transitionRank)
+    if module == 0 {
+      matrix(.prediction(.fusion), rows: hidden, columns: blocks.sources.count * hidden)
+      vector(.prediction(.fusionNorm), count: hidden, offset: model.normOffset)
+    }
+    guard module == model.predictionLayerCount - 1 else { return }
+    if case .hyper(let hyper) = model.residual { hyper.list(into: &self, hidden: hidden, of: .prediction) }
+    vector(.prediction(.norm), count: hidden, offset: model.normOffset)
+    matrix(.prediction(.transitionFrom), rows: vocabulary, columns: rank, use: .sensitive)
+    matrix(.prediction(.transitionTo), rows: vocabulary, columns: rank, use: .sensitive)
+    matrix(.prediction(.confidence), rows: 1, columns: hidden + rank, use: .choice)
   }
 }

@@ -54,7 +54,7 @@ package struct ModelInventory {
   /// What one token makes use of: everything but the embedding (of which it reads one row, unless the head is tied to
   /// it) and the experts it did not choose.
   package var active: Amount {
-    withoutExperts + oneExpert * (description.mixture?.topK ?? 0) * description.mixtureLayers.count
+    withoutExperts + oneExpert * (description.moe?.topK ?? 0) * description.moeLayers.count
   }
 
   /// What every token needs, whichever experts it chooses.
@@ -65,8 +65,8 @@ package struct ModelInventory {
 
   /// One expert of one layer.
   package var oneExpert: Amount {
-    guard let mixture = description.mixture, let routed = parts[.routedExperts] else { return Amount() }
-    return routed / (mixture.expertCount * description.mixtureLayers.count)
+    guard let moe = description.moe, let routed = parts[.routedExperts] else { return Amount() }
+    return routed / (moe.expertCount * description.moeLayers.count)
   }
 
   private mutating func add(_ source: MatrixSource, to part: Part) {

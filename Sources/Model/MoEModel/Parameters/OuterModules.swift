@@ -62,7 +62,7 @@ extension PublishedNames {
   /// These names, with the experts of such modules as a checkpoint has them: in some they lie otherwise than the
   /// model's.
   func fittingModules(of description: DecoderDescription, in checkpoint: any Checkpoint) -> PublishedNames {
-    guard let layer = outerModules?.firstLayer, description.layer(layer).isMixture else { return self }
+    guard let layer = outerModules?.firstLayer, description.layer(layer).isMoE else { return self }
     let fused = predicting(experts: .fused)
     let gate = ParameterID(.feedForward(.expert, .gate), layer: layer, expert: 0)
     return checkpoint.holds(fused.tensor(gate)) ? fused : predicting(experts: .separate)

@@ -71,10 +71,17 @@ package enum ParameterRole: Hashable, Sendable {
     case attention, feedForward, head, prediction
   }
   /// What a multi-token prediction module has beside a layer of the model (DeepSeek-V3, section 2.2). Where the
-  /// residual stream is several, `projection` is of hidden states alone.
+  /// residual stream is several, `projection` is of hidden states alone. Those that draft blocks together
+  /// (`BlockDrafting`) have a matrix and a norm for the model's hidden states, and for guesses two matrices from a
+  /// token to what it adds to the logits of the next, and one of a row that says how sure a guess is.
   package enum PredictionPart: Hashable, Sendable, CaseIterable {
     case embedding, embeddingNorm, hiddenNorm, projection, embeddingProjection, norm, head
+    case fusion, fusionNorm, transitionFrom, transitionTo, confidence
   }
+
+  /// All that an indexer beside latent attention has.
+  static let ofIndexer: [ParameterRole] = [.indexQuery, .indexKey, .indexKeyNorm, .indexKeyNormBias, .indexWeights]
+  package var isOfIndexer: Bool { Self.ofIndexer.contains(self) }
 
   /// Whether it is a matrix of latent attention that latents are multiplied with.
   var meetsLatents: Bool {
@@ -97,7 +104,7 @@ package enum ParameterRole: Hashable, Sendable {
     switch self {
     case .finalNorm, .attentionNorm, .feedForwardNorm, .queryNorm, .keyNorm, .queryLatentNorm, .keyValueLatentNorm,
       .delta(.norm), .indexKeyNorm, .pool(.norm), .indexPool(.norm), .prediction(.embeddingNorm),
-      .prediction(.hiddenNorm), .prediction(.norm):
+      .prediction(.hiddenNorm), .prediction(.norm), .prediction(.fusionNorm):
       true
     default: false
     }

@@ -23,7 +23,7 @@ package struct StoredParameters {
     self.checkpoint = checkpoint
     self.description = description
     names = description.names
-    expertCount = description.mixture?.expertCount ?? 0
+    expertCount = description.moe?.expertCount ?? 0
     quantization = description.quantization
     float8Block = description.float8Block
     precision = description.weights

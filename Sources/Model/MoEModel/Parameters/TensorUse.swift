@@ -11,19 +11,24 @@ struct TensorUse {
   /// The same of matrices that are rounded because others are integers: in blocks, or experts that take one form of
   /// rows.
   private(set) var roundedBesideIntegers: [String: Int] = [:]
-  /// Layers that attend to what another's indexer chose.
-  private let sharingLayers: Set<Int>
-  private let names: PublishedNames
+  /// The modules of indexers that the configuration says are not asked: their layers attend to what another's chose.
+  private let unasked: Set<ExactString>
+  /// What is added to the scores of routers that are not asked, where experts follow from a token's id.
+  private let unaskedBiases: Set<ExactString>
   /// Whether some of them are integers, or FP4 that is held as such.
   private(set) var findsIntegers = false
 
   /// Of all parameters, or of one layer's. Throws on the first tensor that is missing or has the wrong shape.
   init(_ description: DecoderDescription, layer: Int? = nil, checkpoint: any Checkpoint) throws {
-    names = description.names
-    sharingLayers = Set(
-      description.layers.indices.filter {
-        guard case .latent(let latent) = description.layers[$0].attention else { return false }
-        return latent.indexer?.isShared == true
+    unasked = Set(
+      description.layers.indices.flatMap { layer -> [ExactString] in
+        guard case .latent(let latent) = description.layers[layer].attention, latent.indexer?.isShared == true
+        else { return [] }
+        return ParameterRole.ofIndexer.map { Self.module(description.names.tensor(ParameterID($0, layer: layer))) }
+      })
+    unaskedBiases = Set(
+      description.layers.indices.filter { description.layers[$0].routesByToken }.map {
+        ExactString(description.names.tensor(ParameterID(.selectionBias, layer: $0)))
       })
     let parameters = StoredParameters(description, checkpoint: checkpoint, workerCount: 1)
     if let layer {
@@ -61,13 +66,20 @@ struct TensorUse {
 
   /// Tensors that nobody reads and that could matter.
   func unread(in checkpoint: any Checkpoint) -> [TensorEntry] {
-    checkpoint.entries.filter { !used.contains(ExactString($0.name)) && !Self.isHarmless($0) && !isOfNoUse($0) }
+    checkpoint.entries.filter {
+      !used.contains(ExactString($0.name)) && !Self.isHarmless($0) && !unasked.contains(Self.module($0.name))
+        && !isOfNoUse($0)
+    }
   }
 
-  /// An indexer that the configuration says is not asked.
+  /// What a tensor is of: its name without what follows the last dot, so that scales go with their weights.
+  private static func module(_ name: String) -> ExactString {
+    ExactString(name.lastIndex(of: ".").map { String(name[..<$0]) } ?? name)
+  }
+
+  /// Of a router that is not asked; and, of DeepSeek-V4 that sees images, what is added to scores for those.
   private func isOfNoUse(_ entry: TensorEntry) -> Bool {
-    guard let layer = names.layer(ofTensor: entry.name), sharingLayers.contains(layer) else { return false }
-    return entry.name.contains(".self_attn.indexer.")
+    unaskedBiases.contains(ExactString(entry.name)) || entry.name.hasSuffix(".gate.bias_vl")
   }
 
   /// What checkpoints hold beside weights: buffers that follow from the configuration, masks, and scales of inputs and

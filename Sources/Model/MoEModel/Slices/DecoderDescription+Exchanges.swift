@@ -60,12 +60,12 @@ extension DecoderDescription {
       case .dense(let width):
         add(.denseInner, [Piece(columns: width, byteCount: rounded)])
         add(.denseOutput, [hidden])
-      case .mixture:
-        guard let mixture else { continue }
-        add(.router, [Piece(columns: mixture.expertCount)])
+      case .moe:
+        guard let moe else { continue }
+        add(.router, [Piece(columns: moe.expertCount)])
         let visits = Piece(
-          columns: mixture.expertIntermediateSize, rows: mixture.topK, byteCount: expertRowFormat.travellingBytes)
-        let shared = mixture.sharedIntermediateSize.map { Piece(columns: $0, byteCount: rounded) }
+          columns: moe.expertIntermediateSize, rows: moe.topK, byteCount: expertRowFormat.travellingBytes)
+        let shared = moe.sharedIntermediateSize.map { Piece(columns: $0, byteCount: rounded) }
         add(.expertInner, [visits] + (shared.map { [$0] } ?? []))
         // With the shared expert's added to it.
         add(.expertOutput, [hidden])

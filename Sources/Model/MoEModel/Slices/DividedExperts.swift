@@ -1,5 +1,4 @@
 import Kernels
-import Telemetry
 import Tensors
 
 /// Routed experts of which each rank holds some rows of every matrix: every rank has all tokens, computes some columns
@@ -28,22 +27,22 @@ package final class DividedExperts: RoutedExperts {
 
   /// `weights` of a model whose description is sliced, with its experts.
   package init(
-    _ description: DecoderDescription, mixture: MixtureDescription, weights: ModelWeights, compute: Compute,
+    _ description: DecoderDescription, moe: MoEDescription, weights: ModelWeights, compute: Compute,
     slices gatherer: SliceGatherer
   ) {
     (self.compute, self.weights) = (compute, weights)
-    (hiddenSize, intermediateSize) = (description.hiddenSize, mixture.expertIntermediateSize)
-    activation = mixture.activation
+    (hiddenSize, intermediateSize) = (description.hiddenSize, moe.expertIntermediateSize)
+    activation = moe.activation
     expertsByLayer = weights.runLayers.map { layer in
-      if case .mixture(let mixture) = layer.feedForward { mixture.experts } else { [] }
+      if case .moe(let moe) = layer.feedForward { moe.experts } else { [] }
     }
     sharedByLayer = weights.runLayers.map { layer in
-      if case .mixture(let mixture) = layer.feedForward { mixture.shared?.down } else { nil }
+      if case .moe(let moe) = layer.feedForward { moe.shared?.down } else { nil }
     }
     next = gatherer.fetches ? NextWeights(workerCount: compute.workerCount) : nil
     inner = RowSlices(gatherer: gatherer, ranges: gatherer.slice.ranges(of: intermediateSize), next: next)
     outer = RowSlices(gatherer: gatherer, ranges: gatherer.slice.ranges(of: hiddenSize))
-    order = ExpertOrder(expertCount: mixture.expertCount, workerCount: compute.workerCount, mayClaim: false)
+    order = ExpertOrder(expertCount: moe.expertCount, workerCount: compute.workerCount, mayClaim: false)
     gateRows = RowStorage(columns: intermediateSize)
     upRows = RowStorage(columns: intermediateSize)
     gathered = RowBuffer(weights.expertRowFormat, columns: hiddenSize, rows: 0)
@@ -134,48 +133,4 @@ package final class DividedExperts: RoutedExperts {
     }
     return products[Int(places[first])]
   }
-}
-
-/// The dispatcher of ranks that have all tokens and some columns of every expert: nothing is dispatched, and of the
-/// outputs each rank's columns are gathered.
-package final class DividedDispatcher: ExpertDispatcher {
-  private let base: LocalDispatcher
-  private let compute: Compute
-  private let outer: RowSlices
-  private let hiddenSize: Int
-  private let phases: PhaseRecorder
-  private var layer = 0
-  private var tokenCount = 0
-
-  package init(compute: Compute, hiddenSize: Int, slices gatherer: SliceGatherer, phases: PhaseRecorder) {
-    base = LocalDispatcher(compute: compute, hiddenSize: hiddenSize)
-    outer = RowSlices(gatherer: gatherer, ranges: gatherer.slice.ranges(of: hiddenSize))
-    (self.compute, self.hiddenSize, self.phases) = (compute, hiddenSize, phases)
-  }
-
-  package func dispatch(_ rows: Rows, count: Int, _ decisions: RouterDecisions, layer: Int) -> LocalDispatcher.Flight {
-    (self.layer, tokenCount) = (layer, count)
-    phases.enter(.pack, layer: layer)
-    let flight = base.dispatch(rows, count: count, decisions, layer: layer)
-    phases.enter(.shared, layer: layer)
-    return flight
-  }
-
-  package func combine(_ flight: LocalDispatcher.Flight, into output: UnsafeMutablePointer<Float>) throws {
-    try combine(flight, into: output) {}
-  }
-
-  /// What `more` adds in this rank's columns travels with the experts' sums, as one number.
-  package func combine(
-    _ flight: LocalDispatcher.Flight, into output: UnsafeMutablePointer<Float>, adding more: () -> Void
-  ) throws {
-    phases.enter(.merge, layer: layer)
-    base.combine(flight, into: output)
-    more()
-    outer.note(MatrixView(output, rows: tokenCount, columns: hiddenSize))
-    try outer.gatherer.run(compute)
-    phases.enter(.merge, layer: layer)
-  }
-
-  package func release(_ flight: LocalDispatcher.Flight) { base.release(flight) }
 }

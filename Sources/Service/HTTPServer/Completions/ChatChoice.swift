@@ -38,12 +38,12 @@ struct ChatChoice: GeneratedChoice {
 
   mutating func push(_ token: TokenFeed.Token) -> [ReplyEvent] {
     tokenCount += 1
-    if let logprob = text.logprob(token.drawn) {
+    if let logprob = text.logprob(token.sampled) {
       logprobs.append(logprob)
       undecidedLogprobs.append(logprob)
     }
-    let isEnd = token.finish == .stop && stopTokens.contains(token.drawn.token)
-    let piece = stream.push(token.drawn.token, isLast: token.finish != nil, isEnd: isEnd)
+    let isEnd = token.finish == .stop && stopTokens.contains(token.sampled.token)
+    let piece = stream.push(token.sampled.token, isLast: token.finish != nil, isEnd: isEnd)
     var events = piece.text.isEmpty ? [] : parser.push(piece.text)
     if let finish = token.finish(piece) {
       events += parser.finish(isCutOff: finish != .stop)

@@ -68,8 +68,8 @@ final class ServedText: Sendable {
   }
 
   /// A token's log-probability as responses tell it; nil where none was asked for. `width`: see `TokenLogprob`.
-  func logprob(_ drawn: DrawnToken, width: Int? = nil) -> TokenLogprob? {
-    TokenLogprob(drawn, width: width, text: bytes)
+  func logprob(_ sampled: SampledToken, width: Int? = nil) -> TokenLogprob? {
+    TokenLogprob(sampled, width: width, text: bytes)
   }
 
   func bytes(_ token: Int32) -> [UInt8] { tokenizer.tokenBytes(Int(token)) ?? [] }

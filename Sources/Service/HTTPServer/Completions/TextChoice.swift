@@ -45,9 +45,9 @@ struct TextChoice: GeneratedChoice {
   mutating func push(_ token: TokenFeed.Token) throws(APIError) {
     guard unscored == nil else { throw .internalFailure("the engine went on without having scored the prompt") }
     tokenCount += 1
-    let isEnd = token.finish == .stop && stopTokens.contains(token.drawn.token)
-    let piece = stream.push(token.drawn.token, isLast: token.finish != nil, isEnd: isEnd)
-    if let logprob = served.logprob(token.drawn, width: piece.width) { logprobs.append(logprob) }
+    let isEnd = token.finish == .stop && stopTokens.contains(token.sampled.token)
+    let piece = stream.push(token.sampled.token, isLast: token.finish != nil, isEnd: isEnd)
+    if let logprob = served.logprob(token.sampled, width: piece.width) { logprobs.append(logprob) }
     text += piece.text
     finish = token.finish(piece)
   }

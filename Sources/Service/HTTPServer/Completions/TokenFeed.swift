@@ -7,7 +7,7 @@ struct TokenFeed: Sendable {
   struct Token {
     /// The sequence's number among the request's.
     var index: Int
-    var drawn: DrawnToken
+    var sampled: SampledToken
     var finish: EngineAPI.FinishReason?
 
     /// Why its sequence ends with it, of which `piece` is the text; nil while it goes on.
@@ -21,8 +21,8 @@ struct TokenFeed: Sendable {
   struct ScoredPrompt {
     /// The sequence's number among the request's.
     var index: Int
-    var tokens: [DrawnToken]
-    /// Set where nothing is drawn.
+    var tokens: [SampledToken]
+    /// Set where nothing is sampled.
     var finish: EngineAPI.FinishReason?
   }
 
@@ -128,10 +128,10 @@ struct TokenFeed: Sendable {
         facts.queueTime = facts.queueTime ?? queueTime
       }
       return nil
-    case .token(_, let drawn, let finish):
+    case .token(_, let sampled, let finish):
       record(index)
       if finish != nil { hasEnded[index] = true }
-      return Token(index: index, drawn: drawn, finish: finish)
+      return Token(index: index, sampled: sampled, finish: finish)
     // Taken before, and never asked for.
     case .prompt, .embedding: return nil
     case .failed(_, let message):

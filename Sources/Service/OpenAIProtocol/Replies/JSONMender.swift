@@ -288,7 +288,8 @@ extension JSONMender {
     if let comma = held.firstIndex(of: UInt8(ascii: ",")) {
       // A name without quotes shows itself by its colon.
       let word = held[(comma + 1)...].drop(while: isWhitespace)
-      if next == .key, Self.isNameByte(byte), !word.contains(where: isWhitespace) { return held.append(byte) }
+      let mayBeName = next == .key && Self.isNameByte(byte) && word.count < longestCallHead
+      if mayBeName, !word.contains(where: isWhitespace) { return held.append(byte) }
       if !word.isEmpty { return byte == UInt8(ascii: ":") ? endString(byte) : resumeString(byte) }
       let isElement = next == .element && Array("{[-0123456789tfnTFN".utf8).contains(byte)
       return isQuote || isCloser || isElement || byte == UInt8(ascii: ",") ? endString(byte) : resumeString(byte)

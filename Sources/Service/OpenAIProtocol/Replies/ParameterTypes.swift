@@ -14,28 +14,39 @@ struct ParameterTypes: OptionSet, Sendable {
   init(rawValue: Int) { self.rawValue = rawValue }
 
   /// Those of `schema`, whose references lead into `root`; none where it says nothing.
-  init(_ schema: JSONValue?, in root: JSONValue, depth: Int = 0) {
+  init(_ schema: JSONValue?, in root: JSONValue) {
+    // References may lead back to where they stand, many at a time: so many schemas and values are looked at.
+    var patience = 4096
+    self.init(schema, in: root, depth: 0, &patience)
+  }
+
+  private init(_ schema: JSONValue?, in root: JSONValue, depth: Int, _ patience: inout Int) {
     self = []
-    guard let schema, depth < 8 else { return }
+    guard let schema, depth < 8, patience > 0 else { return }
+    let values = (schema["enum"]?.array ?? []) + (schema["const"].map { [$0] } ?? [])
+    patience -= 1 + values.count
     for name in schema["type"]?.array ?? [schema["type"] ?? .null] { insert(Self.named(name.string)) }
-    for value in (schema["enum"]?.array ?? []) + (schema["const"].map { [$0] } ?? []) { insert(Self.of(value)) }
+    for value in values { insert(Self.of(value)) }
     if schema["nullable"] == true, !isEmpty { insert(.null) }
     if !isEmpty { return }
     for name in ["anyOf", "oneOf", "allOf"] {
-      for member in (schema[name]?.array ?? []).prefix(64) { formUnion(Self(member, in: root, depth: depth + 1)) }
+      for member in (schema[name]?.array ?? []).prefix(64) {
+        formUnion(Self(member, in: root, depth: depth + 1, &patience))
+      }
     }
     if let reference = schema["$ref"]?.string {
-      formUnion(Self(Self.target(reference, in: root), in: root, depth: depth + 1))
+      formUnion(Self(Self.target(reference, in: root), in: root, depth: depth + 1, &patience))
     }
     if isEmpty, schema["properties"] != nil || schema["items"] != nil { insert(.container) }
   }
 
-  /// What `#/…` names.
+  /// What `#/…` names; nil for what is too long for a name.
   private static func target(_ reference: String, in root: JSONValue) -> JSONValue? {
-    guard reference.hasPrefix("#/") else { return nil }
-    var value: JSONValue? = root
+    guard reference.hasPrefix("#/"), reference.utf8.count <= longestCallHead else { return nil }
+    var value = root
     for part in reference.dropFirst(2).split(separator: "/") {
-      value = value?[String(part).replacing("~1", with: "/").replacing("~0", with: "~")]
+      guard let next = value[String(part).replacing("~1", with: "/").replacing("~0", with: "~")] else { return nil }
+      value = next
     }
     return value
   }

@@ -198,19 +198,20 @@ struct TaggedCallReader: CallReader {
   }
 
   private func readOuterClose(_ pending: inout PendingText) -> CallProgress {
-    var rest = pending
-    _ = rest.takeWhitespace()
-    if rest.isEmpty, !pending.hasEnded { return .needsMore }
-    for marker in [tags.close, tags.outerClose].compactMap({ $0 }) {
-      let match = rest.begins(with: marker)
-      if match == .undecided, !pending.hasEnded { return .needsMore }
-      if match == .yes {
-        rest.drop(marker.bytes.count)
-        pending = rest
-        return marker == tags.outerClose ? .ended : readOuterClose(&pending)
+    let ends = [tags.close, tags.outerClose].compactMap { $0 }
+    // The call's own end may come again, however often.
+    while true {
+      var rest = pending
+      _ = rest.takeWhitespace()
+      if rest.isEmpty, !pending.hasEnded { return .needsMore }
+      let matches = ends.map { rest.begins(with: $0) }
+      guard let which = matches.firstIndex(of: .yes) else {
+        return matches.contains(.undecided) && !pending.hasEnded ? .needsMore : .ended
       }
+      rest.drop(ends[which].bytes.count)
+      pending = rest
+      if ends[which] == tags.outerClose { return .ended }
     }
-    return .ended
   }
 
   /// Drops tags that stand there again, with nothing but whitespace before them; true when more text must tell.

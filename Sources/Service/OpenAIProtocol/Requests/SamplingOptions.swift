@@ -1,6 +1,6 @@
 import EngineAPI
 
-/// How tokens are to be drawn: the parameters that chat and text completions share. What is created empty are the
+/// How tokens are to be sampled: the parameters that chat and text completions share. What is created empty are the
 /// OpenAI API's defaults.
 package struct SamplingOptions: Sendable, Equatable {
   /// Those that are not neutral.

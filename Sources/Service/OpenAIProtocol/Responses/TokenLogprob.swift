@@ -33,11 +33,11 @@ package struct TokenLogprob: Sendable, Equatable {
   }
 
   /// As the engine told it; nil where it told no log-probability. `text`: the bytes of a token.
-  package init?(_ drawn: DrawnToken, width: Int?, text: (Int32) -> [UInt8]) {
-    guard let logprob = drawn.logprob else { return nil }
+  package init?(_ sampled: SampledToken, width: Int?, text: (Int32) -> [UInt8]) {
+    guard let logprob = sampled.logprob else { return nil }
     self.init(
-      bytes: text(drawn.token), logprob: Double(logprob),
-      top: drawn.top.map { Candidate(bytes: text($0.token), logprob: Double($0.logprob)) }, width: width)
+      bytes: text(sampled.token), logprob: Double(logprob),
+      top: sampled.top.map { Candidate(bytes: text($0.token), logprob: Double($0.logprob)) }, width: width)
   }
 
   package var text: String { String(decoding: bytes, as: UTF8.self) }

@@ -3,7 +3,7 @@ struct MaskCache {
   /// How many masks are kept: 16 KiB each for a vocabulary of 129,000.
   static let countLimit = 256
 
-  var sets: ConfigurationSets
+  private var sets: ConfigurationSets
   private let vocabulary: TokenVocabulary
   private var masks: [ConfigurationSets.SetID: TokenMask] = [:]
   private var path: [ConfigurationSets.SetID]
@@ -14,11 +14,37 @@ struct MaskCache {
     path = [ConfigurationSets.SetID](repeating: ConfigurationSets.dead, count: vocabulary.depth + 1)
   }
 
-  /// To be called before a state's set is looked up.
-  mutating func trim() { if sets.forgetIfLarge() { masks.removeAll() } }
+  /// Where a sequence stands before its first token.
+  mutating func start() -> GrammarState.Position {
+    trim()
+    let set = sets.initial()
+    return position(set)
+  }
 
-  /// The set after `token`, or `dead`. Not for tokens that end the output.
-  mutating func next(_ set: ConfigurationSets.SetID, token: Int32) -> ConfigurationSets.SetID {
+  /// The position after `token`, which does not end the output; nil where it is not allowed.
+  mutating func advance(_ position: GrammarState.Position, token: Int32) -> GrammarState.Position? {
+    let next = next(set(at: position), token: token)
+    return next < 0 ? nil : self.position(next)
+  }
+
+  /// The tokens that may come next.
+  mutating func mask(at position: GrammarState.Position) -> TokenMask { mask(set(at: position)) }
+
+  private mutating func set(at position: GrammarState.Position) -> ConfigurationSets.SetID {
+    trim()
+    return position.generation == sets.generation ? position.set : sets.intern(position.configurations)
+  }
+
+  private func position(_ set: ConfigurationSets.SetID) -> GrammarState.Position {
+    .init(
+      configurations: sets.members[Int(set)], isComplete: sets.isComplete[Int(set)], set: set,
+      generation: sets.generation)
+  }
+
+  private mutating func trim() { if sets.forgetIfLarge() { masks.removeAll() } }
+
+  /// The set after `token`, or `dead`.
+  private mutating func next(_ set: ConfigurationSets.SetID, token: Int32) -> ConfigurationSets.SetID {
     guard token >= 0, Int(token) < vocabulary.size else { return ConfigurationSets.dead }
     guard let text = vocabulary.texts[Int(token)] else { return sets.next(set, token: token) }
     var set = set
@@ -29,7 +55,7 @@ struct MaskCache {
     return set
   }
 
-  mutating func mask(_ set: ConfigurationSets.SetID) -> TokenMask {
+  private mutating func mask(_ set: ConfigurationSets.SetID) -> TokenMask {
     if let known = masks[set] { return known }
     var mask = TokenMask(vocabularySize: vocabulary.size)
     // What tells every text apart goes by itself: a walk would meet a set at each node.

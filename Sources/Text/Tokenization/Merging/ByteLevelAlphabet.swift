@@ -32,18 +32,29 @@ enum ByteLevelAlphabet {
   static func bytes(ofToken token: some Collection<UInt8>) -> [UInt8] {
     var result: [UInt8] = []
     result.reserveCapacity(token.count)
+    append(bytesOf: token, to: &result)
+    return result
+  }
+
+  /// Puts the same behind what `result` has.
+  static func append(bytesOf token: some Collection<UInt8>, to result: inout [UInt8]) {
+    let start = result.count
     var iterator = token.makeIterator()
     while let lead = iterator.next() {
       var value = UInt32(lead)
       if lead >= 0x80 {
         // Letters are below U+0144: two bytes of UTF-8.
-        guard lead < 0xE0, let trail = iterator.next() else { return Array(token) }
+        guard lead < 0xE0, let trail = iterator.next() else { return appendItself(token, to: &result, from: start) }
         value = (value & 0x1F) << 6 | UInt32(trail & 0x3F)
       }
-      guard let byte = byte(of: value) else { return Array(token) }
+      guard let byte = byte(of: value) else { return appendItself(token, to: &result, from: start) }
       result.append(byte)
     }
-    return result
+  }
+
+  private static func appendItself(_ token: some Collection<UInt8>, to result: inout [UInt8], from start: Int) {
+    result.removeSubrange(start...)
+    result.append(contentsOf: token)
   }
 
   /// The letters of `bytes`, as UTF-8.

@@ -25,18 +25,30 @@ struct ByteLevelStage: DecoderStage {
   mutating func receive(_ chunk: DecodedChunk, into output: inout [DecodedChunk]) {
     token += chunk.bytes
     guard chunk.endsToken else { return }
-    pending += ByteLevelAlphabet.bytes(ofToken: token)
+    let text = push(token)
     token.removeAll(keepingCapacity: true)
-    let complete = pending.count - UnfinishedCharacter.byteCount(atEndOf: pending)
-    guard complete > 0 else { return }
-    let text = String(decoding: pending[..<complete], as: UTF8.self)
-    output.append(DecodedChunk(bytes: Array(text.utf8), endsToken: false))
-    pending.removeFirst(complete)
+    if !text.isEmpty { output.append(DecodedChunk(bytes: Array(text.utf8), endsToken: false)) }
   }
 
   mutating func finish(into output: inout [DecodedChunk]) {
-    output.append(DecodedChunk(bytes: Array(String(decoding: pending, as: UTF8.self).utf8), endsToken: true))
-    pending = []
+    output.append(DecodedChunk(bytes: Array(finish().utf8), endsToken: true))
+  }
+
+  /// The text that is certain once a token of these letters follows.
+  mutating func push(_ letters: some Collection<UInt8>) -> String {
+    ByteLevelAlphabet.append(bytesOf: letters, to: &pending)
+    let complete = pending.count - UnfinishedCharacter.byteCount(atEndOf: pending)
+    guard complete > 0 else { return "" }
+    let text = String(decoding: pending[..<complete], as: UTF8.self)
+    // All of it, nearly always.
+    if complete == pending.count { pending.removeAll(keepingCapacity: true) } else { pending.removeFirst(complete) }
+    return text
+  }
+
+  /// The bytes kept back, as text.
+  mutating func finish() -> String {
+    defer { pending = [] }
+    return String(decoding: pending, as: UTF8.self)
   }
 }
 

@@ -43,13 +43,15 @@ extension GGUFNames {
       "indexer_compressor_kv": "attn.indexer.compressor.wkv",
       "indexer_compressor_gate": "attn.indexer.compressor.wgate",
       "indexer_compressor_norm": "attn.indexer.compressor.norm", "exp_probs_b": "{block}.gate.bias",
+      "exp_probs_b_vl": "{block}.gate.bias_vl",
       "ffn_gate_tid2eid": "{block}.gate.tid2eid", "ffn_gate_exps": "{block}.experts.{expert}.w1",
       "ffn_up_exps": "{block}.experts.{expert}.w3", "ffn_down_exps": "{block}.experts.{expert}.w2",
       "ffn_gate_shexp": "{block}.shared_experts.w1", "ffn_up_shexp": "{block}.shared_experts.w3",
       "ffn_down_shexp": "{block}.shared_experts.w2",
     ], block: "ffn",
     bare: [
-      "attn_compressor_ape", "indexer_compressor_ape", "ffn_gate_tid2eid", "hc_attn_fn", "hc_attn_base",
+      "exp_probs_b_vl", "attn_compressor_ape", "indexer_compressor_ape", "ffn_gate_tid2eid", "hc_attn_fn",
+      "hc_attn_base",
       "hc_attn_scale", "hc_ffn_fn", "hc_ffn_base", "hc_ffn_scale",
     ],
     outside: [

@@ -28,8 +28,10 @@ extension CompressedAttentionLayer {
         } else if let ratio = shape.ratio {
           for entry in 0..<((chunk.startPosition + i + 1) / ratio) { list.append(UInt32(entry)) }
         }
-        let visible = min(shape.window, chunk.startPosition + i + 1)
-        let last = places.windowStart + places.earlier + i
+        // Of a block all of it, and the whole window before it.
+        let visible =
+          shape.seesBlock ? places.earlier + chunk.count : min(shape.window, chunk.startPosition + i + 1)
+        let last = places.windowStart + places.earlier + (shape.seesBlock ? chunk.count - 1 : i)
         for position in (last - visible + 1)...last { list.append(UInt32(position)) }
         attend(scratch.view(places), list, row: chunk.firstRow + i, rows: rows, part: part, of: parts, worker: worker)
         wanted = scratch.nextTask.take()

@@ -75,13 +75,33 @@ final class CompressedAttentionLayer: SequenceMixer {
       store(batch, worker: worker)
       pool.barrier(worker: worker)
       prepareQueries(rows: rows, worker: worker)
-      for chunk in compute.share(of: batch.chunks.count, worker: worker) { keepWindow(batch, chunk) }
+      if !shape.seesBlock {
+        for chunk in compute.share(of: batch.chunks.count, worker: worker) { keepWindow(batch, chunk) }
+      }
       pool.barrier(worker: worker)
-      indexer?.choose(worker: worker)
+      if let indexer, indexer.chooses {
+        indexer.choose(worker: worker)
+        pool.barrier(worker: worker)
+      }
       attend(batch, rows: rows, parts: parts, worker: worker)
       pool.barrier(worker: worker)
       contract(into: stream.update, rows: rows, worker: worker)
       stream.addUpdate(worker: worker)
+    }
+  }
+
+  /// Puts into states, those of snapshots too, the keys by which tokens of later blocks see a batch's tokens: of `x`,
+  /// `[rows, hidden]`, in the place of the layer's own input.
+  func read(_ x: Rows, _ batch: DecoderBatch) {
+    let (rows, pool) = (batch.tokens.count, compute.pool)
+    guard rows > 0 else { return }
+    scratch.key.reserve(rows: rows)
+    pool.run { worker in
+      weights.key.multiply(compute, worker: worker, x, into: scratch.key(rows))
+      pool.barrier(worker: worker)
+      for row in compute.share(of: rows, worker: worker) { prepareKey(row: row) }
+      pool.barrier(worker: worker)
+      for chunk in compute.share(of: batch.chunks.count, worker: worker) { keepWindow(batch, chunk) }
     }
   }
 
@@ -98,9 +118,14 @@ final class CompressedAttentionLayer: SequenceMixer {
 
   /// Norms of a row's latent and of its key, which is turned.
   private func prepare(row: Int) {
-    let (latent, key) = (scratch.queryLatent(row + 1)[row], scratch.key(row + 1)[row])
+    let latent = scratch.queryLatent(row + 1)[row]
     normalize(latent, count: shape.queryRank, weights.queryNorm)
     scratch.roundedQueryLatent.round(compute, row: row, latent)
+    prepareKey(row: row)
+  }
+
+  private func prepareKey(row: Int) {
+    let key = scratch.key(row + 1)[row]
     normalize(key, count: shape.headDims, weights.keyNorm)
     rotary.rotate(key + shape.headDims - shape.rotaryDims, heads: 1, stride: shape.headDims, row: row)
   }

@@ -106,7 +106,9 @@ final class CompressedAttentionScratch {
     indexing?.begin(batch)
   }
 
-  private func earlier(_ chunk: DecoderBatch.Chunk) -> Int { min(shape.window - 1, chunk.startPosition) }
+  private func earlier(_ chunk: DecoderBatch.Chunk) -> Int {
+    min(shape.seesBlock ? shape.window : shape.window - 1, chunk.startPosition)
+  }
 
   /// Lists the blocks of a chunk's view: those of the cache that hold its entries, and those of its window.
   private func add(

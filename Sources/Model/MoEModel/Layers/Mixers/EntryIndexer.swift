@@ -24,13 +24,13 @@ final class EntryIndexer {
 
   /// The worker's share of the weights of heads, where they are needed, from the layer's norm.
   func project(_ normed: Rows, rows: Int, worker: Int) {
-    guard !chosen.isEmpty else { return }
+    guard chooses else { return }
     weights.headWeights.multiply(compute, worker: worker, normed, into: scratch.headWeights(rows))
   }
 
   /// The worker's share of queries, from the queries' latents after their norm.
   func projectQueries(_ latents: Rows, rows: Int, worker: Int) {
-    guard !chosen.isEmpty else { return }
+    guard chooses else { return }
     weights.query.multiply(compute, worker: worker, latents, into: scratch.queries(rows))
   }
 
@@ -45,10 +45,12 @@ final class EntryIndexer {
   /// Where keys begin in a block: behind the entries themselves.
   private var firstElement: Int { cache.offset / cache.type.unitByteCount + cache.width * places.perBlock }
 
-  /// Chooses entries for all rows that need it, when keys are stored and queries projected. Ends with a barrier if
-  /// there are any.
+  /// Whether rows of the batch need a choice.
+  var chooses: Bool { !chosen.isEmpty }
+
+  /// Chooses entries for all rows that need it, when keys are stored and queries projected; each worker those of its
+  /// share.
   func choose(worker: Int) {
-    guard !chosen.isEmpty else { return }
     let pool = compute.pool
     // The factors on products and on the sum are one, on the weights.
     let factor = Float(1 / (Double(shape.headDims) * Double(shape.headCount)).squareRoot())
@@ -61,11 +63,12 @@ final class EntryIndexer {
     }
     pool.barrier(worker: worker)
     for index in 0..<chosen.groupCount {
+      // A group's scores lie where those of the one before lay.
+      if index > 0 { pool.barrier(worker: worker) }
       let group = chosen.group(index)
       score(group, worker: worker)
       pool.barrier(worker: worker)
       chosen.choose(group, compute, worker: worker)
-      pool.barrier(worker: worker)
     }
   }
 

@@ -32,13 +32,13 @@ final class Indexer {
   /// By one thread, before the others.
   func begin(_ batch: DecoderBatch) {
     chosen.begin(batch)
-    scratch.reserve(rows: batch.tokens.count, chooses: !chosen.isEmpty)
+    scratch.reserve(rows: batch.tokens.count, chooses: chooses)
   }
 
   /// The worker's share of all rows' keys and, where they are needed, weights of heads; from the layer's norm.
   func project(_ normed: Rows, rows: Int, worker: Int) {
     weights.key.multiply(compute, worker: worker, normed, into: (slices?.key).own(of: scratch.keys(rows)))
-    guard !chosen.isEmpty else { return }
+    guard chooses else { return }
     weights.headWeights.multiply(
       compute, worker: worker, normed, into: (slices?.headWeights).own(of: scratch.headWeights(rows)))
   }
@@ -46,7 +46,7 @@ final class Indexer {
   /// Notes what `project` has made, to be exchanged before `store`; by one worker.
   func noteProjections(rows: Int) {
     slices?.key.note(scratch.keys(rows))
-    guard !chosen.isEmpty else { return }
+    guard chooses else { return }
     slices?.headWeights.note(scratch.headWeights(rows))
   }
 
@@ -62,14 +62,16 @@ final class Indexer {
 
   /// The worker's share of queries, from the queries' latents after their norm.
   func projectQueries(_ latents: Rows, rows: Int, worker: Int) {
-    guard !chosen.isEmpty else { return }
+    guard chooses else { return }
     weights.query.multiply(compute, worker: worker, latents, into: (slices?.queries).own(of: scratch.queries(rows)))
   }
 
+  /// Whether rows of the batch need a choice.
+  var chooses: Bool { !chosen.isEmpty }
+
   /// Chooses positions for all rows that need it, after `store` and `projectQueries`, for which all workers have
-  /// waited. Ends with a barrier if there are any.
+  /// waited; each worker those of its share.
   func choose(worker: Int) {
-    guard !chosen.isEmpty else { return }
     let pool = compute.pool
     slices?.gatherQueries(scratch, chosen, compute, worker: worker)
     // The factors on products and on the sum are one, on the weights.
@@ -83,12 +85,13 @@ final class Indexer {
     }
     pool.barrier(worker: worker)
     for index in 0..<chosen.groupCount {
+      // A group's scores lie where those of the one before lay.
+      if index > 0 { pool.barrier(worker: worker) }
       let group = chosen.group(index)
       score(group, worker: worker)
       pool.barrier(worker: worker)
       slices?.gatherScores(of: group, chosen, compute, worker: worker)
       chosen.choose(group, compute, worker: worker)
-      pool.barrier(worker: worker)
     }
   }
 

@@ -41,7 +41,7 @@ final class LatentAttentionLayer: SequenceMixer {
     guard rows > 0 else { return }
     scratch.reserve(rows: rows)
     input?.reserve(rows: rows)
-    let (batch, pool) = (pass.batch, compute.pool)
+    let (batch, pool, raw) = (pass.batch, compute.pool, scratch.raw)
     indexer?.begin(batch)
     compute.pool.run { worker in
       stream.norm(reading, keeping: input, worker: worker)
@@ -55,6 +55,8 @@ final class LatentAttentionLayer: SequenceMixer {
       pool.barrier(worker: worker)
       slices?.gather(queryLatent: down, keyValue: keyValue, indexer, compute, worker: worker)
       batch.forEachRow(compute, worker: worker) { chunk, i, row in
+        raw?.queryLatent.keep(row: row)
+        raw?.keyValue.keep(row: row)
         store(chunk, position: chunk.startPosition + i, row: row)
       }
       if let queryUp = weights.queryUp {
@@ -64,7 +66,10 @@ final class LatentAttentionLayer: SequenceMixer {
         indexer?.projectQueries(latents, rows: rows, worker: worker)
       }
       pool.barrier(worker: worker)
-      indexer?.choose(worker: worker)
+      if let indexer, indexer.chooses {
+        indexer.choose(worker: worker)
+        pool.barrier(worker: worker)
+      }
       attend(batch, rows: rows, worker: worker)
       (slices?.values).finish(
         scratch.values(rows), in: scratch.roundedValues, for: weights.output.rowFormat, compute, worker: worker)
@@ -77,8 +82,6 @@ final class LatentAttentionLayer: SequenceMixer {
 
   /// Normalises one token's latents and writes its cache row: latent, then the rotated key.
   private func store(_ chunk: DecoderBatch.Chunk, position: Int, row: Int) {
-    scratch.raw?.queryLatent.keep(row: row)
-    scratch.raw?.keyValue.keep(row: row)
     if let queryNorm = weights.queryNorm, let rank = shape.queryRank {
       let latent = scratch.queryLatent(row + 1)[row]
       normalize(latent, count: rank, queryNorm)
@@ -110,6 +113,7 @@ final class LatentAttentionLayer: SequenceMixer {
     let heads = HeadSharing.heads(ofWorker: worker, headCount: shape.headCount, workerCount: compute.workerCount)
     guard !heads.isEmpty else { return }
     for head in heads { absorb(head, rows: rows, worker: worker) }
+    turn(heads, rows: rows)
     let (absorbed, attended) = (scratch.absorbed(rows), scratch.attended(rows))
     let (width, latent) = (cache.width, shape.latentRank)
     let own = scratch.workers[worker]
@@ -142,8 +146,8 @@ final class LatentAttentionLayer: SequenceMixer {
     for head in heads { bringBack(head, rows: rows, worker: worker) }
   }
 
-  /// absorbed[:, head] := [query's part without position · keyAbsorb | query's rotated part], the query times its
-  /// position's factor.
+  /// absorbed[:, head] := [query's part without position · keyAbsorb | its other part, which `turn` rotates], the query
+  /// times its position's factor.
   private func absorb(_ head: Int, rows: Int, worker: Int) {
     // Taken out of the loops: workers that count references to one object wait for each other.
     let (query, width, rounded) = (scratch.query(rows), cache.width, scratch.roundedQuery)
@@ -163,8 +167,14 @@ final class LatentAttentionLayer: SequenceMixer {
     for row in 0..<rows {
       let target = absorbed[row] + shape.latentRank
       target.update(from: query[row] + head * shape.queryDims + shape.nopeDims, count: shape.rotaryDims)
-      rotary.rotate(target, heads: 1, stride: shape.rotaryDims, row: row)
     }
+  }
+
+  /// Rotates what `absorb` left of the heads' queries to be rotated.
+  private func turn(_ heads: Range<Int>, rows: Int) {
+    let (absorbed, rotary) = (scratch.absorbed(rows), rotary)
+    let first = heads.lowerBound * cache.width + shape.latentRank
+    for row in 0..<rows { rotary.rotate(absorbed[row] + first, heads: heads.count, stride: cache.width, row: row) }
   }
 
   /// values[:, head] := attended latents · valueUp

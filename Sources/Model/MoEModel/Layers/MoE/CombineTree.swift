@@ -4,8 +4,8 @@
 /// half that is not empty. Any aligned range can be summed where its experts live and the rest finished elsewhere, with
 /// the same bits as if all were summed in one place.
 package enum CombineTree {
-  /// The height at which the ids `a` and `b` part: the smallest j for which both lie in one aligned range of 2ʲ ids.
-  package static func level(_ a: Int32, _ b: Int32) -> Int { 32 - (a ^ b).leadingZeroBitCount }
+  /// The height at which two ids part: the smallest j for which both lie in one aligned range of 2ʲ ids.
+  @inlinable package static func level(_ a: Int32, _ b: Int32) -> Int { 32 - (a ^ b).leadingZeroBitCount }
 
   /// Visits the additions, in order, that sum entries with the ascending ids `ids`, `[count]`: entry `source` is to be
   /// added to entry `target`. Entry 0 ends up with the total.

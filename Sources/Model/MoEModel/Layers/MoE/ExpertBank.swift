@@ -27,28 +27,28 @@ package final class ExpertBank: RoutedExperts {
   /// By layer, what the last batch left behind: one for all layers where those of one are kept; empty where nothing is.
   private let tapes: [ExpertTape]
 
-  /// `weights` of a model with a mixture. Where activations are kept each layer's visits come in one batch, which
+  /// `weights` of a model with MoE layers. Where activations are kept each layer's visits come in one batch, which
   /// leaves its tape behind; rows must be fp32 or bf16.
   package init(
-    _ description: DecoderDescription, mixture: MixtureDescription, weights: ModelWeights, compute: Compute,
+    _ description: DecoderDescription, moe: MoEDescription, weights: ModelWeights, compute: Compute,
     kept: KeptActivations = .none
   ) {
     precondition(kept == .none || weights.expertRowFormat != .int8, "a tape of rows rounded to int8")
     self.compute = compute
     self.weights = weights
     hiddenSize = description.hiddenSize
-    intermediateSize = mixture.expertIntermediateSize
-    activation = mixture.activation
+    intermediateSize = moe.expertIntermediateSize
+    activation = moe.activation
     expertsByLayer = weights.runLayers.map { layer in
-      if case .mixture(let mixture) = layer.feedForward { mixture.experts } else { [] }
+      if case .moe(let moe) = layer.feedForward { moe.experts } else { [] }
     }
     gathered = RowBuffer(weights.expertRowFormat, columns: hiddenSize, rows: 0)
     activated = RowBuffer(weights.expertRowFormat, columns: intermediateSize, rows: 0)
     let nodes = (0..<compute.workerCount).map { compute.pool.node(ofWorker: $0) }
     let mayClaim = compute.workerCount > 1 && kept == .none && nodes.allSatisfy { $0 == nodes[0] }
-    order = ExpertOrder(expertCount: mixture.expertCount, workerCount: compute.workerCount, mayClaim: mayClaim)
+    order = ExpertOrder(expertCount: moe.expertCount, workerCount: compute.workerCount, mayClaim: mayClaim)
     let rows = mayClaim ? ExpertOrder.claimVisits : 0
-    claims = nodes.map { _ in ClaimScratch(weights.expertRowFormat, rows: rows, columns: mixture.expertIntermediateSize)
+    claims = nodes.map { _ in ClaimScratch(weights.expertRowFormat, rows: rows, columns: moe.expertIntermediateSize)
     }
     let tapeCount =
       switch kept {
@@ -56,7 +56,7 @@ package final class ExpertBank: RoutedExperts {
       case .all: weights.runLayers.count;
       case .inputs: 1
       }
-    tapes = (0..<tapeCount).map { _ in ExpertTape(mixture, hiddenSize: description.hiddenSize) }
+    tapes = (0..<tapeCount).map { _ in ExpertTape(moe, hiddenSize: description.hiddenSize) }
   }
 
   /// What the last batch of a layer left behind; nil where nothing is kept.
@@ -108,9 +108,10 @@ package final class ExpertBank: RoutedExperts {
     let (product, inputRows) = (tape?.product.start ?? gate, tape?.inputs.start ?? outputs)
     let activation = activation
     let (gathered, activated) = (gathered, activated)
-    compute.pool.run { worker in
-      // An expert's rows lie side by side.
-      for place in compute.share(of: visits.count, worker: worker) {
+    /// An expert's rows lie side by side.
+    func gather(_ first: Int, _ count: Int, worker: Int) {
+      let share = compute.share(of: count, worker: worker)
+      for place in (first + share.lowerBound)..<(first + share.upperBound) {
         let input = inputs[Int(visits[Int(visitAt[place])].row)]
         if gathered.format == .float32 {
           UnsafeMutableRawPointer(inputRows + place * hidden).copyMemory(from: input, byteCount: hidden * 4)
@@ -122,8 +123,13 @@ package final class ExpertBank: RoutedExperts {
         }
       }
       compute.pool.barrier(worker: worker)
+    }
+    compute.pool.run { worker in
+      // Many visits of a training fill no cache together: each run's rows are brought there when they are needed.
+      if tape == nil { gather(0, visits.count, worker: worker) }
       let x = gathered.rows(of: inputRows, stride: hidden)
       for run in runs {
+        if tape != nil { gather(run.first, run.count, worker: worker) }
         let origin = tape == nil ? run.first : 0
         let first = (run.first - origin) * intermediate
         for group in groups[run.groups] {
@@ -146,8 +152,8 @@ package final class ExpertBank: RoutedExperts {
             compute, worker: worker, x: y.from(group.first - run.first), count: group.count,
             y: outputs + group.first * hidden, yStride: hidden)
         }
-        // The next run writes what others may still be reading.
-        if activated.format == .float32 { compute.pool.barrier(worker: worker) }
+        // The next run writes what others may still be reading, unless all runs' rows are kept.
+        if activated.format == .float32, tape == nil { compute.pool.barrier(worker: worker) }
       }
       computeClaims(worker: worker, experts: experts, x: x, outputs: outputs)
     }

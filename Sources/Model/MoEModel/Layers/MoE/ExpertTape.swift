@@ -20,13 +20,13 @@ package final class ExpertTape {
   package private(set) var count = 0
   private var weightList = AlignedBuffer<Float>(count: 1)
 
-  init(_ mixture: MixtureDescription, hiddenSize: Int) {
+  init(_ moe: MoEDescription, hiddenSize: Int) {
     self.hiddenSize = hiddenSize
-    order = ExpertOrder(expertCount: mixture.expertCount, workerCount: 1, mayClaim: false)
+    order = ExpertOrder(expertCount: moe.expertCount, workerCount: 1, mayClaim: false)
     inputRows = RowStorage(columns: hiddenSize)
-    gateRows = RowStorage(columns: mixture.expertIntermediateSize)
-    upRows = RowStorage(columns: mixture.expertIntermediateSize)
-    productRows = RowStorage(columns: mixture.expertIntermediateSize)
+    gateRows = RowStorage(columns: moe.expertIntermediateSize)
+    upRows = RowStorage(columns: moe.expertIntermediateSize)
+    productRows = RowStorage(columns: moe.expertIntermediateSize)
   }
 
   /// Makes room for visits that `order` has sorted.
@@ -44,6 +44,8 @@ package final class ExpertTape {
 
   /// The place of each visit, in the order in which the batch had them.
   package var placeOf: UnsafePointer<Int32> { UnsafePointer(order.placeOf.pointer) }
+  /// The visit at each place.
+  package var visitAt: UnsafePointer<Int32> { UnsafePointer(order.visitAt.pointer) }
   /// The factor on each output, by place.
   package var weights: UnsafePointer<Float> { UnsafePointer(weightList.pointer) }
   /// `[visits, hidden]`, by place.

@@ -17,6 +17,8 @@ package final class LocalDispatcher: ExpertDispatcher {
     package func finish(_ batch: VisitBatch) {}
   }
 
+  /// Rows from which on workers share them: fewer are written before the last worker is awake.
+  private static let sharedRows = 64
   private let compute: Compute
   private let hiddenSize: Int
   private var idle: [Flight] = []
@@ -28,13 +30,24 @@ package final class LocalDispatcher: ExpertDispatcher {
     let flight = idle.popLast() ?? Flight()
     flight.batch.begin(layer: layer)
     flight.isWaiting = true
-    for row in 0..<count {
-      flight.batch.inputs.append(rows.form(of: row))
-      for i in (row * decisions.topK)..<((row + 1) * decisions.topK) {
-        flight.batch.append(
-          expert: decisions.experts.pointer[i], weight: decisions.weights.pointer[i],
-          beginsSubtree: i % decisions.topK == 0)
+    let (batch, topK) = (flight.batch, decisions.topK)
+    let (inputs, subtrees) = (batch.inputs.extend(by: count), batch.subtrees.extend(by: count))
+    let (visits, ids) = (batch.visits.extend(by: count * topK), batch.experts.extend(by: count * topK))
+    let (experts, weights) = (decisions.experts.pointer, decisions.weights.pointer)
+    func write(_ rowNumbers: Range<Int>) {
+      for row in rowNumbers {
+        inputs[row] = rows.form(of: row)
+        subtrees[row] = VisitBatch.Subtree(first: row * topK, count: topK)
+        for i in (row * topK)..<((row + 1) * topK) {
+          visits[i] = ExpertVisit(row: Int32(row), expert: experts[i], weight: weights[i])
+          ids[i] = experts[i]
+        }
       }
+    }
+    if count < Self.sharedRows {
+      write(0..<count)
+    } else {
+      compute.pool.run { write(compute.share(of: count, worker: $0)) }
     }
     return flight
   }

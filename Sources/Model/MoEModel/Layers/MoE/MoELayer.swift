@@ -2,12 +2,12 @@ import Kernels
 import Telemetry
 import Tensors
 
-/// A mixture of experts: each token visits the experts its router chooses, and the shared expert if there is one.
+/// An MoE layer: each token visits the experts its router chooses, and the shared expert if there is one.
 final class MoELayer: FeedForwardLayer {
   private let index: Int
   private let reading: StreamReading
   private let router: Router
-  private let weights: MixtureWeights
+  private let weights: MoEWeights
   private let shared: FeedForward?
   private let experts: any RoutedExperts
   private let dispatcher: any ExpertDispatcher
@@ -21,7 +21,7 @@ final class MoELayer: FeedForwardLayer {
 
   /// `index` is the layer's number in the model; `input`: where the layer's input is kept.
   init(
-    _ index: Int, reading: StreamReading, router: Router, _ weights: MixtureWeights, shared: FeedForward?,
+    _ index: Int, reading: StreamReading, router: Router, _ weights: MoEWeights, shared: FeedForward?,
     experts: any RoutedExperts, dispatcher: any ExpertDispatcher, scratch: MoEScratch, input: RowStorage<Float>?,
     hostShares: HostShares? = nil, following: (gatherer: SliceGatherer, next: NextWeights)? = nil, compute: Compute
   ) {
@@ -50,11 +50,12 @@ final class MoELayer: FeedForwardLayer {
     try experts.forward(flight)
     if rows > 0, joins, let shared { finish(shared, rows: rows) }
     if let following { following.gatherer.next = following.next }
-    try dispatcher.combine(flight, into: stream.update.start) {
-      if rows > 0, joins, let outer = shared?.outer {
-        compute.pool.run { worker in addShared(to: stream.update, columns: outer.own, worker: worker) }
-      }
+    try dispatcher.combine(flight, into: stream.update.start)
+    // Travels with the experts' sums, as one number.
+    if rows > 0, joins, let outer = shared?.outer {
+      compute.pool.run { worker in addShared(to: stream.update, columns: outer.own, worker: worker) }
     }
+    try dispatcher.complete(flight, stream.update.start)
     dispatcher.release(flight)
     if rows > 0 { addUp(stream, addsShared: !joins && shared != nil) }
   }
@@ -79,7 +80,7 @@ final class MoELayer: FeedForwardLayer {
             logits: logits[row], selectionBias: weights.selectionBias?.pointer,
             given: table.map { UnsafePointer($0 + Int(batch.tokens[row]) * topK) }, scores: memory.baseAddress!,
             choice: memory.baseAddress! + router.expertCount, experts: decisions.experts.pointer + row * topK,
-            weights: decisions.weights.pointer + row * topK)
+            weights: decisions.weights.pointer + row * topK, on: compute)
         }
       }
     }
@@ -87,9 +88,9 @@ final class MoELayer: FeedForwardLayer {
 
   func tape(rows: Int) -> FeedForwardLayerTape? {
     guard let input else { return nil }
-    return .mixture(
+    return .moe(
       input: input.view(rows: rows),
-      MixtureTape(
+      MoETape(
         logits: scratch.logits(rows), decisions: scratch.decisions, shared: shared?.tape(rows: rows),
         sharedOutput: scratch.shared(rows), sharedGate: scratch.sharedGate(rows)))
   }

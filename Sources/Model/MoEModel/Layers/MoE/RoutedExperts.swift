@@ -11,12 +11,17 @@ package protocol RoutedExperts: AnyObject {
   /// Computes the outputs of a batch, one row for each of its subtrees.
   func compute(_ batch: VisitBatch)
 
+  /// Ends what the last batch left to be done once its outputs were on their way.
+  func finish()
+
   /// Computes all that a flight brings here.
   func forward(_ flight: any ExpertFlight) throws
 }
 
 extension RoutedExperts {
   package var exchangesSlices: Bool { false }
+
+  package func finish() {}
 
   package func forward(_ flight: any ExpertFlight) throws {
     while let batch = try flight.next() {

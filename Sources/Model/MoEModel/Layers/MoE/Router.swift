@@ -28,23 +28,32 @@ package struct Router: Sendable {
   let expertCount: Int
   let topK: Int
 
-  package init(_ mixture: MixtureDescription) {
-    description = mixture.router
-    expertCount = mixture.expertCount
-    topK = mixture.topK
+  package init(_ moe: MoEDescription) {
+    description = moe.router
+    expertCount = moe.expertCount
+    topK = moe.topK
   }
 
   /// Decides one row: `logits`, `selectionBias`, which is added to scores to choose by, and the scratch `scores` and
   /// `choice` are `[expertCount]`; `experts` and `weights` are written, `[topK]`.
   ///
-  /// `given`: the row's experts, `[topK]`, ascending, where they are not the router's to choose.
+  /// `given`: the row's experts, `[topK]`, ascending, where they are not the router's to choose. With `compute` scores
+  /// come from a vector kernel, which has the same bits.
   package func decide(
     logits: UnsafePointer<Float>, selectionBias: UnsafePointer<Float>?, given: UnsafePointer<Int32>? = nil,
     scores: UnsafeMutablePointer<Float>,
-    choice: UnsafeMutablePointer<Float>, experts: UnsafeMutablePointer<Int32>, weights: UnsafeMutablePointer<Float>
+    choice: UnsafeMutablePointer<Float>, experts: UnsafeMutablePointer<Int32>, weights: UnsafeMutablePointer<Float>,
+    on compute: Compute? = nil
   ) {
     switch description.scoring {
-    case .sigmoid: for e in 0..<expertCount { scores[e] = sigmoid(logits[e]) }
+    case .sigmoid:
+      if let compute {
+        // One times each sigmoid.
+        choice.update(repeating: 1, count: expertCount)
+        compute.sigmoidMultiply(gate: logits, choice, out: scores, count: expertCount)
+        break
+      }
+      for e in 0..<expertCount { scores[e] = sigmoid(logits[e]) }
     case .softmax: Self.softmax(logits, into: scores, count: expertCount)
     case .softmaxOverChosen: for e in 0..<expertCount { scores[e] = logits[e] }
     case .rootSoftplus: for e in 0..<expertCount { scores[e] = softplus(logits[e]).squareRoot() }
