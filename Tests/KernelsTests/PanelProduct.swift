@@ -44,8 +44,8 @@ extension PanelProduct {
     }
   }
 
-  /// An output's bits do not depend on who computes it: of 150 outputs, those from each of `panels` on. Ten panels, since
-  /// formats that are read a line at a time meet one row eight panels at once.
+  /// An output's bits do not depend on who computes it: of 150 outputs, those from each of `panels` on. Ten panels,
+  /// since formats that are read a line at a time meet one row eight panels at once.
   func expectTheSameBits(fromPanels panels: some Collection<Int>) {
     for m in [1, 3, 20] {
       let reference = multiply(CK_ISA_REFERENCE, m: m, n: 150)
