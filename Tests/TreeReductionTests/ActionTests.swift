@@ -4,8 +4,8 @@ import TestSupport
 import Testing
 import TreeReduction
 
-/// Who adds up parts of the numbers by himself, or looks at rows that are not zero only, gets the same bits; and so does
-/// who computes while messages travel.
+/// Who adds up parts of the numbers by himself, or looks at rows that are not zero only, gets the same bits; and so
+/// does who computes while messages travel.
 @Suite struct ActionTests {
   private static let (width, rowCount) = (8, 6)
   private static var count: Int { width * rowCount }

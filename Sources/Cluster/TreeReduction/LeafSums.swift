@@ -136,8 +136,8 @@ package final class LeafSums {
   }
 
   /// The same of values of `width` columns that are zero but for some rows: `rows` tells which a leaf has, each once or
-  /// more, by its place among `leaves`. A leaf's value is added to zeros, so that no number of it is −0, to which zeros could not be left
-  /// out: the bits are those of `add`.
+  /// more, by its place among `leaves`. A leaf's value is added to zeros, so that no number of it is −0, to which zeros
+  /// could not be left out: the bits are those of `add`.
   package func takeRows(
     _ leaves: [Int], width: Int, rows: (_ place: Int) -> [Int]
   ) throws(ReductionError) -> RowActions {

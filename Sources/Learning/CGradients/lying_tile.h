@@ -1,8 +1,8 @@
 // A tile of products whose rows of A are not packed, as product_template.h has it: with four addresses and one stride,
 // twelve rows need no more registers than there are, and less time than to pack them.
 
-/// Rows as many floats apart fall into the same few lines of a first-level cache, which has no room for those of two tiles:
-/// they are packed.
+/// Rows as many floats apart fall into the same few lines of a first-level cache, which has no room for those of two
+/// tiles: they are packed.
 #define LYING_PERIOD 1024
 
 /// A whole tile of V vectors: row r of A is at a + r * row_stride. Those of the next tile are asked for meanwhile.

@@ -50,8 +50,8 @@ INLINE void pack_sixteen(const float *from, size_t row_stride, const size_t coun
   }
 }
 
-/// to[p][width] = the `count` rows of p's numbers, which lie one after another: a transpose. Rows from `count` on become
-/// zero.
+/// to[p][width] = the `count` rows of p's numbers, which lie one after another: a transpose. Rows from `count` on
+/// become zero.
 INLINE void pack_transposed(const float *from, size_t row_stride, size_t count, size_t depth, float *to,
                             const size_t width) {
   for (size_t row = 0; row < width; row += 16) {

@@ -76,8 +76,8 @@ INLINE void pack_straight(const float *from, size_t p_stride, size_t count, size
   }
 }
 
-/// Some tiles of A, whose numbers of one p lie one after another, side by side: so each line of a cache is read once, and
-/// those of rows a page or more apart need not stay there until the next tile.
+/// Some tiles of A, whose numbers of one p lie one after another, side by side: so each line of a cache is read once,
+/// and those of rows a page or more apart need not stay there until the next tile.
 INLINE void pack_straight_tiles(const float *from, size_t p_stride, size_t tiles, size_t depth, float *to) {
   for (size_t p = 0; p < depth; ++p) {
     const float *const numbers = from + p * p_stride;

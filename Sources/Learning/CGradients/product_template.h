@@ -8,8 +8,8 @@
 //   v_step(a, b, c)           c + a * b, or the products of two bf16 pairs added to c where PAIRS is defined
 //   HAS_PACK_TRANSPOSED       where `pack_transposed` is there already, in the instruction set's own words
 //   ROWS_LIE                  where whole tiles of A's rows, twelve, are read where they lie
-//   v_pin(v)                  an opaque use of a vector in its register: keeps the compiler from mixing two p's work and
-//                             spilling sums
+//   v_pin(v)                  an opaque use of a vector in its register: keeps the compiler from mixing two p's work
+//                             and spilling sums
 //
 // A part of C, CG_SCRATCH_ROWS x CG_SCRATCH_COLUMNS, is computed at a time: for each block of p, both operands are
 // packed into tiles, A's [p][TILE_ROWS] and B's [p][TILE_COLUMNS], and each pair of tiles gives a tile of sums.

@@ -7,8 +7,8 @@ extension GradientCompute {
   /// Summands of one chain.
   package static var depthBlock: Int { Int(CG_DEPTH_BLOCK) }
 
-  /// C = A · B, or C += A · B, by all workers together, each of which must call it: `[m, k] · [k, n]`. C overlaps
-  /// neither. It is whole after the next barrier.
+  /// C = A · B, or C += A · B, by all workers together, each of which must call it with its number, `worker`:
+  /// `[m, k] · [k, n]`, `c` being `[m, n]`. C overlaps neither. It is whole after the next barrier.
   ///
   /// Gradients of a weight are `dy.transposed · x`, those of its input `dy · W`. `precision`: this one's, if not all
   /// products'.

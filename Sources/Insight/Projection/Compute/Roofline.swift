@@ -1,6 +1,6 @@
 /// Times of work that waits for memory or for arithmetic, as they were measured in steps of one kind; where there is
-/// much more arithmetic for each memory than in any of these, other kernels do it, and it takes what it does in steps of
-/// the other kind.
+/// much more arithmetic for each memory than in any of these, other kernels do it, and it takes what it does in steps
+/// of the other kind.
 package struct Roofline: Sendable {
   struct Point {
     /// Matrices or experts read, and rows or visits computed with them.

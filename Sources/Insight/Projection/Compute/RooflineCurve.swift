@@ -3,8 +3,8 @@ import Telemetry
 
 /// What reading weights and computing with them come to: m = perMemory · memory or a = perArithmetic · arithmetic,
 /// whichever takes longer, after Williams, Waterman, Patterson, "Roofline" (2009), and what a call costs beside. Near
-/// the ridge neither hides wholly behind the other: there both come to (m^p + a^p)^(1/p), from their sum at p = 1 to the
-/// longer one at p = ∞.
+/// the ridge neither hides wholly behind the other: there both come to (m^p + a^p)^(1/p), from their sum at p = 1 to
+/// the longer one at p = ∞.
 struct RooflineCurve: Sendable {
   /// Of a call that reads anything or computes anything.
   private(set) var fixed = 0.0

@@ -104,8 +104,9 @@ package struct Projector: Sendable {
     sharedCores.map { cores in (0..<ranks).map { $0 % max(1, cores / threads) } }
   }
 
-  /// A run beside its projection without calibration. How many of its sequences each rank was the home of, and how many different experts
-  /// its tokens chose, are what a run is asked to do: the replay has them from its counts, and no time.
+  /// A run beside its projection without calibration. How many of its sequences each rank was the home of, and how many
+  /// different experts its tokens chose, are what a run is asked to do: the replay has them from its counts, and no
+  /// time.
   private static func check(
     _ report: RunReport, _ kind: StepKind, _ compute: ComputeModel, _ record: RoutingRecord, _ threads: Int,
     _ sharedCores: Int?

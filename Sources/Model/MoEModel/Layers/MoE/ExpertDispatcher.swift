@@ -3,8 +3,8 @@ import Kernels
 /// Brings a layer's tokens to the experts they chose, wherever those live, and their outputs back.
 ///
 /// A layer calls `dispatch`, has its experts take the flight forward, and calls `combine` and `complete`. Between the
-/// first two, while tokens travel, it may compute whatever does not need them. Collective where experts are spread over ranks: every
-/// rank makes the same calls for every MoE layer of every step, with no rows if it has none.
+/// first two, while tokens travel, it may compute whatever does not need them. Collective where experts are spread over
+/// ranks: every rank makes the same calls for every MoE layer of every step, with no rows if it has none.
 package protocol ExpertDispatcher: AnyObject {
   associatedtype Flight: ExpertFlight
 
@@ -16,8 +16,8 @@ package protocol ExpertDispatcher: AnyObject {
   /// `[count, hidden]`.
   func combine(_ flight: Flight, into output: UnsafeMutablePointer<Float>) throws
 
-  /// Gives all ranks the rows that `combine` wrote, where each rank has some columns of them: what else belongs to these
-  /// columns is added before.
+  /// Gives all ranks the rows that `combine` wrote, where each rank has some columns of them: what else belongs to
+  /// these columns is added before.
   func complete(_ flight: Flight, _ output: UnsafeMutablePointer<Float>) throws
 
   /// Ends the use of a flight, whose memory another layer may take over.
