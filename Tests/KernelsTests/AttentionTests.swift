@@ -10,6 +10,8 @@ struct AttentionTests {
     [Range(begin: 0, end: 1)],
     [Range(begin: 5, end: 37, sink: 0.5)],
     (0..<4).map { _ in Range(begin: 0, end: 70) },
+    // Four rows together over sixteen keys, some more than sixteen, and from the middle of a tile on.
+    (0..<4).map { _ in Range(begin: 5, end: 93) },
     (0..<9).map { Range(begin: 0, end: 28 + $0 / 2, sink: $0 % 2 == 0 ? nil : Float($0) - 4) },
     (0..<6).map { Range(begin: 20 + $0 * 9, end: 60 + $0 * 11) },
     [Range(begin: 0, end: 5), Range(begin: 20, end: 32), Range(begin: 8, end: 12), Range(begin: 96, end: 131)],

@@ -73,6 +73,30 @@ INLINE void fetch_values(const cache_tile *tile, size_t at, size_t d) {
   }
 }
 
+// The same lines of one vector of 64 elements after the other, found once.
+typedef struct {
+  const char *line;
+  size_t count, stride;
+} value_fetch;
+
+INLINE value_fetch open_value_fetch(const cache_tile *tile, size_t at, size_t d) {
+  value_fetch fetch = {NULL, 0, tile->next_stride};
+  if (tile->next_values == NULL) return fetch;
+  const char *const value = tile->next_values + at * tile->next_stride + d * tile->element_bytes;
+  const size_t vector = LANES * tile->element_bytes;
+  for (size_t v = tile->fetch_begin; v < tile->fetch_end; ++v) {
+    if (v * vector % 64 == 0 && fetch.count++ == 0) fetch.line = value + v * vector;
+  }
+  return fetch;
+}
+
+INLINE void fetch_next_value(value_fetch *fetch) {
+  if (fetch->count == 0) return;
+  __builtin_prefetch(fetch->line, 0, 2);
+  for (size_t i = 1; i < fetch->count; ++i) __builtin_prefetch(fetch->line + i * 64, 0, 2);
+  fetch->line += fetch->stride;
+}
+
 static void raise_largest(softmax_state *state, float score, float *correction) {
   *correction = 1;
   if (!(score > state->largest)) return;
@@ -119,6 +143,9 @@ INLINE void soften(row_block *block, int r) {
 #define CACHED(name) name##_bf16
 #define CACHE_LOAD v_load_bf16
 #define CACHE_LOAD_FIRST v_load_first_bf16
+#if LANES == 16
+#define CACHE_LOAD_TWO v_load_two_bf16
+#endif
 #include "attention_tile.h"
 
 static void finish_row(const ck_query_row *row, softmax_state *state, size_t value_dims) {

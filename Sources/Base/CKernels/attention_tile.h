@@ -13,6 +13,25 @@ INLINE void CACHED(score_keys)(const int rows, const int keys, const cache_tile 
     UNROLL for (int r = 0; r < rows; ++r) { UNROLL for (int k = 0; k < keys; ++k) chains[r][k] = v_set(0.0f); }
     const size_t whole = tile->key_dims / 16 * 16;
     size_t d = (size_t)part * LANES;
+#if defined(CACHE_LOAD_TWO)
+    const float *query[BLOCK_ROWS];
+    UNROLL for (int r = 0; r < rows; ++r) query[r] = block->rows[first_row + r]->query;
+#pragma clang loop unroll_count(2)
+    for (; d + 32 <= tile->key_dims; d += 32) {
+      if (keys == 4) fetch_keys(&fetch, d);
+      vf q[BLOCK_ROWS][2];
+      UNROLL for (int r = 0; r < rows; ++r) {
+        UNROLL for (int i = 0; i < 2; ++i) q[r][i] = v_load(query[r] + d + 16 * i);
+      }
+      UNROLL for (int k = 0; k < keys; ++k) {
+        vf loaded[2];
+        CACHE_LOAD_TWO(key + (size_t)k * tile->key_stride + d, loaded);
+        UNROLL for (int i = 0; i < 2; ++i) {
+          UNROLL for (int r = 0; r < rows; ++r) chains[r][k] = v_fma(q[r][i], loaded[i], chains[r][k]);
+        }
+      }
+    }
+#endif
     for (; d < whole; d += 16) {
       if (keys == 4 && part == 0) fetch_keys(&fetch, d);
       vf q[BLOCK_ROWS];
@@ -74,10 +93,28 @@ INLINE void CACHED(accumulate_dims)(const int rows, const int vectors, const cac
     }
   }
   const cached *value = (const cached *)tile->values + begin * tile->value_stride + d;
+#if defined(CACHE_LOAD_TWO)
+  value_fetch fetch = open_value_fetch(tile, begin, d);
+#endif
   for (size_t at = begin; at < end; ++at, value += tile->value_stride) {
+#if !defined(CACHE_LOAD_TWO)
     if (vectors == 4) fetch_values(tile, at, d);
+#endif
     vf p[BLOCK_ROWS];
     UNROLL for (int r = 0; r < rows; ++r) p[r] = v_set(block->p[first_row + r][at]);
+#if defined(CACHE_LOAD_TWO)
+    if (vectors == 4) {
+      fetch_next_value(&fetch);
+      UNROLL for (int v = 0; v < 4; v += 2) {
+        vf loaded[2];
+        CACHE_LOAD_TWO(value + v * LANES, loaded);
+        UNROLL for (int i = 0; i < 2; ++i) {
+          UNROLL for (int r = 0; r < rows; ++r) sums[r][v + i] = v_fma(p[r], loaded[i], sums[r][v + i]);
+        }
+      }
+      continue;
+    }
+#endif
     UNROLL for (int v = 0; v < vectors; ++v) {
       const vf loaded = CACHE_LOAD_FIRST(value + v * LANES, v + 1 < vectors ? LANES : n);
       UNROLL for (int r = 0; r < rows; ++r) sums[r][v] = v_fma(p[r], loaded, sums[r][v]);
@@ -141,3 +178,4 @@ static void CACHED(attend_tile)(int rows, const cache_tile *tile, row_block *blo
 #undef CACHED
 #undef CACHE_LOAD
 #undef CACHE_LOAD_FIRST
+#undef CACHE_LOAD_TWO

@@ -32,6 +32,17 @@ INLINE vf v_load_bf16(const uint16_t *p) { return v_from_bf16(_mm256_loadu_si256
 INLINE vf v_load_first_bf16(const uint16_t *p, size_t n) {
   return n >= LANES ? v_load_bf16(p) : v_from_bf16(_mm256_maskz_loadu_epi16((__mmask16)((1u << n) - 1), p));
 }
+/// Thirty-two elements of bf16, of which `two` get the first and the last sixteen: three instructions, one of which any
+/// pipe takes, in place of four.
+INLINE void v_load_two_bf16(const uint16_t *p, vf two[2]) {
+  // Lane l holds element l below element l + 16.
+  const __m512i pairs = _mm512_permutexvar_epi16(
+      _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3,
+                       18, 2, 17, 1, 16, 0),
+      _mm512_loadu_si512(p));
+  two[0] = _mm512_castsi512_ps(_mm512_slli_epi32(pairs, 16));
+  two[1] = _mm512_castsi512_ps(_mm512_and_si512(pairs, _mm512_set1_epi32((int)0xFFFF0000)));
+}
 INLINE void v_store_first(float *p, vf v, size_t n) {
   if (n >= LANES) v_store(p, v);
   else _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), v);

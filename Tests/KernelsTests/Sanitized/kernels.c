@@ -238,7 +238,7 @@ static void indexer(ck_isa isa, ck_cache_type type, size_t dims, size_t position
 }
 
 static void attentions(ck_isa isa) {
-  static const size_t widths[] = {1, 15, 16, 17, 40, 64, 96}, lengths[] = {1, 2, 31, 32, 33, 64, 100};
+  static const size_t widths[] = {1, 15, 16, 17, 40, 64, 80, 96}, lengths[] = {1, 2, 31, 32, 33, 64, 100};
   for (size_t d = 0; d < sizeof widths / sizeof *widths; d++)
     for (size_t n = 0; n < sizeof lengths / sizeof *lengths; n++)
       for (ck_cache_type type = CK_CACHE_F32; type <= CK_CACHE_Q8; type++) {

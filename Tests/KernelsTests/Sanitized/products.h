@@ -128,8 +128,8 @@ static void product(ck_isa isa, ck_format format, size_t m, size_t n, size_t k, 
 
 // All small sizes; the longest also at the sizes of tiles and past a run of blocks.
 static void products(ck_isa isa, bool only_int8) {
-  static const size_t rows[] = {1, 2, 3, 4, 5, 6, 7, 8, 13, 17, 33}, columns[] = {1, 15, 16, 17, 33, 70};
-  static const size_t lengths[] = {1, 2, 7, 31, 32, 63, 64, 65, 127, 256, 257, 520, 768, 4352};
+  static const size_t rows[] = {1, 2, 3, 4, 5, 6, 7, 8, 13, 17, 33}, columns[] = {1, 15, 16, 17, 33, 70, 130};
+  static const size_t lengths[] = {1, 2, 7, 31, 32, 63, 64, 65, 127, 256, 257, 520, 768, 1280, 4352};
   for (ck_format format = CK_F32; format < CK_FORMAT_COUNT; format++) {
     if (ck_panel_bytes(format, 64) == 0 || (only_int8 && !ck_meets(format, CK_ROWS_INT8))) continue;
     for (size_t i = 0; i < COUNT(lengths); i++) {
@@ -141,6 +141,8 @@ static void products(ck_isa isa, bool only_int8) {
           if (is_long && (columns[n] != 33 || (rows[m] != 1 && rows[m] < 8))) continue;
           if (is_shorter && (columns[n] % 16 || rows[m] < 8)) continue;
           if (only_int8 && columns[n] == 70 && rows[m] != 13) continue;
+          // More panels at once than that have few rows of what meets fp32 rows only.
+          if (columns[n] == 130 && (rows[m] > 4 || k > 257 || !ck_meets(format, CK_ROWS_F32))) continue;
           for (kind = TAME; kind < KINDS; kind++) {
             // The other kinds at sizes that every kernel's ways of working have.
             if (kind != TAME && (columns[n] != 17 || rows[m] % 4 != 1)) continue;
