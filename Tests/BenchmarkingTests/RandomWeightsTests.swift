@@ -67,7 +67,7 @@ struct RandomWeightsTests {
         let bits = (0..<4).reduce(UInt32(0)) { $0 | UInt32(exact[4 * i + $1]) << (8 * UInt32($1)) }
         let found = Float(bitPattern: UInt32(rounded[2 * i]) << 16 | UInt32(rounded[2 * i + 1]) << 24)
         let error = abs(found - Float(bitPattern: bits))
-        let step = found.binade * 0x1p-7
+        let step = found.magnitude.binade * 0x1p-7
         return error > step / 2 || error == step / 2 && rounded[2 * i] & 1 == 1
       }
       #expect(wrong == nil, "\(whole.entry.name)")

@@ -52,9 +52,12 @@ import TreeReduction
     // Open subtrees of 64 and of 4 leaves: 7 and 3, of products 6 and 2.
     let elements = apart.shared.reduce(0) { $0 + ($1.rule.learns ? $1.spec.elementCount : 0) }
     #expect(memory.byteCount(.gradients) - joined.byteCount(.gradients) == 4 * 4 * elements)
-    for part in TrainingMemory.Part.allCases where part != .gradients && part != .logits {
+    for part in TrainingMemory.Part.allCases where ![.gradients, .logits, .backward].contains(part) {
       #expect(memory.byteCount(part) == joined.byteCount(part), "\(part)")
     }
+    // A worker has the gradients by one leaf's inputs of a norm.
+    let wider = 16 * 8 - 8
+    #expect(joined.byteCount(.backward) - memory.byteCount(.backward) == 4 * wider * apart.description.hiddenSize)
     // A leaf's rows of logits are there at once.
     #expect(joined.byteCount(.logits) == 16 * memory.byteCount(.logits))
     let shares = try (0..<3).map {

@@ -152,9 +152,10 @@ struct ProductTests {
   /// What an expert's gradient relies on: to zeros, blocks may be added one after another.
   @Test func blocksAddedToZerosOneByOneAreTheProduct() throws {
     for precision in ProductPrecision.allCases {
-      for (depth, scale) in [
-        (256, Float(1)), (257, 1), (600, 1), (1030, 1), (600, 1e-38), (600, 64 * .leastNonzeroMagnitude),
-      ] {
+      // Of bf16, sums of blocks that are subnormal may be taken for zeros.
+      let vanishing: [(Int, Float)] =
+        precision == .bfloat16 ? [] : [(600, 1e-38), (600, 64 * .leastNonzeroMagnitude)]
+      for (depth, scale) in [(256, 1), (257, 1), (600, 1), (1030, 1)] + vanishing {
         var some = ProductCase(rows: 14, columns: 35, depth: depth, aIsTransposed: true, adding: true, gap: 1)
         some.precision = precision
         // Small numbers, whose products vanish, and zeros of both signs.

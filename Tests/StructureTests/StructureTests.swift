@@ -19,7 +19,8 @@ import Testing
     let folders = Set(targets.map(\.folder).filter { $0.hasPrefix(top) })
     let found = try tree.files(under: top, extensions: ["swift", "c", "h", "modulemap"])
       .map { $0.path.split(separator: "/").prefix(depth).joined(separator: "/") }
-    #expect(Set(found) == folders)
+    // What is run by hand against other programs is no target.
+    #expect(Set(found).subtracting(["Tests/Reference"]) == folders)
   }
 
   @Test func aRoomLiesInAHouseAndHasTheNameOfItsFolder() {
