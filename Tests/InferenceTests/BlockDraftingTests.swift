@@ -51,7 +51,7 @@ struct BlockDraftingTests {
   }
 
   /// What was read in pieces, and what at once: chunks longer than the window, and several.
-  @Test(arguments: [[30], [3, 20, 7], [10, 10, 10], [1, 29]])
+  @Test(arguments: [[29, 1], [3, 20, 7], [10, 10, 10], [1, 29]])
   func howATextWasReadChangesNoBit(pieces: [Int]) throws {
     let twin = try BlockFixture()
     try withModules { folder in

@@ -1,4 +1,5 @@
 import Foundation
+import Kernels
 import TestSupport
 import Testing
 
@@ -96,7 +97,9 @@ struct RouterTests {
     return (experts.map { Int32($0) }, weights.map { $0 * Double(test.scale) })
   }
 
-  private func decide(_ test: Case, _ logits: [Float], _ bias: [Float]) -> (experts: [Int32], weights: [Float]) {
+  private func decide(
+    _ test: Case, _ logits: [Float], _ bias: [Float], on compute: Compute? = nil
+  ) -> (experts: [Int32], weights: [Float]) {
     let router = Router(
       MoEDescription(
         expertCount: test.experts, topK: test.topK, expertIntermediateSize: 1, activation: .swiGLU, router: test.router,
@@ -108,7 +111,7 @@ struct RouterTests {
     bias.withUnsafeBufferPointer { bias in
       router.decide(
         logits: logits, selectionBias: test.hasBias ? bias.baseAddress : nil, scores: &scores, choice: &choice,
-        experts: &experts, weights: &weights)
+        experts: &experts, weights: &weights, on: compute)
     }
     return (experts, weights)
   }
@@ -142,6 +145,20 @@ struct RouterTests {
       check(test, logits, [Float](repeating: 0.25, count: test.experts))
     }
     check(test, [Float](repeating: 0.5, count: test.experts), [Float](repeating: -2, count: test.experts))
+  }
+
+  /// Sigmoids of a vector kernel are those that are computed one by one.
+  @Test func aVectorKernelChoosesAndWeighsTheSame() throws {
+    var generator = SeededGenerator(41)
+    for isa in InstructionSet.supported {
+      let compute = Compute(pool: try .init(workerCount: 1), instructionSet: isa)
+      for test in Self.cases where test.scoring == .sigmoid {
+        let logits = (0..<test.experts).map { _ in generator.float() * 20 }
+        let bias = (0..<test.experts).map { _ in generator.float() }
+        let (plain, found) = (decide(test, logits, bias), decide(test, logits, bias, on: compute))
+        #expect(found.experts == plain.experts && found.weights == plain.weights, "\(test) with \(isa)")
+      }
+    }
   }
 
   @Test func theSelectionBiasChoosesButDoesNotWeigh() {

@@ -97,10 +97,10 @@ package final class TreeReduction {
   }
 
   /// Starts to bring sums to their owners, without waiting: until `reduceScatter` of the same ones, which must not
-  /// change, messages travel while ranks compute something else. Nothing happens where that was begun already.
-  /// Collective, in one order with other messages of reductions.
+  /// change, messages travel while ranks compute something else. Nothing happens where that was begun already, or where
+  /// there is one rank. Collective, in one order with other messages of reductions.
   package func begin(_ sums: LeafSums) throws {
-    guard begun == nil, !tree.parts.isEmpty, roundCount > 0 else { return }
+    guard begun == nil, communicator.size > 1, !tree.parts.isEmpty, roundCount > 0 else { return }
     try check(sums)
     begun = try start(sums, 0, piece(slices[communicator.rank.index], 0))
   }

@@ -176,7 +176,8 @@ struct Plan: ParsableCommand {
     (task.batch, task.replicaShare, task.placement) = (batch, replicas.share, file)
     (task.layouts, task.dividesExperts) = (forecast.layouts, dividesExperts)
     if description.slicingObstacle != nil { task.layouts = [false] }
-    task.drafts = try forecast.drafts(predicts: description.predicts)
+    task.drafts = try forecast.drafts(
+      predicts: description.predicts, guesses: description.blockDrafting?.blockSize ?? 1)
     // A walk takes a second for the largest models: each once.
     var known: [String: (weights: Int, cache: Int)] = [:]
     let plan = try ClusterPlan(

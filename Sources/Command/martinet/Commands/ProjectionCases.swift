@@ -82,7 +82,8 @@ struct ProjectionCases {
 
   private func drafts() throws -> Drafts? {
     let predicts = target?.description.predicts ?? (reports[0].subject.work?.modules ?? 0 > 0)
-    return try forecast.drafts(predicts: predicts, reports: reports, path: command.reportJson)
+    let guesses = target?.description.blockDrafting?.blockSize ?? 1
+    return try forecast.drafts(predicts: predicts, guesses: guesses, reports: reports, path: command.reportJson)
   }
 
   private func terms(_ kind: StepKind, _ tokens: Int, isSliced: Bool, dividesExperts: Bool) -> Projector.Terms {

@@ -77,9 +77,9 @@ struct ForecastOptions: ParsableArguments {
   }
 
   /// What steps with drafts bring, where some are to be forecast. `predicts`: whether the model's prediction module is
-  /// loaded. `reports`, from `path`: those that acceptance is taken from where it is not given; nil where none tells of
-  /// any.
-  func drafts(predicts: Bool, reports: [RunReport] = [], path: String = "") throws -> Drafts? {
+  /// loaded; `guesses`: how many tokens it guesses at once. `reports`, from `path`: those that acceptance is taken from
+  /// where it is not given; nil where none tells of any.
+  func drafts(predicts: Bool, guesses: Int = 1, reports: [RunReport] = [], path: String = "") throws -> Drafts? {
     guard speculation.speculate != .off else { return nil }
     var (known, path): ([Double]?, String) = (nil, path)
     switch acceptance {
@@ -93,11 +93,9 @@ struct ForecastOptions: ParsableArguments {
     }
     guard let known else { return nil }
     let usesModule = predicts && speculation.speculate != .lookup
-    guard
-      let drafts = Drafts(
-        acceptance: known, draftTokens: speculation.speculate == .mtp ? 1 : speculation.draftTokens,
-        predicts: usesModule)
-    else {
+    // Without look-up as many as there are guesses.
+    let most = speculation.speculate == .mtp ? min(guesses, speculation.draftTokens) : speculation.draftTokens
+    guard let drafts = Drafts(acceptance: known, draftTokens: most, predicts: usesModule) else {
       throw ProjectionError.malformedReport(
         path: path, reason: "of its drafts more are \"accepted\" than at the place before")
     }

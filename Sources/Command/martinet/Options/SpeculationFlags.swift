@@ -15,7 +15,8 @@ struct SpeculationFlags: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Most tokens of a sequence to try ahead in a step; the prediction layer alone gives one.", valueName: "n"))
+      "Most tokens of a sequence to try ahead in a step; prediction layers alone give one, or a block.",
+      valueName: "n"))
   var draftTokens = 3
 
   func validate() throws { try require("draft-tokens", draftTokens, in: SpeculationOptions.draftTokensRange) }
