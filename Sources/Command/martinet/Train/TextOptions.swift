@@ -9,7 +9,7 @@ struct TextOptions: ParsableArguments {
     help: ArgumentHelp(
       """
       Text, JSONL with \"text\" or \"token_ids\", or shards of tokens (.npy, .safetensors); a weight after each \
-      makes a moe.
+      makes a mixture.
       """,
       valueName: "file[=weight],…"))
   var data: String
