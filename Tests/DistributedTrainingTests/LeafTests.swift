@@ -19,9 +19,11 @@ struct LeafTests {
     }
   }
 
-  private func step(_ name: String, leaves: [[Int]], predicts: Bool = false) throws -> StepResult {
-    try LocalFabric.run(size: 1) { communicator in
+  private func step(_ name: String, leaves: [[Int]], predicts: Bool = false, ranks: Int = 1) throws -> StepResult {
+    try LocalFabric.run(size: ranks) { communicator in
       var training = TinyTraining(name)
+      // Any rank has room for all.
+      training.sequences *= ranks
       training.predicts = predicts
       let trainer = try training.trainer(communicator)
       let all = sequences(vocabulary: trainer.model.description.vocabularySize)
@@ -45,6 +47,16 @@ struct LeafTests {
       #expect(abs(together.balanceLoss - apart.balanceLoss) < 1e-9)
       #expect(abs(together.gradientNorm / apart.gradientNorm - 1) < 1e-4, "\(leaves)")
       #expect(together.loads == apart.loads)
+    }
+  }
+
+  /// On four ranks two have a leaf each of which there is nothing to learn, on three one.
+  @Test(arguments: ["deepseek_v3", "qwen3_moe", "gpt_oss", "llama"], [false, true])
+  func ranksWithoutRowsLearnTheSame(name: String, predicts: Bool) throws {
+    let leaves = [[], [0, 1, 2], [], [3, 4]]
+    let alone = try step(name, leaves: leaves, predicts: predicts)
+    for ranks in 2...4 {
+      #expect(try step(name, leaves: leaves, predicts: predicts, ranks: ranks) == alone, "\(ranks) ranks")
     }
   }
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Says whether a base is ready for what comes: ready.py STAGE.json FORCED TAUGHT…
 
-It is where, forced to think, it is right in 93 % of the task FORCED at least, and in 90 % of each other task. Status 0: it is;
-3: it is not; anything else: that is not known.
+It is where, forced to think, it is right in 93 % of the task FORCED at least, and in 90 % of each other task. Status 0:
+it is; 3: it is not; anything else: that is not known.
 """
 
 import json

@@ -29,8 +29,8 @@ INLINE_OP v16 scale_bytes(const uint8_t *p) {
   const __m512i bytes = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p));
   return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_slli_epi32(bytes, 19), _mm512_set1_epi32(0x38000000)));
 }
-// 3 * 2^22: sums raised by its bits are, read as fp32, itself plus the sum, exactly as long as that is less than 2^22 in
-// magnitude, which 64 products of bytes are; a block scale of five significant bits times it is exact, too. So one
+// 3 * 2^22: sums raised by its bits are, read as fp32, itself plus the sum, exactly as long as that is less than 2^22
+// in magnitude, which 64 products of bytes are; a block scale of five significant bits times it is exact, too. So one
 // instruction makes the sum fp32 and multiplies it, and each sum begins with a number in memory.
 #define RAISED_SUMS 0x1.8p23f
 INLINE_OP void i16_store_starts(int32_t *to, const int16_t *sums, size_t count) {

@@ -8,7 +8,7 @@ import Machine
 struct Martinet: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "martinet",
-    abstract: "Run MoE-of-Experts language models on a cluster of CPU servers.",
+    abstract: "Run Mixture-of-Experts language models on a cluster of CPU servers.",
     discussion: """
       Every command works alone or under mpirun, where the experts are spread over the ranks:
         mpirun -n 4 martinet generate --model DeepSeek-V2-Lite --prompt "Once upon a time"

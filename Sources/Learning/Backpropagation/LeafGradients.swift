@@ -35,8 +35,18 @@ package final class LeafGradients {
   /// Rows of the longest of them.
   package var longestSequence: Int { leaves.reduce(0) { $1.sequences.reduce($0) { max($0, $1.count) } } }
 
-  /// What was added for a parameter: all leaves of this rank, once its backward pass is over.
-  package func sums(of id: ParameterID) -> LeafSums {
+  /// What was added for a parameter, of all leaves of this rank: once its backward pass is over. Layers do not go back
+  /// on a rank without rows: there the parts of leaves are zeros.
+  package func wholeSums(of id: ParameterID) throws -> LeafSums {
+    let sums = sums(of: id)
+    guard leaves.allSatisfy({ $0.rows.isEmpty }) else { return sums }
+    while let leaf = sums.nextLeaf {
+      try sums.accumulate(leaf) { part, adding in if !adding { part.update(repeating: 0) } }
+    }
+    return sums
+  }
+
+  private func sums(of id: ParameterID) -> LeafSums {
     if let found = sums[id] { return found }
     let compute = compute.compute
     let made = LeafSums(tree, rank: rank, count: counts[id] ?? 0) { source, target, count in

@@ -1,4 +1,4 @@
-// Transposes of sixteen rows at a time, for products on AVX-512: what product_template.h packs by four rows elsewhere.
+// Transposes of sixteen rows at a time, for products on AVX-512: pack_template.h packs four rows at a time elsewhere.
 #define HAS_PACK_TRANSPOSED
 #define EACH _Pragma("clang loop unroll(full)") for
 

@@ -36,7 +36,7 @@ extension TrainedModel {
   private var exchanged: [TrainedParameter] { parameters.filter { $0.spec.expert == nil && $0.rule.learns } }
 
   private func begin(_ parameter: TrainedParameter, _ gradients: LeafGradients) throws {
-    try reductions[parameter.spec.id]?.begin(gradients.sums(of: parameter.spec.id))
+    try reductions[parameter.spec.id]?.begin(gradients.wholeSums(of: parameter.spec.id))
   }
 
   /// Finishes the sums of gradients: each rank gets those of its slices. Collective.
@@ -53,12 +53,13 @@ extension TrainedModel {
       next = max(next, place + 1)
       guard let reduction = reductions[parameter.spec.id] else { continue }
       let own = UnsafeMutableBufferPointer(start: parameter.gradient.pointer, count: parameter.own.count)
-      try reduction.reduceScatter(gradients.sums(of: parameter.spec.id), into: own)
+      try reduction.reduceScatter(gradients.wholeSums(of: parameter.spec.id), into: own)
       guard description.tiedEmbeddings, parameter.spec.role == .embedding else { continue }
       // The head's part and the embedding's are added last, each whole.
       let head = AlignedBuffer<Float>(count: own.count)
       try reduction.reduceScatter(
-        gradients.sums(of: ParameterID(.head)), into: UnsafeMutableBufferPointer(start: head.pointer, count: own.count))
+        gradients.wholeSums(of: ParameterID(.head)),
+        into: UnsafeMutableBufferPointer(start: head.pointer, count: own.count))
       for i in 0..<own.count { own[i] += head.pointer[i] }
     }
   }

@@ -53,7 +53,8 @@ package struct Projector: Sendable {
           "its ranks shared out every matrix, and it does not say what they exchanged: give --model, its own model")
     }
     let sharedCores = sharedCores.map { max($0, 1) }
-    let threads = reports.first?.account.ranks.first?.threads ?? 1
+    // A file may say any number.
+    let threads = min(max(reports.first?.account.ranks.first?.threads ?? 1, 1), 1 << 16)
     let ranks = reports.map(\.rankCount).reduce(0, +) / max(reports.count, 1)
     let slowness = Self.crowding(ranks: ranks, threads: threads, sharedCores)
     // Costs of a rank that has its cores for itself.
@@ -104,6 +105,9 @@ package struct Projector: Sendable {
     sharedCores.map { cores in (0..<ranks).map { $0 % max(1, cores / threads) } }
   }
 
+  /// Rows of a step that are replayed at the most: a file may tell of more than memory has room for.
+  private static let mostRows = 1 << 24
+
   /// A run beside its projection without calibration. How many of its sequences each rank was the home of, and how many
   /// different experts its tokens chose, are what a run is asked to do: the replay has them from its counts, and no
   /// time.
@@ -113,7 +117,9 @@ package struct Projector: Sendable {
   ) -> Check? {
     let steps = report.account.ranks[0].kinds[kind.rawValue].steps
     let seconds = report.seconds[kind.rawValue]
-    guard steps > 0, seconds > 0, report.rankCount > 1, let network = Network(measuredIn: [report]) else { return nil }
+    guard steps > 0, seconds > 0, report.rankCount > 1, report.rows(kind) / steps <= mostRows,
+      let network = Network(measuredIn: [report])
+    else { return nil }
     let layout = Layout(
       rankCount: report.rankCount, hostOfRank: report.account.ranks.map(\.hostLeader), expertCount: record.expertCount)
     // The module's layer is in the account of a run that drafts with it.
