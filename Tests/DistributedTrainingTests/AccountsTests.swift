@@ -1,3 +1,4 @@
+import Backpropagation
 import Checkpoints
 import Fabric
 import Foundation
@@ -58,6 +59,10 @@ import TreeReduction
     // A worker has the gradients by one leaf's inputs of a norm.
     let wider = 16 * 8 - 8
     #expect(joined.byteCount(.backward) - memory.byteCount(.backward) == 4 * wider * apart.description.hiddenSize)
+    // Many workers meet in each leaf: none needs a leaf's gradients of its own.
+    #expect(NormBackward.parts(leaves: 1, workers: 128) == (false, 2))
+    #expect(
+      NormBackward.parts(leaves: 8, workers: 2) == (true, 2) && NormBackward.parts(leaves: 7, workers: 2).parts == 2)
     // A leaf's rows of logits are there at once.
     #expect(joined.byteCount(.logits) == 16 * memory.byteCount(.logits))
     let shares = try (0..<3).map {

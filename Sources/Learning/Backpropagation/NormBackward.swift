@@ -4,7 +4,7 @@ import Tensors
 
 /// The backward pass of an RMSNorm over a batch, leaf by leaf: gradients by a leaf's rows, then by the weight, while
 /// these rows are in the second-level cache, then what becomes of the former.
-struct NormBackward {
+package struct NormBackward {
   /// What went in, and the gradient by what came out, `[rows, vectors · stride]`, of which the first `count` numbers of
   /// each vector have a norm.
   let input: MatrixView<Float>
@@ -35,13 +35,19 @@ struct NormBackward {
   private var stride: Int { input.columns / vectors }
   private var width: Int { vectors * count }
 
+  /// Whether workers take whole leaves, where that leaves none of them without work for long, or meet in each; and of how
+  /// many leaves there are gradients at a time.
+  package static func parts(leaves: Int, workers: Int) -> (apart: Bool, parts: Int) {
+    let apart = workers == 1 || leaves >= 4 * workers
+    return (apart, apart ? workers : 2)
+  }
+
   /// Computes everything for `leaves`, none of which is empty; gradients by the weight are in `scratch` then.
   func run(_ leaves: [Range<Int>], _ compute: Compute, _ scratch: Scratch) {
     let longest = leaves.reduce(0) { max($0, $1.count) }
+    let (apart, parts) = Self.parts(leaves: leaves.count, workers: compute.workerCount)
     scratch.reserve(
-      scales: input.rowCount * vectors, rows: compute.workerCount * longest * width, weights: leaves.count * count)
-    // Workers take whole leaves, where that leaves none of them without work for long, or meet in each.
-    let apart = compute.workerCount == 1 || leaves.count >= 4 * compute.workerCount
+      scales: input.rowCount * vectors, rows: parts * longest * width, weights: leaves.count * count)
     let (scales, rows, weights) = (scratch.scales.pointer, scratch.rows.pointer, scratch.weights.pointer)
     compute.pool.run { worker in
       for place in apart ? compute.share(of: leaves.count, worker: worker) : leaves.indices {

@@ -1,3 +1,4 @@
+import Backpropagation
 import Gradients
 import MoEModel
 
@@ -23,8 +24,9 @@ extension TrainingMemory {
       }
       widest = max(widest, stages.widestNorm)
     }
-    // The stream, a norm and its gradient; of a worker the gradients by one leaf's inputs of a norm.
-    add(.backward, floats: rows * 3 * hidden + workers * layout.leafRows * widest)
+    // The stream, a norm and its gradient; of some leaves the gradients by inputs of a norm.
+    let parts = NormBackward.parts(leaves: layout.leafCount(of: rank), workers: terms.workerCount).parts
+    add(.backward, floats: rows * 3 * hidden + Double(parts) * layout.leafRows * widest)
     // Gradients around a prediction module, and by the last norm's output.
     if description.predicts { add(.backward, floats: rows * 5 * hidden) }
     let block = Self.reserved(min(layout.leafRows.rounded(.up), 256)) * (description.predicts ? 2 : 1)
