@@ -35,8 +35,8 @@ package struct NormBackward {
   private var stride: Int { input.columns / vectors }
   private var width: Int { vectors * count }
 
-  /// Whether workers take whole leaves, where that leaves none of them without work for long, or meet in each; and of how
-  /// many leaves there are gradients at a time.
+  /// Whether workers take whole leaves, where that leaves none of them without work for long, or meet in each; and of
+  /// how many leaves there are gradients at a time.
   package static func parts(leaves: Int, workers: Int) -> (apart: Bool, parts: Int) {
     let apart = workers == 1 || leaves >= 4 * workers
     return (apart, apart ? workers : 2)
