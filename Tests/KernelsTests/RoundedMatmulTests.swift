@@ -6,8 +6,8 @@ import Testing
 /// Products of bf16 rows, and of int8 rows with Q8 and Q4 weights.
 struct RoundedMatmulTests {
   static let outputCounts = [1, 15, 16, 17, 33, 48, 100]
-  /// The last is more than a run of blocks, the one before it more than sixteen of them.
-  static let lengths = [1, 2, 63, 64, 65, 128, 192, 300, 513, 1090, 4100]
+  /// The last is more than a run of blocks.
+  static let lengths = [1, 2, 63, 64, 65, 128, 192, 300, 513, 4100]
   static let rowCounts = [1, 2, 3, 4, 5, 6, 7, 9, 12, 13, 16, 33]
   static let formats = [CK_BF16, CK_Q8, CK_Q4]
 
@@ -90,33 +90,6 @@ struct RoundedMatmulTests {
     for seed in 1...4 as ClosedRange<UInt64> {
       Case(format, outputs: 40, k: 290, rows: 13, wild: true, seed: seed)
         .expectTheReferencesBitsOrNaN(rowCounts: [1, 4, 13], seed: seed)
-    }
-  }
-
-  /// The greatest sums of integers that a block can have: every byte of the weights the least or the greatest there is,
-  /// and every level of a row 127 or -127.
-  @Test func sumsAtTheEndsOfTheirRangeGiveTheReferencesBits() {
-    let k = 1100, stride = ck_row_bytes(CK_ROWS_INT8, k)
-    for format in [CK_Q8, CK_Q4] {
-      for byte: UInt8 in [0x00, 0xFF] {
-        let multiplication = Case(format, outputs: 33, k: k, rows: 13, seed: 21)
-        let elementBytes = (k + 63) / 64 * (format == CK_Q8 ? 1024 : 512)
-        for panel in 0..<3 {
-          memset(multiplication.panels.start + panel * multiplication.panelBytes, Int32(byte), elementBytes)
-        }
-        for row in 0..<13 {
-          let x = [Float](repeating: row % 2 == 0 ? 3 : -3, count: k)
-          ck_round_row(CK_ISA_REFERENCE, CK_ROWS_INT8, x, k, 0, k, multiplication.rows.start + row * stride)
-        }
-        let reference = multiplication.multiply(CK_ISA_REFERENCE, m: 13, n: 33, yStride: 33)
-        #expect(reference.allSatisfy { $0.isFinite } && reference.contains { $0 != 0 })
-        for isa in ck_isa.vectors {
-          for m in [1, 6, 7, 13] {
-            let y = multiplication.multiply(isa, m: m, n: 33, yStride: 33)
-            #expect(sameBits(y[...], reference[..<(m * 33)]), "isa \(isa.rawValue), m \(m), weights \(byte)")
-          }
-        }
-      }
     }
   }
 

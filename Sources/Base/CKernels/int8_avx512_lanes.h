@@ -29,19 +29,5 @@ INLINE_OP v16 scale_bytes(const uint8_t *p) {
   const __m512i bytes = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p));
   return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_slli_epi32(bytes, 19), _mm512_set1_epi32(0x38000000)));
 }
-// 3 * 2^22: sums raised by its bits are, read as fp32, itself plus the sum, exactly as long as that is less than 2^22
-// in magnitude, which 64 products of bytes are; a block scale of five significant bits times it is exact, too. So one
-// instruction makes the sum fp32 and multiplies it, and each sum begins with a number in memory.
-#define RAISED_SUMS 0x1.8p23f
-INLINE_OP void i16_store_starts(int32_t *to, const int16_t *sums, size_t count) {
-  const __mmask16 some = count < 16 ? first_lanes(count) : 0xFFFF;
-  const __m512i pairs = _mm512_maskz_loadu_epi32(some, sums), bits = _mm512_set1_epi32(0x4B400000);
-  const __m512i starts = _mm512_add_epi32(_mm512_madd_epi16(pairs, _mm512_set1_epi16(-128)), bits);
-  // Room for sixteen is there: a store without a mask is what loads can take their numbers from at once.
-  _mm512_storeu_si512(to, starts);
-}
-INLINE_OP v16 i16_unraised(i16 sum, v16 scale, v16 shift) {
-  return _mm512_fmsub_ps(_mm512_castsi512_ps(sum), scale, shift);
-}
 INLINE_OP w64 w64_lowered(w64 w, const int by) { return _mm512_sub_epi8(w, _mm512_set1_epi8((char)by)); }
 INLINE_OP i16 i16_load(const int32_t *p) { return _mm512_loadu_si512(p); }
