@@ -151,7 +151,7 @@ class Readiness(unittest.TestCase):
             self.assertEqual((run.returncode, run.stderr), (status, ""))
 
     def test_what_cannot_be_read_is_no_unready_base(self):
-        for text, words in (
+        for text, reason in (
                 (None, "No such file"), ("", "it is no JSON"), ("{", "it is no JSON"), ("[" * 100_000, "it is no JSON"),
                 ([], "not what a stage"), (dict(tasks=None), "not what a stage"), (dict(tasks=[1]), "not what a stage"),
                 (dict(tasks=[dict(task=[], accuracy=1)]), "not what a stage"),
@@ -162,7 +162,7 @@ class Readiness(unittest.TestCase):
                 (self.measured(1, float("nan"), 2), "share of capitals-taught and elements-taught was right")):
             run = self.ready(text)
             self.assertEqual(run.returncode, 1, text)
-            self.assertIn(words, run.stderr)
+            self.assertIn(reason, run.stderr)
             self.assertIn("eval-base.json", run.stderr)
             self.assertNotIn("Traceback", run.stderr)
 

@@ -36,10 +36,10 @@ INLINE vf v_load_first_bf16(const uint16_t *p, size_t n) {
 /// pipe takes, in place of four.
 INLINE void v_load_two_bf16(const uint16_t *p, vf two[2]) {
   // Lane l holds element l below element l + 16.
-  const __m512i pairs = _mm512_permutexvar_epi16(
-      _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3,
-                       18, 2, 17, 1, 16, 0),
-      _mm512_loadu_si512(p));
+  const __m512i pairs =
+      _mm512_permutexvar_epi16(_mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22,
+                                                6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0),
+                               _mm512_loadu_si512(p));
   two[0] = _mm512_castsi512_ps(_mm512_slli_epi32(pairs, 16));
   two[1] = _mm512_castsi512_ps(_mm512_and_si512(pairs, _mm512_set1_epi32((int)0xFFFF0000)));
 }

@@ -174,6 +174,5 @@ static void score_gradients(const float *p, float *gradients, size_t count, floa
 }
 
 const cg_kernels cg_reference = {
-    product, dot,        rms_norm, rms_norm_weight, silu_multiply, clamped_swiglu,
-    clip,    scaled_exp, exp_sum,  soften,          score_gradients, sigmoid,
-    cg_delta_step_reference};
+    product,    dot,     rms_norm, rms_norm_weight, silu_multiply, clamped_swiglu,         clip,
+    scaled_exp, exp_sum, soften,   score_gradients, sigmoid,       cg_delta_step_reference};
