@@ -159,12 +159,8 @@ static float soften(float *scores, size_t count, float scale, const float *sink)
     scores[i] *= scale;
     greatest = scores[i] > greatest ? scores[i] : greatest;
   }
-  float lanes[16] = {0};
-  for (size_t i = 0; i < count; ++i) {
-    scores[i] = ck_exp(scores[i] - greatest);
-    lanes[i % 16] += scores[i];
-  }
-  const float of_sink = sink ? ck_exp(*sink - greatest) : 0, share = 1 / (halved(lanes) + of_sink);
+  const float sum = exp_sum(scores, count, greatest);
+  const float of_sink = sink ? ck_exp(*sink - greatest) : 0, share = 1 / (sum + of_sink);
   for (size_t i = 0; i < count; ++i) scores[i] *= share;
   return of_sink * share;
 }

@@ -185,23 +185,8 @@ static float soften(float *scores, size_t count, float scale, const float *sink)
     scores[i] *= scale;
     greatest = scores[i] > greatest ? scores[i] : greatest;
   }
-  vf lanes[PARTS];
-  for (int part = 0; part < PARTS; ++part) lanes[part] = v_set(0.0f);
-  for (i = 0; i + 16 <= count; i += 16) {
-    for (int part = 0; part < PARTS; ++part) {
-      float *const at = scores + i + part * LANES;
-      const vf e = v_exp(v_subtract(v_load(at), v_set(greatest)));
-      v_store(at, e);
-      lanes[part] = v_add(lanes[part], e);
-    }
-  }
-  for (int part = 0; i < count; i += LANES, ++part) {
-    const size_t n = lanes_at(i, count);
-    const vf e = v_exp(v_subtract(v_load_first(scores + i, n), v_set(greatest)));
-    v_store_first(scores + i, e, n);
-    lanes[part] = v_add(lanes[part], v_keep_first(e, n));
-  }
-  const float of_sink = sink ? ck_exp(*sink - greatest) : 0, share = 1 / (v4_sum(v_fold(lanes)) + of_sink);
+  const float sum = exp_sum(scores, count, greatest);
+  const float of_sink = sink ? ck_exp(*sink - greatest) : 0, share = 1 / (sum + of_sink);
   for (i = 0; i < count; i += LANES) {
     const size_t n = lanes_at(i, count);
     v_store_first(scores + i, v_multiply(v_load_first(scores + i, n), v_set(share)), n);

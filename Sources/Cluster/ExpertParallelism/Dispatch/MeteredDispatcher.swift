@@ -22,6 +22,10 @@ package final class MeteredDispatcher: ExpertDispatcher {
     try base.combine(flight, into: output)
   }
 
+  package func complete(_ flight: Flight, _ output: UnsafeMutablePointer<Float>) throws {
+    try base.complete(flight, output)
+  }
+
   package func release(_ flight: Flight) { base.release(flight) }
 }
 

@@ -14,14 +14,6 @@ package enum PartialSubtrees {
   package static func mark(
     _ ids: UnsafePointer<Int32>, places: UnsafePointer<Int32>, count: Int, into marks: UnsafeMutablePointer<UInt8>
   ) {
-    // What most tokens of few ranks are: all in one place.
-    var alike = 1
-    while alike < count, places[alike] == places[0] { alike += 1 }
-    guard alike < count else {
-      if count > 0 { marks[0] = 1 }
-      for visit in 1..<max(count, 1) { marks[visit] = 0 }
-      return
-    }
     var first = 0
     // How high the tree parts before the visit: above everything at the first one.
     var left = 33

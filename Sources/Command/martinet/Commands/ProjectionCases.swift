@@ -119,10 +119,10 @@ struct ProjectionCases {
     let work = compute.work
     guard !work.exchanges.isEmpty else { return [] }
     // All that is no routed expert, read once.
-    let (layers, moes) = (Double(work.layers), Double(work.moeLayers))
+    let (layers, moeLayers) = (Double(work.layers), Double(work.moeLayers))
     let read =
-      layers * compute.attention.perMemory + (layers - moes) * compute.dense.perMemory
-      + moes * (compute.shared.perMemory + compute.gate.fixed) + compute.outside.perMemory
+      layers * compute.attention.perMemory + (layers - moeLayers) * compute.dense.perMemory
+      + moeLayers * (compute.shared.perMemory + compute.gate.fixed) + compute.outside.perMemory
     return try command.rankCounts().filter { $0 > 1 }.map { count in
       let layout = Layout(rankCount: count, ranksPerHost: command.ranksPerHost, expertCount: 0)
       return (

@@ -39,14 +39,14 @@ struct RankPoint {
       let account = ranks[index]
       guard account.steps > 0 else { return nil }
       let steps = Double(account.steps)
-      let moes = steps * Double(work.moeLayers)
-      let exchanges = isSliced ? steps * Double(max(exchangeCount, 1)) : moes
+      let moeLayers = steps * Double(work.moeLayers)
+      let exchanges = isSliced ? steps * Double(max(exchangeCount, 1)) : moeLayers
       func divisor(_ phase: Phase) -> Double {
         switch phase {
         case .attention: steps * Double(work.layers)
         case .dense: steps * Double(max(work.layers - work.moeLayers, 1))
         case .pack, .unpack: exchanges
-        case .gate, .shared, .dispatch, .experts, .combine, .merge: moes
+        case .gate, .shared, .dispatch, .experts, .combine, .merge: moeLayers
         case .plan, .sampling, .outcome: steps
         case .embedding, .head: steps * Double(1 + work.modules)
         }

@@ -72,13 +72,13 @@ extension StepReplay {
       return [(window.times, [attention(work.attention - work.attentionEntry - work.attentionOutput)])]
     case .values where isKnown: return [(window.times, [attention(work.attentionOutput)])]
     case .attentionOutput:
-      let (moes, layers) = (Double(work.moeLayers), Double(max(work.layers, 1)))
+      let (moeLayers, layers) = (Double(work.moeLayers), Double(max(work.layers, 1)))
       let router = Reading(
         part: \.gate, roof: Roofline(perMemory: compute.gate.fixed, perArithmetic: compute.gate.perRow), memory: 1,
         arithmetic: rows, most: 1 / Double(leastOnHost), mean: Double(layout.hostCount) * even)
       return [
-        (window.times * (layers - moes) / layers, [dense(2 * third)]),
-        (window.times * moes / layers, [router, shared(2 * third)]),
+        (window.times * (layers - moeLayers) / layers, [dense(2 * third)]),
+        (window.times * moeLayers / layers, [router, shared(2 * third)]),
       ]
     case .denseInner: return [(window.times, [dense(third)])]
     case .expertInner where dividesExperts:

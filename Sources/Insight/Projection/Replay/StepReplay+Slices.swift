@@ -11,7 +11,7 @@ extension StepReplay {
   /// One step of so many rows; `layers` stand for all MoE layers.
   func slicedStep(_ layers: [LayerTraffic], _ kind: StepKind, rows count: Int) -> Outcome {
     let (work, size, rows) = (compute.work, layout.rankCount, Double(count))
-    let (moes, modules) = (Double(work.moeLayers), Double(work.modules))
+    let (moeLayers, modules) = (Double(work.moeLayers), Double(work.modules))
     /// Those of one core take turns, whoever is first.
     let crowd = Double(
       coresOfRank.map { cores in Dictionary(grouping: cores) { $0 }.values.map(\.count).max() ?? 1 } ?? 1)
@@ -31,8 +31,8 @@ extension StepReplay {
     }
     let inner = share(.expertInner)
     spend(\.attention, times: Double(work.layers), compute.attention, share(.values))
-    spend(\.dense, times: Double(work.layers) - moes, compute.dense, share(.denseInner))
-    spend(\.shared, times: moes, compute.shared, inner)
+    spend(\.dense, times: Double(work.layers) - moeLayers, compute.dense, share(.denseInner))
+    spend(\.shared, times: moeLayers, compute.shared, inner)
     spend(\.head, times: 1 + modules, compute.outside, share(.logits))
     spend(
       \.head, times: modules, most: projection(share(.attentionOutput), rows: rows),
@@ -40,10 +40,10 @@ extension StepReplay {
     let (router, merge) = (compute.gate.seconds(rows), compute.merge.seconds(rows))
     // Every host has all of it.
     spend(
-      \.gate, times: moes, most: router / Double(leastOnHost),
+      \.gate, times: moeLayers, most: router / Double(leastOnHost),
       mean: router * Double(layout.hostCount) / Double(size))
-    spend(\.copies, times: moes, most: merge, mean: merge)
-    let each = moes / Double(max(layers.count, 1))
+    spend(\.copies, times: moeLayers, most: merge, mean: merge)
+    let each = moeLayers / Double(max(layers.count, 1))
     for layer in layers {
       if dividesExperts {
         let (distinct, visits) = (layer.expertsOfAll, Double(layer.visits.reduce(0, +)))

@@ -22,7 +22,7 @@ struct LayerAssembly {
   private let stateOffsets: [Int]
   private let ownAttentions: [AttentionDescription]
   private var feedForwards: [Int: FeedForwardScratch] = [:]
-  private var moes: [[Int]: MoEScratch] = [:]
+  private var moeScratches: [[Int]: MoEScratch] = [:]
   private var middleInput: RowStorage<Float>?
   // One choice of positions, and the memory to make it in, are passed on from layer to layer.
   private var indexing: (scratch: IndexerScratch, chosen: ChosenPositions)?
@@ -197,9 +197,9 @@ struct LayerAssembly {
     let shared = moe.sharedIntermediateSize == nil ? 0 : description.hiddenSize
     let sizes = [moe.expertCount, moe.topK, shared]
     let scratch =
-      self.shared(moes[sizes])
+      self.shared(moeScratches[sizes])
       ?? MoEScratch(expertCount: moe.expertCount, topK: moe.topK, sharedSize: shared)
-    moes[sizes] = scratch
+    moeScratches[sizes] = scratch
     return scratch
   }
 }
