@@ -253,43 +253,19 @@ private struct BlockReading {
     of folder: String, _ tokens: [Int32], pieces: [Int]? = nil, threads: Int = 1, isa: InstructionSet = .best,
     weights: WeightPrecision = .auto
   ) throws {
-    let communicator = LocalCommunicator.solo()
-    let opened = try OpenedModel(
-      opening: { try CheckpointFormat.open(folder) }, holding: weights, predicting: true, on: communicator)
-    let runtime = try ClusterRuntime(communicator, threadsPerRank: threads, instructionSet: isa)
-    let model = try LoadedModel(opened, runtime: runtime, options: LoadOptions(), onEvent: { _ in })
-    let (description, compute) = (model.description, runtime.compute)
-    let blocks = KeyValueCache.blockCount(tokens: tokens.count)
-    let cache = try KeyValueCache(description, type: .f32, blockCount: blocks)
-    let states = try StateCache(description, slotCount: 1)
-    let moe = try #require(description.moe)
-    let experts = Decoder.Experts(
-      ExpertBank(description, moe: moe, weights: model.weights, compute: compute),
-      through: LocalDispatcher(compute: compute, hiddenSize: description.hiddenSize))
-    let decoder = Decoder(description, weights: model.weights, compute: compute, cache: cache, experts: experts)
-    let size = try #require(decoder.blockSize)
-    let noise = Int32(try #require(description.blockDrafting).noiseToken)
-    states.clear(0, compute)
-    let table = (0..<Int32(blocks)).map { UnsafeRawPointer(cache.address(ofBlock: $0)) as UnsafeRawPointer? }
-    try table.withUnsafeBufferPointer { table in
-      func batch(_ tokens: [Int32], at start: Int) -> DecoderBatch {
-        var batch = DecoderBatch()
-        batch.tokens = tokens
-        batch.chunks = [
-          .init(
-            firstRow: 0, count: tokens.count, startPosition: start, blocks: table.baseAddress!, outputs: .none,
-            state: states.address(ofSlot: 0))
-        ]
-        return batch
-      }
+    let one = try LoneDecoder(of: folder, tokenCount: tokens.count, threads: threads, isa: isa, weights: weights)
+    try withExtendedLifetime(one) {
+      let decoder = one.decoder
+      let size = try #require(decoder.blockSize)
+      let noise = Int32(try #require(one.description.blockDrafting).noiseToken)
       var read = 0
       for count in pieces ?? Array(repeating: 1, count: tokens.count) {
-        let piece = batch(Array(tokens[read..<(read + count)]), at: read)
+        let piece = one.batch(Array(tokens[read..<(read + count)]), at: read)
         _ = try decoder.forward(piece)
         decoder.readAhead(piece)
         read += count
         guard read < tokens.count else { break }
-        let block = batch([tokens[read]] + Array(repeating: noise, count: size - 1), at: read)
+        let block = one.batch([tokens[read]] + Array(repeating: noise, count: size - 1), at: read)
         let found = try #require(try decoder.blockLogits(block))
         for row in 0..<size { logits += UnsafeBufferPointer(start: found[row], count: found.columns) }
         var own: [Int32] = []

@@ -1,6 +1,5 @@
 import Checkpoints
 import EngineAPI
-import Fabric
 import Kernels
 import ModelRuntime
 import MoEModel
@@ -23,30 +22,9 @@ struct ModuleReading {
     of folder: String, _ tokens: [Int32], threads: Int = 1, isa: InstructionSet = .best,
     weights: WeightPrecision = .auto
   ) throws {
-    let communicator = LocalCommunicator.solo()
-    let opened = try OpenedModel(
-      opening: { try CheckpointFormat.open(folder) }, holding: weights, predicting: true, on: communicator)
-    let runtime = try ClusterRuntime(communicator, threadsPerRank: threads, instructionSet: isa)
-    let model = try LoadedModel(opened, runtime: runtime, options: LoadOptions(), onEvent: { _ in })
-    let (description, compute) = (model.description, runtime.compute)
-    let blocks = KeyValueCache.blockCount(tokens: tokens.count)
-    let cache = try KeyValueCache(description, type: .f32, blockCount: blocks)
-    let states = try StateCache(description, slotCount: 1)
-    let experts = description.moe.map {
-      Decoder.Experts(
-        ExpertBank(description, moe: $0, weights: model.weights, compute: compute),
-        through: LocalDispatcher(compute: compute, hiddenSize: description.hiddenSize))
-    }
-    let decoder = Decoder(description, weights: model.weights, compute: compute, cache: cache, experts: experts)
-    let table = (0..<Int32(blocks)).map { UnsafeRawPointer(cache.address(ofBlock: $0)) as UnsafeRawPointer? }
-    try table.withUnsafeBufferPointer { table in
-      var batch = DecoderBatch()
-      batch.tokens = tokens
-      batch.chunks = [
-        .init(
-          firstRow: 0, count: tokens.count, startPosition: 0, blocks: table.baseAddress!, outputs: .none,
-          state: description.isRecurrent ? states.address(ofSlot: 0) : nil)
-      ]
+    let one = try LoneDecoder(of: folder, tokenCount: tokens.count, threads: threads, isa: isa, weights: weights)
+    try withExtendedLifetime(one) {
+      let (decoder, batch) = (one.decoder, one.batch(tokens))
       _ = try decoder.forward(batch)
       let next = Array(tokens.dropFirst()) + [0]
       try next.withUnsafeBufferPointer { try decoder.predict(batch, next: $0.baseAddress!) }
