@@ -150,7 +150,7 @@ package final class ClusterDispatcher: ExpertDispatcher {
       throw ExpertParallelismError.malformedCombine(
         from: owner, layer: flight.layer, bytes: bytes.count, expected: expected)
     }
-    let message = CombineMessage(base: bytes.baseAddress!, wire: wire)
+    let message = CombineMessage(base: bytes.start, wire: wire)
     flight.returned[owner.index] = message.floats ?? expand(message, rows: rows, from: owner)
   }
 

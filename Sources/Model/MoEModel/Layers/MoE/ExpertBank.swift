@@ -86,7 +86,7 @@ package final class ExpertBank: RoutedExperts {
     let products = batch.reserveProducts(visits.count * hiddenSize)
     run(layer: batch.layer, order, inputs: batch.inputs.elements, visits: visits, outputs: products, tape)
     let (subtrees, count, ids) = (batch.subtrees.elements, batch.subtrees.count, batch.experts.elements)
-    let (rows, first, places) = (batch.outputs.extend(by: count), visits.baseAddress!, order.placeOf.pointer)
+    let (rows, first, places) = (batch.outputs.extend(by: count), visits.start, order.placeOf.pointer)
     compute.pool.run { worker in
       for i in compute.share(of: count, worker: worker) {
         rows[i] = sum(first, of: subtrees[i], ids: ids, products: products, places: places)
@@ -134,7 +134,7 @@ package final class ExpertBank: RoutedExperts {
         let first = (run.first - origin) * intermediate
         for group in groups[run.groups] {
           let at = (group.first - origin) * intermediate
-          experts[group.expert]!.gateAndUp(
+          experts.held(group.expert).gateAndUp(
             compute, worker: worker, x: x.from(group.first), count: group.count, gate: gate + at, up: up + at,
             stride: intermediate)
         }
@@ -148,7 +148,7 @@ package final class ExpertBank: RoutedExperts {
         // All have read the run's inputs: where they were fp32, their rows take the results.
         let y = activated.rows(of: product + first, stride: intermediate)
         for group in groups[run.groups] {
-          experts[group.expert]!.down.multiply(
+          experts.held(group.expert).down.multiply(
             compute, worker: worker, x: y.from(group.first - run.first), count: group.count,
             y: outputs + group.first * hidden, yStride: hidden)
         }
@@ -170,7 +170,7 @@ package final class ExpertBank: RoutedExperts {
       guard claim < claimable.count else { return }
       let group = claimable[claim]
       if worker == 0 { compute.pool.poll?() }
-      let expert = experts[group.expert]!
+      let expert = experts.held(group.expert)
       let rows = x.from(group.first)
       expert.gate.multiplyAll(compute, worker: worker, x: rows, count: group.count, y: gate, yStride: width)
       expert.up.multiplyAll(compute, worker: worker, x: rows, count: group.count, y: up, yStride: width)
@@ -252,5 +252,13 @@ extension Compute {
       clampedSwiGLU(gate: gate, up: up, out: out, count: count, alpha: alpha, limit: limit)
     case .limitedSwiGLU(let limit): limitedSwiGLU(gate: gate, up: up, out: out, count: count, limit: limit)
     }
+  }
+}
+
+extension [FeedForwardWeights?] {
+  /// The weights of an expert that visits come to: placements send them only to where it is held.
+  @inline(__always) fileprivate func held(_ expert: Int) -> FeedForwardWeights {
+    guard let weights = self[expert] else { preconditionFailure("a visit to an expert that is not held here") }
+    return weights
   }
 }

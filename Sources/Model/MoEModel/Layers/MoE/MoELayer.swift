@@ -75,11 +75,12 @@ final class MoELayer: FeedForwardLayer {
       }
       compute.pool.barrier(worker: worker)
       withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * router.expertCount) { memory in
+        let scores = memory.start
         for row in compute.share(of: rows, worker: worker) {
           router.decide(
             logits: logits[row], selectionBias: weights.selectionBias?.pointer,
-            given: table.map { UnsafePointer($0 + Int(batch.tokens[row]) * topK) }, scores: memory.baseAddress!,
-            choice: memory.baseAddress! + router.expertCount, experts: decisions.experts.pointer + row * topK,
+            given: table.map { UnsafePointer($0 + Int(batch.tokens[row]) * topK) }, scores: scores,
+            choice: scores + router.expertCount, experts: decisions.experts.pointer + row * topK,
             weights: decisions.weights.pointer + row * topK, on: compute)
         }
       }
