@@ -45,6 +45,9 @@ package struct StoredParameters {
     }
   }
 
+  /// The published name of the tensor that holds the parameter.
+  func tensor(of spec: ParameterSpec) -> String { names.place(of: spec, expertCount: expertCount).name }
+
   /// Where one parameter is.
   func find(_ spec: ParameterSpec) throws -> StoredParameter {
     let place = names.place(of: spec, expertCount: expertCount)
