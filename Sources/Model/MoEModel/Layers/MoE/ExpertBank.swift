@@ -169,7 +169,7 @@ package final class ExpertBank: RoutedExperts {
       let claim = nextClaim.take()
       guard claim < claimable.count else { return }
       let group = claimable[claim]
-      if worker == 0 { compute.pool.poll?() }
+      if worker == 0 { compute.pool.polled?.poll() }
       let expert = experts.held(group.expert)
       let rows = x.from(group.first)
       expert.gate.multiplyAll(compute, worker: worker, x: rows, count: group.count, y: gate, yStride: width)
