@@ -101,6 +101,11 @@ package final class ExpertBank: RoutedExperts {
   ) {
     let experts = expertsByLayer[layer]
     let (groups, runs, visitAt) = (order.groups, order.runs, order.visitAt.pointer)
+    // Placements send visits only to where their expert is held. Asked once, for all workers.
+    for group in groups { precondition(experts[group.expert] != nil, "a visit to an expert that is not held here") }
+    for group in order.claimable {
+      precondition(experts[group.expert] != nil, "a visit to an expert that is not held here")
+    }
     let (hidden, intermediate) = (hiddenSize, intermediateSize)
     // What is not kept is overwritten: a run's rows by the next run's, the gate by what is activated, inputs by
     // outputs.
@@ -134,7 +139,7 @@ package final class ExpertBank: RoutedExperts {
         let first = (run.first - origin) * intermediate
         for group in groups[run.groups] {
           let at = (group.first - origin) * intermediate
-          experts.held(group.expert).gateAndUp(
+          experts[group.expert]?.gateAndUp(
             compute, worker: worker, x: x.from(group.first), count: group.count, gate: gate + at, up: up + at,
             stride: intermediate)
         }
@@ -148,7 +153,7 @@ package final class ExpertBank: RoutedExperts {
         // All have read the run's inputs: where they were fp32, their rows take the results.
         let y = activated.rows(of: product + first, stride: intermediate)
         for group in groups[run.groups] {
-          experts.held(group.expert).down.multiply(
+          experts[group.expert]?.down.multiply(
             compute, worker: worker, x: y.from(group.first - run.first), count: group.count,
             y: outputs + group.first * hidden, yStride: hidden)
         }
@@ -170,7 +175,7 @@ package final class ExpertBank: RoutedExperts {
       guard claim < claimable.count else { return }
       let group = claimable[claim]
       if worker == 0 { compute.pool.polled?.poll() }
-      let expert = experts.held(group.expert)
+      guard let expert = experts[group.expert] else { continue }
       let rows = x.from(group.first)
       expert.gate.multiplyAll(compute, worker: worker, x: rows, count: group.count, y: gate, yStride: width)
       expert.up.multiplyAll(compute, worker: worker, x: rows, count: group.count, y: up, yStride: width)
@@ -252,13 +257,5 @@ extension Compute {
       clampedSwiGLU(gate: gate, up: up, out: out, count: count, alpha: alpha, limit: limit)
     case .limitedSwiGLU(let limit): limitedSwiGLU(gate: gate, up: up, out: out, count: count, limit: limit)
     }
-  }
-}
-
-extension [FeedForwardWeights?] {
-  /// The weights of an expert that visits come to: placements send them only to where it is held.
-  @inline(__always) fileprivate func held(_ expert: Int) -> FeedForwardWeights {
-    guard let weights = self[expert] else { preconditionFailure("a visit to an expert that is not held here") }
-    return weights
   }
 }
