@@ -127,7 +127,7 @@ package final class LeafGradients {
     _ id: ParameterID, dy: MatrixView<Float>, x: MatrixView<Float>, precision: ProductPrecision? = nil
   ) throws {
     let (rowsByPlace, columns) = (leaves.map(\.rows), x.columns)
-    compute.compute.pool.poll?()
+    compute.compute.pool.polled?.poll()
     let actions = try sums(of: id).take(leaves.map(\.number))
     compute.compute.pool.run { worker in
       let own = compute.part(rows: dy.columns, columns: columns, worker: worker)
