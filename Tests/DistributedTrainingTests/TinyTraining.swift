@@ -72,7 +72,9 @@ struct TinyTraining: Sendable {
     _ buffer: UnsafeMutableBufferPointer<Float>, with spec: ParameterSpec, from first: Int,
     _ description: DecoderDescription, _ reader: ParameterReader
   ) throws {
-    guard spec.layer == description.layerCount, !readsModule else { return try reader.read(spec.stored, from: first, into: buffer) }
+    guard spec.layer == description.layerCount, !readsModule else {
+      return try reader.read(spec.stored, from: first, into: buffer)
+    }
     let size = description.hiddenSize
     for i in buffer.indices {
       let (row, column) = ((first + i) / (2 * size), (first + i) % (2 * size))
