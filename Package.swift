@@ -79,7 +79,9 @@ let package = Package(
     library("COpenMPI", in: "Cluster", pkgConfig: "ompi-c", package: "libopenmpi-dev"),
     sources("CMPIShims", in: "Cluster", ["COpenMPI"]),
     room("Fabric", in: "Cluster", ["CMPIShims", "Threads", "Telemetry"]),
-    room("ExpertParallelism", in: "Cluster", ["JSON", "Tensors", "Kernels", "Telemetry", "MoEModel", "Fabric"]),
+    room(
+      "ExpertParallelism", in: "Cluster",
+      ["JSON", "Machine", "Tensors", "Kernels", "Telemetry", "MoEModel", "Fabric"]),
     room("TreeReduction", in: "Cluster", ["Tensors", "Telemetry", "Fabric"]),
     room("ClusterCheck", in: "Cluster", ["JSON", "Machine"]),
     // Engine: requests in token ids, steps, samples.

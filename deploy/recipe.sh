@@ -80,7 +80,7 @@ else
   student=(--steps 1200 --batch-sequences 64 --optimizer muon --learning-rate 7e-3 --decay-share 0.8 --warmup-steps 40
     --save-every 200)
   student_more=(--steps 500 --batch-sequences 64 --optimizer muon --learning-rate 5e-3 --warmup-steps 20 --save-every 100)
-  # One update for each draw, r − mean, a mean over all tokens; slower chains do not break, faster ones do.
+  # One update for each round, r − mean, a mean over all tokens; slower chains do not break, faster ones do.
   rl=(--steps 120 --prompts-per-step 32 --group-size 16 --learning-rate 3e-4 --router-rate 0.1 --warmup-steps 5 --save-every 20)
   # A price at which it keeps what it was taught, and makes up neither what was withheld nor what nobody asks.
   audit=(--steps 400 "${rl[@]:2}" --reward-wrong-penalty 0.5)

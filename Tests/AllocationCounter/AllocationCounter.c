@@ -15,7 +15,7 @@ extern void *__libc_memalign(size_t alignment, size_t size);
 static _Thread_local int counting;
 static _Thread_local int64_t requests;
 
-static void count(void) {
+static __attribute__((unused)) void count(void) {
   if (!counting) return;
   ++requests;
 }
@@ -37,6 +37,12 @@ int allocation_counter_pause(void) {
 }
 
 void allocation_counter_resume(int was_counting) { counting = was_counting; }
+
+// The sanitizers define these functions themselves, and need them before anything else runs.
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+int allocation_counter_sees(void) { return 0; }
+#else
+int allocation_counter_sees(void) { return 1; }
 
 void *malloc(size_t size) {
   count();
@@ -65,3 +71,4 @@ int posix_memalign(void **memory, size_t alignment, size_t size) {
   *memory = memalign(alignment, size);
   return *memory == NULL ? ENOMEM : 0;
 }
+#endif

@@ -209,7 +209,7 @@ extension CommandTests {
         try plan(golden, terms + ["--nodes", "1", "--memory", "0.16", "--recompute", "--json"]).output)
       #expect(try #require(lean["nodes_needed"]?.exactInt) < needed)
 
-      // Models that draw, and others beside them, are counted.
+      // Models that sample, and others beside them, are counted.
       let policy = try object(
         try plan(
           golden, terms + ["--nodes", "2", "--memory", "8", "--rollouts", "--teacher", golden, "--json"]

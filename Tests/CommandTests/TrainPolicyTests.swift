@@ -85,7 +85,7 @@ extension CommandTests {
         "--max-new-tokens", "5", "--threads", "1", "--report", page, "--report-json", report,
       ])
       #expect(run.status == 0, "\(run.errors)")
-      for word in ["reward", "right", "entropy", "signal", "|log ratio|", "drawn/s", "9 prompts"] {
+      for word in ["reward", "right", "entropy", "signal", "|log ratio|", "sampled/s", "9 prompts"] {
         #expect(run.output.contains(word), "\(word): \(run.output)")
       }
       let told = try JSONValue(parsing: Array(try Data(contentsOf: URL(filePath: report))))

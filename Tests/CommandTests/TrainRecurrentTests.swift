@@ -132,7 +132,7 @@ extension CommandTests {
       #expect(told.contains { ($0["signal_groups"]?.exactInt ?? 0) > 0 }, "nothing was learnt")
     }
 
-    /// From one with states to one without, and the other way round, by completions that both draw.
+    /// From one with states to one without, and the other way round, by completions that both sample.
     @Test(.timeLimit(.minutes(20)))
     func itTeachesAndIsTaught() throws {
       _ = try train("pretrain", to: "new", try pretraining("qwen3_5_moe"))

@@ -85,7 +85,7 @@ import TreeReduction
     }
   }
 
-  /// Completions wait for each other where there is no memory for all of a draw, and a training without memory for one
+  /// Completions wait for each other where there is no memory for all of a round, and a training without memory for one
   /// is refused.
   @Test func rolloutsTakeWhatThereIsBetweenOneCompletionAndAll() throws {
     var layout = try layout("deepseek_v3", ranks: 2)

@@ -99,9 +99,9 @@ struct PlacementFileTests {
   }
 
   @Test func aPlacementForAnotherRunSaysWhatDoesNotFit() throws {
-    func reason(experts: Int = 4, layers: [Int] = [1, 3], module: Int? = nil, ranks: Int = 2) -> String? {
+    func reason(experts: Int = 4, layers: [Int] = [1, 3], modules: Range<Int> = 0..<0, ranks: Int = 2) -> String? {
       do throws(PlacementError) {
-        try file.check(expertCount: experts, layers: layers, module: module, rankCount: ranks, path: "p.json")
+        try file.check(expertCount: experts, layers: layers, modules: modules, rankCount: ranks, path: "p.json")
         return nil
       } catch { return "\(error)" }
     }
@@ -114,8 +114,10 @@ struct PlacementFileTests {
     #expect(reason(layers: [1, 2, 3])?.contains("nothing of layer 2") == true)
     #expect(reason(layers: [1])?.contains("layer 3, which has no experts") == true)
     // A module that runs in one of two runs only.
-    #expect(reason(layers: [1], module: 3) == nil && reason(layers: [1, 3, 4], module: 4) == nil)
-    #expect(reason(layers: [1, 2, 3], module: 4)?.contains("nothing of layer 2") == true)
+    #expect(reason(layers: [1], modules: 3..<4) == nil && reason(layers: [1, 3, 4], modules: 4..<5) == nil)
+    // A deeper model's layer is none.
+    #expect(reason(layers: [1], modules: 2..<3)?.contains("layer 3, which has no experts") == true)
+    #expect(reason(layers: [1, 2, 3], modules: 4..<5)?.contains("nothing of layer 2") == true)
     #expect(file.placement(of: [1, 3]) == file.placement)
     let (own, more) = (file.placement(of: [1]), file.placement(of: [1, 3, 4]))
     #expect(own[1] == file.placement[1] && own[3] == file.placement.base)

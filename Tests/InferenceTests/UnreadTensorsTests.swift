@@ -43,6 +43,26 @@ struct UnreadTensorsTests {
     #expect(model.unreadTensors == [] && model.unreadNote == nil)
   }
 
+  /// Stacked experts' scales of inputs are called after the tensors, and no other may end like them.
+  @Test func scalesOfInputsGoWithTensorsThatAreThere() throws {
+    let experts = "model.layers.2.mlp.experts"
+    let model = try description {
+      $0.fuseExperts()
+      for name in ["gate_up_proj_input_scale", "down_proj_activation_scale"] {
+        $0.tensors["\(experts).\(name)"] = Self.number
+      }
+    }
+    #expect(model.unreadTensors == [] && model.unreadNote == nil)
+    for (name, fuses) in [("up_proj_input_scale", true), ("gate_up_proj_input_scale", false)] {
+      #expect(throws: ModelError.unreadTensors(["\(experts).\(name)"])) {
+        _ = try description {
+          if fuses { $0.fuseExperts() }
+          $0.tensors["\(experts).\(name)"] = Self.number
+        }
+      }
+    }
+  }
+
   /// A DeepSeek-V4 that sees images, too, has biases of its router for those, and for text where a table routes.
   @Test func whatIsForImagesIsNotMentioned() throws {
     var seeing = try RewrittenCheckpoint(try Golden("deepseek_v4"))
@@ -104,6 +124,12 @@ struct UnreadTensorsTests {
         $0.tensors["\(q).\(suffix)"] = .init(type, [1], [0, 0, 0, 0])
       }
       #expect(message.contains(words), "\(message)")
+    }
+    // What only ends or begins like one is none.
+    for name in ["up_qweight", "not_quant_state.x", "lora_Ab.weight"] {
+      #expect(throws: ModelError.unreadTensors(["\(q).\(name)"])) {
+        _ = try description { $0.tensors["\(q).\(name)"] = Self.number }
+      }
     }
     let mlx = try failure {
       $0.tensors["\(q).weight"] = .init(.uint32, [1, 1], [0, 0, 0, 0])

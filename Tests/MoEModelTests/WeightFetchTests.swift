@@ -84,9 +84,8 @@ struct WeightFetchTests {
     let gatherer = SliceGatherer(
       ModelSlice(rank: 0, of: 2, dividesExperts: true), through: exchange, fetchByteCount: 1 << 20)
     #expect(gatherer.fetches && exchange.whileWaiting != nil)
-    gatherer.next = NextWeights([matrix], workerCount: Self.workers)
-    try gatherer.run(compute)
-    #expect(exchange.count == 1 && gatherer.next == nil)
+    try gatherer.run(compute, fetching: NextWeights([matrix], workerCount: Self.workers))
+    #expect(exchange.count == 1)
     // The rows of a layer, which all workers complete together.
     let rows = RowSlices(
       gatherer: gatherer, ranges: [0..<8, 8..<16], next: NextWeights([matrix], workerCount: Self.workers))
@@ -96,8 +95,9 @@ struct WeightFetchTests {
     compute.pool.run { worker in rows.gather(view, compute, worker: worker) }
     #expect(exchange.count == 2 && exchange.pieces == 2)
     exchange.fails = true
-    gatherer.next = NextWeights([matrix], workerCount: Self.workers)
-    #expect(throws: PatientExchange.Failure.self) { try gatherer.run(compute) }
+    #expect(throws: PatientExchange.Failure.self) {
+      try gatherer.run(compute, fetching: NextWeights([matrix], workerCount: Self.workers))
+    }
     withExtendedLifetime(memory) {}
   }
 }

@@ -162,6 +162,29 @@ import Testing
     #expect(throws: ProjectionError.self) { try Network("carrier pigeon", sameHostIn: []) }
   }
 
+  /// Each number is one that a report may hold, and their sum is none.
+  @Test func aReportWhoseNumbersAddUpToNoneIsRefused() throws {
+    let most = 1 << 61
+    let changes: [(inout RankAccount.Kind) -> Void] = [
+      { for layer in $0.time.indices { $0.time[layer] = Array(repeating: most, count: Phase.count) } },
+      { for layer in $0.late.indices { $0.late[layer] = Array(repeating: most, count: Phase.count) } },
+      { $0.visits = $0.visits.map { _ in most } },
+      { for rank in $0.sent.indices { ($0.sent[rank].dispatchPayload, $0.sent[rank].combinePayload) = (most, most) } },
+      // Their bytes.
+      { for rank in $0.sent.indices { $0.sent[rank].dispatchRows = 1 << 55 } },
+      { $0.rowsToHost = $0.rowsToHost.map { _ in 1 << 55 } },
+      { for layer in $0.experts.indices { $0.experts[layer] = [[0, most], [1, most], [2, most], [3, most]] } },
+    ]
+    for (number, change) in changes.enumerated() {
+      var written = report(batch: 3)
+      for rank in written.account.ranks.indices {
+        for kind in written.account.ranks[rank].kinds.indices { change(&written.account.ranks[rank].kinds[kind]) }
+      }
+      #expect(throws: MalformedAccount.self, "\(number)") { try RunReport(json: written.json) }
+    }
+    #expect(throws: Never.self) { try RunReport(json: report(batch: 3).json) }
+  }
+
   @Test func reportsReadBackAsTheyWereWritten() throws {
     let written = report(batch: 3)
     let read = try RunReport(json: written.json)

@@ -19,16 +19,12 @@ it is computed in float64. Weights are drawn again, under the next seed, until n
 suite, which must run without torch.
 """
 
-import json
 import pathlib
 import sys
 
 import torch
-import transformers
-from make_compressed_goldens import INDEX_MARGIN, ROUTER_MARGIN, Choices, draw, fp8
-from make_prediction_goldens import fill
-from safetensors.torch import load_file, save_file
-from transformers import CONFIG_MAPPING, AutoModelForCausalLM
+from make_compressed_goldens import INDEX_MARGIN, ROUTER_MARGIN
+from prediction_modules import draw_around, drawings, save, with_modules
 from transformers.models.deepseek_v4.modeling_deepseek_v4 import apply_rotary_pos_emb
 
 LENGTH, BLOCK, NOISE, RANK, SOURCES, MODULES = 30, 5, 63, 6, (1, 3), 2
@@ -71,48 +67,24 @@ class Around(torch.nn.Module):
             "markov_w1": (MODULES - 1, "markov_head.markov_w1.weight"),
             "markov_w2": (MODULES - 1, "markov_head.markov_w2.weight"),
             "confidence": (MODULES - 1, "confidence_head.proj.weight")}
-        stored = {}
-        with torch.no_grad():
-            for name, value in self.named_parameters():
-                module, published = places.get(name, (MODULES - 1, name.replace("hc_head.hc_", "hc_head_")))
-                target = f"mtp.{module}.{published}"
-                noise = torch.randn(value.shape, generator=generator)
-                if name == "main_proj.weight":
-                    codes, scales, exact = fp8(noise * 1.3 / value.shape[-1] ** 0.5)
-                    value.copy_(exact)
-                    stored |= {target: codes, target.removesuffix("weight") + "scale": scales}
-                    continue
-                if name in ("markov_w1", "markov_w2", "confidence"):
-                    scale = 1 if name == "markov_w1" else noise.shape[-1] ** -0.5
-                    noise = (noise * scale * (3 if name == "confidence" else 1)).bfloat16()
-                elif "norm" in name:
-                    noise = 1 + 0.1 * noise
-                elif name.endswith("fn"):
-                    noise = noise * 1.3 / value.shape[-1] ** 0.5
-                else:
-                    noise = 1 + 0.2 * noise if name.endswith("scale") else 0.5 * noise
-                value.copy_(noise)
-                stored[target] = noise
-        return stored
+
+        def target(name):
+            module, published = places.get(name, (MODULES - 1, name.replace("hc_head.hc_", "hc_head_")))
+            return f"mtp.{module}.{published}"
+
+        def special(name, noise):
+            if name not in ("markov_w1", "markov_w2", "confidence"):
+                return None
+            scale = 1 if name == "markov_w1" else noise.shape[-1] ** -0.5
+            return (noise * scale * (3 if name == "confidence" else 1)).bfloat16()
+
+        return draw_around(self, generator, target, special)
 
 
 def main():
-    transformers.logging.set_verbosity_error()
-    torch.set_num_threads(1)
     folder, target = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
-    values = json.loads((folder / "config.json").read_text())
-    tensors = load_file(folder / "model.safetensors")
+    values, config, model, choices = with_modules(folder, MODULES)
     layers, window = values["num_hidden_layers"], values["sliding_window"]
-    own = {k: v for k, v in values.items() if k != "quantization_config"}
-    own["num_hidden_layers"] = layers + MODULES
-    own["compress_ratios"] = values["compress_ratios"][:layers] + [0] * MODULES
-    config = CONFIG_MAPPING["deepseek_v4"].from_dict(own)
-    assert config.layer_types[layers:] == ["sliding_attention"] * MODULES
-    assert config.mlp_layer_types[layers:] == ["moe"] * MODULES
-    model = AutoModelForCausalLM.from_config(config, attn_implementation="eager").double().eval()
-    model.set_experts_implementation("eager")
-    fill(model, tensors, layers)
-    choices = Choices(model)
     stages = [model.model.layers[layers + i] for i in range(MODULES)]
     around = Around(config, type(model.model.hc_head)(config).double())
     given = {}
@@ -150,17 +122,8 @@ def main():
             chances.append(chance)
         return logits, guesses, chances, margin
 
-    for seed in range(1, 2000):
-        generator = torch.Generator().manual_seed(seed)
-        stored = {}
-        for i, stage in enumerate(stages):
-            part = draw(torch.nn.ModuleDict({"module": stage}), values, generator)
-            stored |= {
-                k.replace("module.", f"mtp.{i}.", 1): v.float() if v.dtype == torch.float64 else v
-                for k, v in part.items()}
-        stored |= around.draw(generator)
-        ids = torch.randint(0, 62, (LENGTH,), generator=generator).tolist()
-        choices.index_margin, choices.rows = float("inf"), 0
+    for seed, stored, ids in drawings(2000, stages, around, values, choices, LENGTH):
+        ids = ids.tolist()
         with torch.no_grad():
             model(input_ids=torch.tensor([ids]), use_cache=False)
             margins = [choices.by_layer[layer][2] for layer in range(layers)]
@@ -182,13 +145,12 @@ def main():
                 found.append(block)
         if len(found) == LENGTH - 1:
             break
-    target.parent.mkdir(parents=True, exist_ok=True)
-    stored |= {
+    results = {
         "ids": torch.tensor(ids, dtype=torch.int32),
         "logits": torch.stack([logits for logits, _, _, _ in found]).float(),
         "guesses": torch.tensor([guesses for _, guesses, _, _ in found], dtype=torch.int32),
         "chances": torch.tensor([chances for _, _, chances, _ in found], dtype=torch.float32)}
-    save_file({k: v.contiguous() for k, v in sorted(stored.items())}, target)
+    save(stored | results, target)
     lengths = [sum(chance >= 0.5 for chance in chances) for _, _, chances, _ in found]
     print("seed", seed, target.stat().st_size, "bytes; blocks by length", [lengths.count(i) for i in range(BLOCK + 1)])
 

@@ -15,53 +15,15 @@ layer, streams' weights of its own, a norm and the model's head. All of it is co
 again, under the next seed, until no choice is close. Not part of the test suite, which must run without torch.
 """
 
-import json
 import pathlib
 import sys
 
 import torch
-import transformers
-from make_compressed_goldens import FP4, Choices, draw, fp8, published
-from safetensors.torch import load_file, save_file
-from transformers import CONFIG_MAPPING, AutoModelForCausalLM
+from prediction_modules import draw_around, drawings, save, with_modules
 
 LENGTH = 70
 # Guesses that are as clear as the choices of the model's own goldens.
 TOKEN_MARGIN = 0.01
-
-
-def values_of(tensors, name):
-    """What is stored under a published name, in float64."""
-    stored = tensors[name]
-    if stored.dtype == torch.int64:
-        return stored
-    scales = tensors.get(name.removesuffix(".weight") + ".scale")
-    if scales is None:
-        return stored.double()
-    scales = scales.double()
-    if stored.dtype == torch.int8:
-        codes = stored.view(torch.uint8).int()
-        codes = torch.stack([codes & 15, codes >> 4], -1).flatten(-2)
-        values = FP4.double()[codes & 7] * (1 - 2 * (codes >> 3))
-        return values * scales.repeat_interleave(32, 1)
-    rows, columns = stored.shape
-    return stored.double() * scales.repeat_interleave(128, 0)[:rows].repeat_interleave(128, 1)[:, :columns]
-
-
-def fill(model, tensors, layers):
-    """Puts a checkpoint's weights into the first so many layers of a model, and around them."""
-    with torch.no_grad():
-        for name, value in list(model.named_parameters()) + list(model.named_buffers()):
-            parts = name.split(".")
-            if "inv_freq" in name or parts[1] == "layers" and int(parts[2]) >= layers:
-                continue
-            if name.endswith("experts.gate_up_proj") or name.endswith("experts.down_proj"):
-                start = published(name.rsplit(".", 1)[0])
-                for expert in range(value.shape[0]):
-                    own = [values_of(tensors, f"{start}.{expert}.{part}.weight") for part in ("w1", "w3", "w2")]
-                    value[expert] = own[2] if name.endswith("down_proj") else torch.cat(own[:2])
-            else:
-                value.copy_(values_of(tensors, published(name)))
 
 
 class Module(torch.nn.Module):
@@ -76,41 +38,13 @@ class Module(torch.nn.Module):
         self.hc_head = head
 
     def draw(self, generator):
-        stored = {}
-        with torch.no_grad():
-            for name, value in self.named_parameters():
-                noise = torch.randn(value.shape, generator=generator)
-                if name.endswith("proj.weight"):
-                    codes, scales, exact = fp8(noise * 1.3 / value.shape[-1] ** 0.5)
-                    value.copy_(exact)
-                    stored |= {f"mtp.0.{name}": codes, f"mtp.0.{name.removesuffix('.weight')}.scale": scales}
-                    continue
-                if "norm" in name:
-                    noise = 1 + 0.1 * noise
-                elif name.endswith("fn"):
-                    noise = noise * 1.3 / value.shape[-1] ** 0.5
-                else:
-                    noise = 1 + 0.2 * noise if name.endswith("scale") else 0.5 * noise
-                value.copy_(noise)
-                stored["mtp.0." + name.replace("hc_head.hc_", "hc_head_")] = noise
-        return stored
+        return draw_around(self, generator, lambda name: "mtp.0." + name.replace("hc_head.hc_", "hc_head_"))
 
 
 def main():
-    transformers.logging.set_verbosity_error()
-    torch.set_num_threads(1)
     folder, target = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
-    values = json.loads((folder / "config.json").read_text())
-    tensors = load_file(folder / "model.safetensors")
-    layers = values["num_hidden_layers"]
-    own = {k: v for k, v in values.items() if k != "quantization_config"} | {"num_hidden_layers": layers + 1}
-    config = CONFIG_MAPPING["deepseek_v4"].from_dict(own)
-    assert config.layer_types[layers] == "sliding_attention" and config.mlp_layer_types[layers] == "moe"
-    model = AutoModelForCausalLM.from_config(config, attn_implementation="eager").double().eval()
-    model.set_experts_implementation("eager")
-    fill(model, tensors, layers)
-    choices = Choices(model)
-    layer = model.model.layers[layers]
+    values, config, model, choices = with_modules(folder, 1)
+    layer = model.model.layers[values["num_hidden_layers"]]
     module = Module(config, type(model.model.hc_head)(config).double())
     seen = {}
 
@@ -122,15 +56,7 @@ def main():
 
     layer.register_forward_pre_hook(joined, with_kwargs=True)
     layer.register_forward_hook(lambda _, __, output: seen.update(output=output))
-    for seed in range(1, 1000):
-        generator = torch.Generator().manual_seed(seed)
-        stored = draw(torch.nn.ModuleDict({"module": layer}), values, generator)
-        # What is kept in fp32 was drawn in it.
-        stored = {
-            k.replace("module.", "mtp.0.", 1): v.float() if v.dtype == torch.float64 else v for k, v in stored.items()}
-        stored |= module.draw(generator)
-        ids = torch.randint(0, 62, (LENGTH,), generator=generator)
-        choices.index_margin, choices.rows = float("inf"), 0
+    for seed, stored, ids in drawings(1000, [layer], module, values, choices, LENGTH):
         seen["next"] = torch.cat([ids[1:], ids[:1]])[None]
         with torch.no_grad():
             model(input_ids=ids[None], use_cache=False)
@@ -138,9 +64,7 @@ def main():
         best = logits.sort(descending=True).values
         if choices.are_clear and (best[:, 0] - best[:, 1]).min().item() >= TOKEN_MARGIN:
             break
-    target.parent.mkdir(parents=True, exist_ok=True)
-    stored |= {"ids": ids.int(), "logits": logits.float()}
-    save_file({k: v.contiguous() for k, v in sorted(stored.items())}, target)
+    save(stored | {"ids": ids.int(), "logits": logits.float()}, target)
     print("seed", seed, target.stat().st_size, "bytes;", len(set(logits.argmax(-1).tolist())), "tokens guessed")
 
 

@@ -40,7 +40,7 @@ struct ObjectiveTests {
     -> Double
   {
     let now = logprob(logits, 2)
-    let ratio = exponent(now - Double(token.drawn))
+    let ratio = exponent(now - Double(token.sampled))
     let clipped = min(max(ratio, 1 - objective.clipLow), 1 + objective.clipHigh)
     let advantage = Double(token.weight)
     let apart = logprob(reference.map { Double($0) }, 2) - now
@@ -48,16 +48,16 @@ struct ObjectiveTests {
   }
 
   @Test(arguments: [
-    (weight: Float(0.7), drawn: Float(-0.9), penalty: Float(0)), (weight: -0.7, drawn: -0.9, penalty: 0),
-    (weight: 0.7, drawn: -2.5, penalty: 0), (weight: -0.7, drawn: -2.5, penalty: 0),
-    (weight: -0.7, drawn: -0.1, penalty: 0), (weight: 0.4, drawn: -0.8, penalty: 0.3),
-    (weight: 0, drawn: -0.8, penalty: 0.3),
+    (weight: Float(0.7), sampled: Float(-0.9), penalty: Float(0)), (weight: -0.7, sampled: -0.9, penalty: 0),
+    (weight: 0.7, sampled: -2.5, penalty: 0), (weight: -0.7, sampled: -2.5, penalty: 0),
+    (weight: -0.7, sampled: -0.1, penalty: 0), (weight: 0.4, sampled: -0.8, penalty: 0.3),
+    (weight: 0, sampled: -0.8, penalty: 0.3),
   ])
-  func gradientsAreThoseOfTheLoss(_ given: (weight: Float, drawn: Float, penalty: Float)) throws {
+  func gradientsAreThoseOfTheLoss(_ given: (weight: Float, sampled: Float, penalty: Float)) throws {
     let compute = Compute(pool: try WorkerPool(workerCount: 1), instructionSet: .best)
     var objective = PolicyObjective()
     (objective.clipLow, objective.clipHigh) = (0.2, 0.28)
-    let token = PolicyLoss.Token(weight: given.weight, drawn: given.drawn)
+    let token = PolicyLoss.Token(weight: given.weight, sampled: given.sampled)
     let policy = PolicyLoss(objective)
     policy.begin()
     policy.append(token, penalty: given.penalty)

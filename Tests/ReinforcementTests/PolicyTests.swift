@@ -6,7 +6,7 @@ import Testing
 @testable import DistributedTraining
 @testable import Reinforcement
 
-/// Completions are drawn by the model that learns from them, and what it learns depends on nothing but prompts and
+/// Completions are sampled by the model that learns from them, and what it learns depends on nothing but prompts and
 /// seed.
 struct PolicyTests {
   @Test(arguments: ["deepseek_v3", "qwen3_moe", "gpt_oss", "llama"])
@@ -21,7 +21,7 @@ struct PolicyTests {
     }
   }
 
-  /// The others only feed its last token, to draw from; where layers keep states, all after its last whole block.
+  /// The others only feed its last token, to sample from; where layers keep states, all after its last whole block.
   @Test(arguments: ["deepseek_v3", "deepseek_v32", "qwen3_moe", "qwen3_next", "qwen3_5"])
   func oneOfAGroupReadsThePromptForAll(golden: String) throws {
     try withTemporaryFolder { folder in
@@ -36,10 +36,10 @@ struct PolicyTests {
           RolloutRequest(prompt: prompt, maxNewTokens: 12, temperature: 1, seed: UInt64(count * 10 + $0))
         }
       }
-      let apart = try policy.draw(requests, sharesPrompts: false)
+      let apart = try policy.sample(requests, sharesPrompts: false)
       let all = 4 * lengths.reduce(0, +)
       #expect(apart.promptTokens == (all, all))
-      let together = try policy.draw(requests)
+      let together = try policy.sample(requests)
       #expect(together.completions == apart.completions)
       let keepsStates = FamilyFixtures.deltas.contains(golden)
       let rest = lengths.reduce(0) { $0 + 3 * (keepsStates ? $1 - ($1 - 1) / 32 * 32 : 1) }
@@ -47,7 +47,7 @@ struct PolicyTests {
       // Whole groups fit on each rank; on three, some are cut in two.
       for ranks in [2, 3] {
         policy.ranks = ranks
-        let spread = try policy.draw(requests)
+        let spread = try policy.sample(requests)
         #expect(spread.completions == apart.completions)
         #expect(ranks == 3 || spread.promptTokens == together.promptTokens, "\(spread.promptTokens)")
         #expect(spread.promptTokens.read < (keepsStates ? all * 2 / 3 : all / 2))
@@ -100,7 +100,7 @@ struct PolicyTests {
   }
 
   @Test(arguments: [PolicyObjective.Ratio.token, .sequence])
-  func laterUpdatesOfADrawHaveRatios(ratio: PolicyObjective.Ratio) throws {
+  func laterUpdatesOfARoundHaveRatios(ratio: PolicyObjective.Ratio) throws {
     try withTemporaryFolder { folder in
       var policy = TinyPolicy(in: folder)
       (policy.settings.objective.updates, policy.settings.objective.ratio) = (2, ratio)
@@ -136,7 +136,7 @@ struct PolicyTests {
     }
   }
 
-  @Test func groupsWithoutSignalAreDrawnAnew() throws {
+  @Test func groupsWithoutSignalAreSampledAnew() throws {
     try withTemporaryFolder { folder in
       var policy = TinyPolicy(in: folder)
       policy.settings.objective.resamples = true

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Reinforcement
 
-/// What was drawn before a training was stopped is not drawn again.
+/// What was sampled before a training was stopped is not sampled again.
 struct RolloutLogTests {
   private func completions() -> [Completion] {
     (0..<3).map { i in
@@ -28,26 +28,26 @@ struct RolloutLogTests {
       let log = RolloutLog(folder: folder.path)
       log.open(step: 4, key: "k")
       #expect(begin(log).allSatisfy { $0.tokens.isEmpty })
-      var drawn = completions()
+      var sampled = completions()
       try log.write(
-        drawn.map { completion in
+        sampled.map { completion in
           var part = completion
           part.tokens = Array(part.tokens.prefix(2))
           part.logprobs = Array(part.logprobs.prefix(2))
           part.isCut = false
           return part
         })
-      try log.write(drawn)
+      try log.write(sampled)
       let again = RolloutLog(folder: folder.path)
       again.open(step: 4, key: "k")
-      #expect(begin(again) == drawn)
+      #expect(begin(again) == sampled)
       // Written anew by whoever goes on.
-      drawn[0].tokens = [5]
-      drawn[0].logprobs = [-1]
-      try again.write(drawn)
+      sampled[0].tokens = [5]
+      sampled[0].logprobs = [-1]
+      try again.write(sampled)
       let third = RolloutLog(folder: folder.path)
       third.open(step: 4, key: "k")
-      #expect(begin(third) == drawn)
+      #expect(begin(third) == sampled)
       third.close()
       #expect(folder.names == [])
     }
@@ -114,22 +114,22 @@ struct RolloutLogTests {
     }
   }
 
-  @Test func drawnTokensAreNotDrawnAgain() throws {
+  @Test func sampledTokensAreNotSampledAgain() throws {
     try withTemporaryFolder { folder in
       var policy = TinyPolicy(in: folder)
       // A golden whose weights are bf16 as they are published.
       (policy.golden, policy.steps) = ("deepseek_v3_bf16", 1)
-      // All that the first step draws, as a stop in its middle would have left it.
+      // All that the first step samples, as a stop in its middle would have left it.
       let whole = try policy.run()
       policy.out = folder.file("again")
-      let drawn = try policy.firstCompletions()
+      let sampled = try policy.firstCompletions()
       try FileManager.default.createDirectory(atPath: policy.out, withIntermediateDirectories: true)
       let log = RolloutLog(folder: policy.out)
       log.open(step: 1, key: "tiny")
       _ = log.begin(
         try policy.requests(), stopTokens: policy.stopTokens, vocabularySize: 4096)
       try log.write(
-        drawn.enumerated().map { i, completion in
+        sampled.enumerated().map { i, completion in
           var part = completion
           let kept = i % 3 == 0 ? completion.tokens.count : completion.tokens.count * (i % 3) / 3
           (part.tokens, part.logprobs) = (

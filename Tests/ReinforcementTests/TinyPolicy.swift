@@ -113,7 +113,7 @@ struct TinyPolicy: Sendable {
       told.steps.append(
         """
         \(report.number) \(report.result.loss) \(report.result.gradientNorm) \(policy.reward) \(policy.parts) \
-        \(policy.entropy) \(policy.drawnTokens) \(policy.clippedShare) \(policy.changedRoutes ?? -1) \
+        \(policy.entropy) \(policy.sampledTokens) \(policy.clippedShare) \(policy.changedRoutes ?? -1) \
         \(policy.trainedTokens) \(policy.right)
         """
       )
@@ -139,11 +139,11 @@ extension TinyPolicy {
       0..<settings.promptsPerStep, of: try prompts(codec, description), settings, seed: 5)
   }
 
-  /// What the first step draws.
-  func firstCompletions() throws -> [Completion] { try draw(try requests()).completions }
+  /// What the first step samples.
+  func firstCompletions() throws -> [Completion] { try sample(try requests()).completions }
 
-  /// What is drawn for some requests, and how many tokens of their prompts were read for it.
-  func draw(
+  /// What is sampled for some requests, and how many tokens of their prompts were read for it.
+  func sample(
     _ requests: [RolloutRequest], sharesPrompts: Bool = true
   ) throws -> (completions: [Completion], promptTokens: (all: Int, read: Int)) {
     try LocalFabric.run(size: ranks) { communicator in
@@ -154,7 +154,7 @@ extension TinyPolicy {
       (options.keepsPrefixes, options.stallLimit) = (sharesPrompts, nil)
       let session = try GenerationSession(runtime, model: loaded, options: options, cacheBlocks: 64)
       let rollouts = Rollouts(session, stopTokens: stopTokens)
-      let completions = try rollouts.draw(requests) { $0 }
+      let completions = try rollouts.sample(requests) { $0 }
       return (completions, rollouts.promptTokens)
     }[0]
   }

@@ -126,6 +126,41 @@ import Training
     #expect(found.allSatisfy { $0 == found[0] } && found[0].allSatisfy(\.isFinite) && found[0] != start)
   }
 
+  @Test(arguments: [ProductPrecision.float32, .bfloat16])
+  func squaresHaveTheBitsOfWholeProducts(precision: ProductPrecision) throws {
+    var generator = SeededGenerator(7)
+    for set in InstructionSet.supported {
+      let compute = GradientCompute(
+        Compute(pool: try WorkerPool(workerCount: 1), instructionSet: set), precision: precision)
+      let products = WorkerProducts(compute, worker: 0)
+      for (rows, columns) in [(1, 1), (47, 20), (48, 64), (49, 7), (97, 300)] {
+        let matrix = AlignedBuffer(generator.floats(rows * columns))
+        let (whole, square) = (AlignedBuffer<Float>(count: rows * rows), AlignedBuffer<Float>(count: rows * rows))
+        let view = MatrixView(matrix.pointer, rows: rows, columns: columns)
+        products.multiply(view, transposed: view, into: MatrixView(whole.pointer, rows: rows, columns: rows))
+        products.square(view, into: MatrixView(square.pointer, rows: rows, columns: rows))
+        #expect(Array(whole.buffer) == Array(square.buffer), "\(set), \(rows) × \(columns)")
+      }
+    }
+  }
+
+  /// Products of rounded numbers still bring singular values near 1: every diagonal element of O Oᵀ is.
+  @Test func muonBringsSingularValuesNearOneInBF16Too() throws {
+    let (rows, columns) = (40, 300)
+    var generator = SeededGenerator(6)
+    let compute = GradientCompute(Compute(pool: try WorkerPool(workerCount: 1)), precision: .bfloat16)
+    let gradient = AlignedBuffer(generator.floats(rows * columns))
+    let products = WorkerProducts(compute, worker: 0)
+    let found = NewtonSchulz.deepSeekV4.orthogonalize(
+      MatrixView(gradient.pointer, rows: rows, columns: columns), products: products, scratch: MuonScratch())
+    for i in 0..<rows {
+      for j in 0..<rows {
+        let sum = (0..<columns).reduce(0.0) { $0 + Double(found[i][$1]) * Double(found[j][$1]) }
+        #expect(abs(sum - (i == j ? 1 : 0)) < 0.02, "\(i), \(j)")
+      }
+    }
+  }
+
   @Test func muonLeavesAMatrixWithoutGradientsToDecay() {
     let (weights, momentum, gradient) = (
       AlignedBuffer<Float>([1, 2, 3, 4]), AlignedBuffer<Float>(count: 4), AlignedBuffer<Float>(count: 4)

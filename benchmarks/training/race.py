@@ -39,7 +39,12 @@ def line_up(options, folder):
         Martinet("dense", ranks=1, threads=cores, **dict(demo, shape=dense_twin(shape, folder))),
     ]
     if options.bf16:
-        found.append(Martinet("threads, bf16", ranks=1, threads=cores, options=bf16, **demo))
+        found += [
+            Martinet("threads, bf16", ranks=1, threads=cores, options=bf16, **demo),
+            Martinet("ranks, bf16", ranks=cores, threads=1, options=bf16, **demo),
+            Martinet("threads, bf16, Muon", ranks=1, threads=cores, options=bf16 + ["--optimizer", "muon"], **demo),
+            Martinet("ranks, bf16, Muon", ranks=cores, threads=1, options=bf16 + ["--optimizer", "muon"], **demo),
+        ]
     if options.peer:
         found += [
             HandWritten(kind, options.peer, options.data, options.tokenizer, cores, options.steps, folder)
@@ -62,10 +67,11 @@ def ratios(speed, mfu):
     def over(a, b):
         return a / b if a and b else None
 
+    plain = ["threads", "ranks", "threads, bf16", "ranks, bf16"]
     peer = best("PyTorch, hand-written, fp32", "PyTorch, hand-written, bf16")
-    yield "AdamW, the faster layout, over hand-written PyTorch (Muon)", over(best("threads", "ranks", "threads, bf16"), peer), 1.5
-    yield "Muon, the faster layout, over hand-written PyTorch (Muon)", over(best("threads, Muon", "ranks, Muon"), peer), 1.5
-    yield "the faster layout over transformers' Trainer", over(best("threads", "ranks", "threads, bf16"), best("transformers, Trainer")), 5
+    yield "AdamW, the faster layout, over hand-written PyTorch (Muon)", over(best(*plain), peer), 1.5
+    yield "Muon, the faster layout, over hand-written PyTorch (Muon)", over(best(*(name + ", Muon" for name in plain)), peer), 1.5
+    yield "the faster layout over transformers' Trainer", over(best(*plain), best("transformers, Trainer")), 5
     yield "ranks of one thread over one thread", over(speed.get("ranks"), speed.get("one thread")), 1.9
     yield "MFU sparse over dense", over(mfu.get("threads"), mfu.get("dense")), 0.9
     yield "MFU of the better layout", max((mfu[name] for name in ("threads", "ranks") if name in mfu), default=None), 0.60

@@ -242,13 +242,20 @@ static void release(host_pool *pool, long started) {
   free(pool);
 }
 
+// A sanitizer's builds are not optimised: a kernel's frame takes megabytes there.
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+enum { STACK_FACTOR = 16 };
+#else
+enum { STACK_FACTOR = 1 };
+#endif
+
 // Starts one thread, on its core from its first instruction: its stack and first allocations land on that node.
 static int start_worker(worker *worker, size_t stack_byte_count) {
   pthread_attr_t attributes;
   int error = pthread_attr_init(&attributes);
   if (error != 0) return error;
   cpu_set_t *set = NULL;
-  error = pthread_attr_setstacksize(&attributes, stack_byte_count);
+  error = pthread_attr_setstacksize(&attributes, STACK_FACTOR * stack_byte_count);
   if (error == 0 && worker->core >= 0) {
     size_t size = CPU_ALLOC_SIZE(worker->core + 1);
     set = CPU_ALLOC(worker->core + 1);

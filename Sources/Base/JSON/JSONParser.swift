@@ -213,7 +213,7 @@ private struct JSONParser {
         scalar = 0x10000 + (scalar - 0xD800) << 10 + (low - 0xDC00)
       }
       guard let valid = Unicode.Scalar(scalar) else { throw .loneSurrogate(offset: offset) }
-      decoded.append(contentsOf: UTF8.encode(valid)!)
+      decoded.append(contentsOf: valid.utf8)
     default:
       at -= 1
       throw unexpected("an escape")

@@ -127,7 +127,8 @@ package struct ExactString: Hashable, Sendable {
     var (a, b) = (a.string, b.string)
     return a.withUTF8 { a in
       b.withUTF8 { b in
-        unsafe a.count == b.count && (a.isEmpty || memcmp(a.baseAddress!, b.baseAddress!, a.count) == 0)
+        guard let first = a.baseAddress, let second = b.baseAddress else { return a.count == b.count }
+        return unsafe a.count == b.count && memcmp(first, second, a.count) == 0
       }
     }
   }

@@ -62,7 +62,9 @@ package struct CacheView {
   }
 
   private func store(_ vector: UnsafePointer<Float>, count: Int, offset: Int, at position: Int) {
-    let block = UnsafeMutableRawPointer(mutating: paged.blocks[position / paged.block_tokens]!)
+    guard let block = UnsafeMutableRawPointer(mutating: paged.blocks[position / paged.block_tokens]) else {
+      preconditionFailure("a position without a block")
+    }
     let row = position % paged.block_tokens
     guard type != .q8 else {
       let place = row % Int(CK_ATTENTION_TILE)

@@ -122,10 +122,11 @@ package struct PackedMatrix: @unchecked Sendable {
         scratch)
     case .bfloat16:
       ck_matmul_bf16(
-        compute.isa, panels, range.count, columns, x.rounded!, x.roundedStride, count, bias, out, yStride, scratch)
+        compute.isa, panels, range.count, columns, x.roundedStart, x.roundedStride, count, bias, out, yStride, scratch)
     case .int8:
       ck_matmul_int8(
-        compute.isa, format.code, panels, range.count, columns, x.rounded!, x.roundedStride, count, bias, out, yStride,
+        compute.isa, format.code, panels, range.count, columns, x.roundedStart, x.roundedStride, count, bias, out,
+        yStride,
         scratch)
     }
   }
@@ -135,7 +136,8 @@ package struct PackedMatrix: @unchecked Sendable {
     let panel = row / Self.panelRows
     var worker = 0
     while bounds[worker + 1] <= panel { worker += 1 }
-    let start = shards[worker]! + (panel - bounds[worker]) * format.panelByteCount(columns: columns)
+    guard let shard = shards[worker] else { preconditionFailure("row \(row) of \(rows)") }
+    let start = shard + (panel - bounds[worker]) * format.panelByteCount(columns: columns)
     ck_expand_panel_row(format.code, start, columns, row % Self.panelRows, out)
   }
 }

@@ -10,6 +10,12 @@ package struct Rows {
   /// In bytes.
   var roundedStride = 0
 
+  /// Of rows that meet a matrix with another `rowFormat` than float32.
+  var roundedStart: UnsafeRawPointer {
+    guard let rounded else { preconditionFailure("rows that were not rounded") }
+    return rounded
+  }
+
   /// Row `row` in the form in which it enters products: rounded, or its fp32 values.
   package func form(of row: Int) -> UnsafeRawPointer {
     rounded.map { $0 + row * roundedStride } ?? UnsafeRawPointer(values + row * valueStride)

@@ -13,9 +13,8 @@ package final class WorkerPool: Sendable {
   private nonisolated(unsafe) let handle: OpaquePointer
   private let nodeOfWorker: [Int]
   private let processesByNode: [Int: Int]
-  /// What worker 0 does besides, at every barrier: messages under way move on only when somebody looks after them. Set
-  /// and called by the thread that calls `run`.
-  package nonisolated(unsafe) var poll: (() -> Void)?
+  /// What worker 0 looks after besides, at every barrier. Set and polled by the thread that calls `run`.
+  package nonisolated(unsafe) var polled: (any Polled)?
 
   /// How long a waiting worker spins before it parks: longer than the serial gaps of a decode step (tens of
   /// microseconds), because waking a parked thread costs about as much again.
@@ -77,7 +76,7 @@ package final class WorkerPool: Sendable {
   /// Waits until every worker of the running body has called it; what each wrote before, all see after. `worker`: the
   /// number that the body was given.
   package func barrier(worker: Int) {
-    if worker == 0 { poll?() }
+    if worker == 0 { polled?.poll() }
     host_pool_barrier(handle, worker)
   }
 

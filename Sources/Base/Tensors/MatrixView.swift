@@ -28,6 +28,11 @@ package struct MatrixView<Element: BitwiseCopyable> {
     return start + row * stride
   }
 
+  @inlinable package func rows(_ range: Range<Int>) -> MatrixView {
+    assert(range.lowerBound >= 0 && range.upperBound <= rowCount, "no such rows")
+    return MatrixView(start + range.lowerBound * stride, rows: range.count, columns: columns, stride: stride)
+  }
+
   @inlinable package func columns(_ range: Range<Int>) -> MatrixView {
     assert(range.lowerBound >= 0 && range.upperBound <= columns, "no such columns")
     return MatrixView(start + range.lowerBound, rows: rowCount, columns: range.count, stride: stride)

@@ -23,9 +23,9 @@ package struct DifferentRanks: Error, Equatable, CustomStringConvertible {
   package init?(subject: Subject, _ values: [String?], hosts: [String]) {
     var groups: [String: [Int]] = [:]
     for (rank, value) in values.enumerated() { if let value { groups[value, default: []].append(rank) } }
-    guard groups.count > 1 else { return nil }
-    let most = groups.values.max { ($0.count, -$0[0]) < ($1.count, -$1[0]) }![0]
-    let few = groups.values.filter { $0[0] != most }.min { ($0.count, $0[0]) < ($1.count, $1[0]) }!
+    guard let most = groups.values.max(by: { ($0.count, -$0[0]) < ($1.count, -$1[0]) })?[0],
+      let few = groups.values.filter({ $0[0] != most }).min(by: { ($0.count, $0[0]) < ($1.count, $1[0]) })
+    else { return nil }
     self.subject = subject
     ranks = few.map { Rank($0) }
     (host, value) = (hosts[few[0]], values[few[0]] ?? "")

@@ -69,8 +69,9 @@ package final class HostInboxes {
   /// Waits for the next message of `sender`, which must not be written to.
   package func receive(from sender: Rank) throws(FabricError) -> UnsafeMutableRawBufferPointer {
     let place = try place(of: sender)
+    guard let gateway = gateways[sender.index] else { throw noRoom(for: sender) }
     let expected = received[sender.index] + 1
-    try communicator.wait(for: gateways[sender.index]!) { Self.number(place, Self.publishedOffset) == expected }
+    try communicator.wait(for: gateway) { Self.number(place, Self.publishedOffset) == expected }
     received[sender.index] = expected
     let count = place.load(fromByteOffset: Self.lengthOffset, as: UInt64.self)
     guard count <= UInt64(capacity) else {
@@ -94,10 +95,12 @@ package final class HostInboxes {
 
   private func place(of sender: Rank) throws(FabricError) -> UnsafeMutableRawPointer {
     guard places.indices.contains(sender.index), let place = places[sender.index] else {
-      throw .noSuchRank(sender.index, size: communicator.size)
+      throw noRoom(for: sender)
     }
     return place
   }
+
+  private func noRoom(for sender: Rank) -> FabricError { .noSuchRank(sender.index, size: communicator.size) }
 
   private static func number(_ place: UnsafeMutableRawPointer, _ offset: Int) -> UInt64 {
     cmpi_load_acquire((place + offset).assumingMemoryBound(to: UInt64.self))

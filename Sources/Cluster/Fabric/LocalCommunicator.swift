@@ -66,7 +66,8 @@ package final class LocalCommunicator: Communicator {
   package func allocateShared(byteCount: Int) throws(FabricError) -> [UnsafeMutableRawPointer]? {
     var addresses = [Int64](repeating: 0, count: size)
     addresses[rank.index] = Int64(Int(bitPattern: mailboxes.allocate(byteCount: byteCount)))
-    return try allReduce(addresses, .sum).map { UnsafeMutableRawPointer(bitPattern: Int($0))! }
+    // None is at address 0.
+    return try allReduce(addresses, .sum).compactMap { UnsafeMutableRawPointer(bitPattern: Int($0)) }
   }
 
   package func abort(_ message: String, status: Int32) -> Never {
@@ -84,7 +85,7 @@ package final class LocalCommunicator: Communicator {
     let name = [CChar](unsafeUninitializedCapacity: capacity) { text, count in
       text.initialize(repeating: 0)
       // Leaves room for a terminator, which a name cut short would not have.
-      _ = gethostname(text.baseAddress!, capacity - 1)
+      if let start = text.baseAddress { _ = gethostname(start, capacity - 1) }
       count = capacity
     }
     return String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)

@@ -160,7 +160,7 @@ final class LocalMailboxes: @unchecked Sendable {
     let progress = requests[rank.index][slot].isDone ? nil : progress
     progress?.wait(for: requests[rank.index][slot].peer.index)
     defer { progress?.endWait() }
-    var deadline = limit.map(Self.time(after:))
+    let deadline = limit.map(Self.time(after:))
     while !requests[rank.index][slot].isDone {
       if let stop { throw stop }
       awaitedSlot[rank.index] = slot
@@ -168,10 +168,12 @@ final class LocalMailboxes: @unchecked Sendable {
         fail(with: .deadlock(rank: rank, waiting: describe(slot, of: rank)))
         continue
       }
-      let outcome =
-        deadline != nil
-        ? pthread_cond_timedwait(wakeUps + rank.index, mutex, &deadline!)
-        : pthread_cond_wait(wakeUps + rank.index, mutex)
+      let outcome: Int32
+      if var deadline {
+        outcome = pthread_cond_timedwait(wakeUps + rank.index, mutex, &deadline)
+      } else {
+        outcome = pthread_cond_wait(wakeUps + rank.index, mutex)
+      }
       if outcome == ETIMEDOUT, let limit, !requests[rank.index][slot].isDone {
         awaitedSlot[rank.index] = nil
         throw .stalled(waiting: describe(slot, of: rank), limit: limit)
@@ -206,8 +208,10 @@ final class LocalMailboxes: @unchecked Sendable {
     hasEnded[rank.index] = true
     if failed {
       fail(with: .peerStopped(rank))
-    } else if nobodyCanMove, let stuck = awaitedSlot.indices.first(where: { awaitedSlot[$0] != nil }) {
-      fail(with: .deadlock(rank: Rank(stuck), waiting: describe(awaitedSlot[stuck]!, of: Rank(stuck))))
+    } else if nobodyCanMove, let stuck = awaitedSlot.firstIndex(where: { $0 != nil }),
+      let slot = awaitedSlot[stuck]
+    {
+      fail(with: .deadlock(rank: Rank(stuck), waiting: describe(slot, of: Rank(stuck))))
     }
   }
 

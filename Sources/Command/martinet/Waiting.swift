@@ -12,7 +12,8 @@ func waiting<T: Sendable>(_ body: @escaping @Sendable () async throws -> T) thro
     box.done.signal()
   }
   box.done.wait()
-  return try box.result.withLock { $0 }!.get()
+  guard let result = box.result.withLock({ $0 }) else { preconditionFailure("a task that has ended without a result") }
+  return try result.get()
 }
 
 private final class ResultBox<T: Sendable>: Sendable {

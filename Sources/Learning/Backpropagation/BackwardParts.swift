@@ -140,7 +140,7 @@ final class BackwardParts {
     _ weights: StridedMatrix, dy: MatrixView<Float>, into target: MatrixView<Float>, adding: Bool = false,
     precision: ProductPrecision? = nil
   ) {
-    compute.compute.pool.poll?()
+    compute.compute.pool.polled?.poll()
     compute.compute.pool.run {
       compute.multiply(StridedMatrix(dy), by: weights, into: target, adding: adding, precision: precision, worker: $0)
     }

@@ -130,9 +130,10 @@ package final class LeafGradients {
     _ id: ParameterID, dy: MatrixView<Float>, x: MatrixView<Float>, groups: Int = 1, vectors: Int = 1,
     precision: ProductPrecision? = nil
   ) throws {
-    let rowsByPlace = leaves.map { ($0.rows.lowerBound * vectors)..<($0.rows.upperBound * vectors) }
+    func all(_ rows: Range<Int>) -> Range<Int> { (rows.lowerBound * vectors)..<(rows.upperBound * vectors) }
+    let rowsByPlace = leaves.map { all($0.rows) }
     let (height, columns) = (dy.columns / groups, x.columns / groups)
-    compute.compute.pool.poll?()
+    compute.compute.pool.polled?.poll()
     let actions = try sums(of: id).take(leaves.map(\.number))
     compute.compute.pool.run { worker in
       let own = compute.part(rows: height, columns: columns, worker: worker)
@@ -158,7 +159,7 @@ package final class LeafGradients {
     }
     guard holds(id.bias) else { return }
     try add(id.bias) { rows, part in
-      compute.sumRows(StridedMatrix(dy).rows(rows), into: part, worker: 0)
+      compute.sumRows(StridedMatrix(dy).rows(all(rows)), into: part, worker: 0)
     }
   }
 }

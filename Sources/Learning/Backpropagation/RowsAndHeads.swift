@@ -11,10 +11,6 @@ extension Compute {
 }
 
 extension MatrixView<Float> {
-  func rows(_ range: Range<Int>) -> MatrixView {
-    MatrixView(start + range.lowerBound * stride, rows: range.count, columns: columns, stride: stride)
-  }
-
   /// The columns of a head, where each has so many.
   func head(_ head: Int, of width: Int) -> MatrixView { columns((head * width)..<((head + 1) * width)) }
 }

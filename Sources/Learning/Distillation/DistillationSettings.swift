@@ -8,7 +8,7 @@ package struct DistillationSettings: Sendable {
   package enum Material: Sendable, Equatable {
     /// Text that there is: the teacher says what follows each of its tokens.
     case text
-    /// Completions of prompts that the student draws, or the teacher.
+    /// Completions of prompts that the student samples, or the teacher.
     case samples(Samples)
   }
 
@@ -16,9 +16,9 @@ package struct DistillationSettings: Sendable {
     /// Each with one completion.
     package var promptsPerStep = 64
     package var maxNewTokens = 256
-    /// The part of the completions that the student draws (GKD's λ); the teacher draws the others.
+    /// The part of the completions that the student samples (GKD's λ); the teacher samples the others.
     package var ownShare = 1.0
-    /// Divides logits where completions are drawn.
+    /// Divides logits where completions are sampled.
     package var temperature = 1.0
 
     package init() {}
@@ -32,7 +32,7 @@ package struct DistillationSettings: Sendable {
       Int((Double(steps) * Double(promptsPerStep) * ownShare * (1 + 1e-12)).rounded(.down))
     }
 
-    /// The most that the student, or the teacher, draws in a step.
+    /// The most that the student, or the teacher, samples in a step.
     var mostOwn: Int { ownShare > 0 ? min(promptsPerStep, Int(Double(promptsPerStep) * ownShare) + 1) : 0 }
     var mostOfTeacher: Int { ownShare < 1 ? min(promptsPerStep, Int(Double(promptsPerStep) * (1 - ownShare)) + 1) : 0 }
 

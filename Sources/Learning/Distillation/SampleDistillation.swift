@@ -6,8 +6,8 @@ import MoEModel
 import Reinforcement
 import Training
 
-/// Learning from a teacher what should follow each token of completions that the student draws as it is (on-policy
-/// distillation), or the teacher, or each a part of them (GKD, arXiv 2306.13649). One model in one memory draws and
+/// Learning from a teacher what should follow each token of completions that the student samples as it is (on-policy
+/// distillation), or the teacher, or each a part of them (GKD, arXiv 2306.13649). One model in one memory samples and
 /// learns.
 package final class SampleDistillation: TrainingSource {
   /// What is learnt from, beside the models.
@@ -36,7 +36,7 @@ package final class SampleDistillation: TrainingSource {
   private let parts: Parts
   private let loss: DivergenceLoss
   private let communicator: any Communicator
-  /// Of the student, and of the teacher; nil where it draws none.
+  /// Of the student, and of the teacher; nil where it samples none.
   private let own: Rollouts?
   private let others: Rollouts?
   private let log: RolloutLog?
@@ -45,7 +45,7 @@ package final class SampleDistillation: TrainingSource {
   package let capacity: StepCapacity?
   package private(set) var lastDistillation: DistillationReport?
 
-  /// What a rank takes to draw with a model, student or teacher.
+  /// What a rank takes to sample with a model, student or teacher.
   private static func rollouts(
     _ description: DecoderDescription, sequences: Int, _ prompts: PolicyPrompts,
     _ samples: DistillationSettings.Samples, _ terms: TrainingLayout.Terms
@@ -53,7 +53,7 @@ package final class SampleDistillation: TrainingSource {
     RolloutMemory(description, sequences: sequences, longest: prompts.longest + samples.maxNewTokens, terms)
   }
 
-  /// The same of those that draw.
+  /// The same of those that sample.
   package static func rollouts(
     student: DecoderDescription, teacher: DecoderDescription, _ prompts: PolicyPrompts,
     _ samples: DistillationSettings.Samples, _ terms: TrainingLayout.Terms
@@ -104,7 +104,7 @@ package final class SampleDistillation: TrainingSource {
     try trainer.timed {
       var report = DistillationReport()
       trainer.clock.enter(.rollout)
-      let sequences = try draw(number, position, &report)
+      let sequences = try sample(number, position, &report)
       let plan = LeafPlan(rows: sequences.map { max(0, $0.count - 1) }, leafCount: parts.samples.leafCount)
       trainer.clock.enter(.data)
       let result = try trainer.update(
@@ -131,7 +131,7 @@ package final class SampleDistillation: TrainingSource {
   package func score(on trainer: Trainer) throws -> HeldOutScore? { nil }
 
   /// The step's prompts with their completions, of which only the completions are learnt.
-  private func draw(_ number: Int, _ position: Int, _ report: inout DistillationReport) throws -> [[Int32]] {
+  private func sample(_ number: Int, _ position: Int, _ report: inout DistillationReport) throws -> [[Int32]] {
     let began = ContinuousClock.now
     let (samples, places) = (parts.samples, position..<(position + parts.samples.promptsPerStep))
     let prompts = places.map { parts.prompts[$0] }
@@ -144,15 +144,15 @@ package final class SampleDistillation: TrainingSource {
     var completions: [Completion] = []
     if let own, ownCount > 0 {
       log?.open(step: number, key: "\(parts.identity) \(recipe.text())")
-      completions += try own.draw(Array(requests[..<ownCount]), log: log) { prompts[$0].rewarded.number }
+      completions += try own.sample(Array(requests[..<ownCount]), log: log) { prompts[$0].rewarded.number }
     }
     if let others, ownCount < requests.count {
-      completions += try others.draw(Array(requests[ownCount...])) { prompts[ownCount + $0].rewarded.number }
+      completions += try others.sample(Array(requests[ownCount...])) { prompts[ownCount + $0].rewarded.number }
     }
     (report.completions, report.ownCompletions) = (completions.count, ownCount)
     report.rolloutSeconds = (ContinuousClock.now - began) / .seconds(1)
     return zip(prompts, completions).map { prompt, completion in
-      report.drawnTokens += completion.tokens.count
+      report.sampledTokens += completion.tokens.count
       if completion.isCut { report.cut += 1 }
       // A row that only fills up one of the embeddings is no token of the other model.
       let known = completion.tokens.prefix { $0 < Int32(parts.vocabulary.size) }

@@ -5,18 +5,18 @@ package struct DistillationReport: Sendable, Equatable {
   package var entropy = 0.0
   /// The student's mean −log p of these tokens.
   package var crossEntropy = 0.0
-  /// Completions drawn, and those of them that are the student's own.
+  /// Completions sampled, and those of them that are the student's own.
   package var completions = 0
   package var ownCompletions = 0
   /// Those that had as many tokens as they might have.
   package var cut = 0
-  package var drawnTokens = 0
+  package var sampledTokens = 0
   package var rolloutSeconds = 0.0
   /// What the teacher's pass over the step's sequences took.
   package var teacherSeconds = 0.0
 
   package init() {}
 
-  package var meanLength: Double { completions > 0 ? Double(drawnTokens) / Double(completions) : 0 }
-  package var rolloutTokensPerSecond: Double { rolloutSeconds > 0 ? Double(drawnTokens) / rolloutSeconds : 0 }
+  package var meanLength: Double { completions > 0 ? Double(sampledTokens) / Double(completions) : 0 }
+  package var rolloutTokensPerSecond: Double { rolloutSeconds > 0 ? Double(sampledTokens) / rolloutSeconds : 0 }
 }

@@ -3,16 +3,16 @@ package struct PolicyReport: Sendable {
   /// Mean reward of the completions, and by rule before its weight.
   package var reward = 0.0
   package var parts: [(name: String, value: Double)] = []
-  /// Completions drawn; those that are right, give no answer, and were cut off.
+  /// Completions sampled; those that are right, give no answer, and were cut off.
   package var count = 0
   /// Those that were judged right or not.
   package var graded = 0
   package var right = 0
   package var noAnswer = 0
   package var cut = 0
-  /// Tokens drawn.
-  package var drawnTokens = 0
-  /// Tokens of their prompts, and of these (with what earlier runs drew) those that were computed; on rank 0.
+  /// Tokens sampled.
+  package var sampledTokens = 0
+  /// Tokens of their prompts, and of these (with what earlier runs sampled) those that were computed; on rank 0.
   package var promptTokens = 0
   package var promptTokensRead = 0
   /// −Σ p log p, a mean over the tokens that were learnt.
@@ -42,8 +42,8 @@ package struct PolicyReport: Sendable {
   package init() {}
 
   package var accuracy: Double { count > 0 ? Double(right) / Double(count) : 0 }
-  package var meanLength: Double { count > 0 ? Double(drawnTokens) / Double(count) : 0 }
-  package var rolloutTokensPerSecond: Double { rolloutSeconds > 0 ? Double(drawnTokens) / rolloutSeconds : 0 }
+  package var meanLength: Double { count > 0 ? Double(sampledTokens) / Double(count) : 0 }
+  package var rolloutTokensPerSecond: Double { rolloutSeconds > 0 ? Double(sampledTokens) / rolloutSeconds : 0 }
   package var updateTokensPerSecond: Double { updateSeconds > 0 ? Double(trainedTokens) / updateSeconds : 0 }
 }
 

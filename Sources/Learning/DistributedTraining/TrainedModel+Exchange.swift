@@ -1,5 +1,6 @@
 import Backpropagation
 import Kernels
+import Machine
 import MoEModel
 import Tensors
 import Training
@@ -26,11 +27,8 @@ extension TrainedModel {
       let own = parameter.spec.layer.flatMap { layers.contains($0) ? $0 : nil }
       if own == layer, hasRoom { try begin(parameter, gradients) }
     }
-    compute.pool.poll = poll
+    compute.pool.polled = self
   }
-
-  /// Moves messages on while others are computed; a failure shows where they are waited for.
-  private func poll() { do { try communicator.poll() } catch {} }
 
   /// Parameters whose gradients every rank has.
   private var exchanged: [TrainedParameter] { parameters.filter { $0.spec.expert == nil && $0.rule.learns } }
@@ -41,7 +39,7 @@ extension TrainedModel {
 
   /// Finishes the sums of gradients: each rank gets those of its slices. Collective.
   func reduce(_ gradients: LeafGradients) throws {
-    compute.pool.poll = nil
+    compute.pool.polled = nil
     let exchanged = exchanged
     var next = 0
     for (place, parameter) in exchanged.enumerated() {
@@ -175,4 +173,9 @@ extension TrainedModel {
       }
     }
   }
+}
+
+extension TrainedModel: Polled {
+  /// Moves the messages of sums on while others are computed.
+  package func poll() { do { try communicator.poll() } catch {} }
 }

@@ -161,7 +161,7 @@ package final class TrainingLoop {
   private func reportedStep() throws -> StepReport {
     var report = try takeStep()
     if step == settings.steps || settings.scoreEvery > 0 && step % settings.scoreEvery == 0 {
-      // Told to stop while answers are drawn: the step is done all the same.
+      // Told to stop while answers are sampled: the step is done all the same.
       do { report.heldOut = try score() } catch is StepInterrupted {}
     }
     return report

@@ -50,7 +50,7 @@ extension GradientCompute {
   package func sumRows(_ x: StridedMatrix, into sums: UnsafeMutablePointer<Float>, adding: Bool = false, worker: Int) {
     withUnsafeTemporaryAllocation(of: Float.self, capacity: 1) { one in
       one[0] = 1
-      let ones = StridedMatrix(one.baseAddress!, rows: 1, columns: x.rows, rowStride: 0, columnStride: 0)
+      let ones = StridedMatrix(one.start, rows: 1, columns: x.rows, rowStride: 0, columnStride: 0)
       multiplyAll(
         ones, by: x, into: MatrixView(sums, rows: 1, columns: x.columns), adding: adding, precision: .float32,
         worker: worker)

@@ -20,7 +20,7 @@ extension RouterGradient {
   ) -> SequenceBalance {
     var sums = [Double](repeating: 0, count: expertCount)
     withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * expertCount) { memory in
-      let (scores, shares) = (memory.baseAddress!, memory.baseAddress! + expertCount)
+      let (scores, shares) = (memory.start, memory.start + expertCount)
       for t in 0..<logits.rowCount {
         score(logits[t], into: scores)
         share(scores, into: shares)
@@ -35,7 +35,7 @@ extension RouterGradient {
     _ balance: SequenceBalance, logits: UnsafePointer<Float>, to gradients: UnsafeMutablePointer<Float>
   ) {
     withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * expertCount) { memory in
-      let (scores, shares) = (memory.baseAddress!, memory.baseAddress! + expertCount)
+      let (scores, shares) = (memory.start, memory.start + expertCount)
       score(logits, into: scores)
       share(scores, into: shares)
       add(balance, logits: logits, scores: scores, shares: shares, to: gradients)
@@ -51,7 +51,7 @@ extension RouterGradient {
     let (tokens, count) = (logits.rowCount, expertCount)
     var sums = [Double](repeating: 0, count: count)
     return withUnsafeTemporaryAllocation(of: Float.self, capacity: (tokens + 1) * count) { memory in
-      let (shares, scores) = (memory.baseAddress!, memory.baseAddress! + count)
+      let (shares, scores) = (memory.start, memory.start + count)
       for t in 0..<tokens {
         let row = scores + t * count
         if scoring == .sigmoid {

@@ -1,5 +1,6 @@
 import Kernels
 import MoEModel
+import Tensors
 
 /// Gradients of a router's logits: from those of the chosen experts' weights (`Router.decide`), and from what balances
 /// the experts. The choice itself, its groups and its bias have none.
@@ -31,7 +32,7 @@ package struct RouterGradient: Sendable {
     into gradients: UnsafeMutablePointer<Float>
   ) {
     withUnsafeTemporaryAllocation(of: Float.self, capacity: expertCount + 2 * topK) { scratch in
-      let scores = scratch.baseAddress!
+      let scores = scratch.start
       let chosen = scores + expertCount
       let byScore = chosen + topK
       switch scoring {

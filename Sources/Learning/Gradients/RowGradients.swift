@@ -1,6 +1,7 @@
 import CGradients
 import Kernels
 import MoEModel
+import Tensors
 
 /// Vectors in rows: vector v of row t at `start + t * rowStride + v * vectorStride`, in floats.
 package struct VectorRows {
@@ -98,8 +99,7 @@ extension Compute {
       for i in 0..<dims / 2 { back[i] = -sine[i] }
       rotate(
         gradient, heads: heads, headStride: headStride, dims: dims, cosine: cosine,
-        sine: UnsafePointer(back.baseAddress!),
-        interleaved: interleaved)
+        sine: back.start, interleaved: interleaved)
     }
   }
 }

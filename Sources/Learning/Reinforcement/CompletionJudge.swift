@@ -39,7 +39,7 @@ package struct CompletionJudge {
   }
 
   /// All that was written, special tokens visible, without the token that ended it. Heads have more rows than a
-  /// tokenizer has tokens, and a model that knows little draws them: each is U+FFFD.
+  /// tokenizer has tokens, and a model that knows little samples them: each is U+FFFD.
   package func text(of completion: Completion) throws -> String {
     var ids = completion.tokens.map { Int($0) }
     if let last = completion.tokens.last, stopTokens.contains(last) { ids.removeLast() }

@@ -3,15 +3,15 @@ import Evaluation
 import Rewards
 
 extension PolicyReport {
-  /// Takes what was drawn and judged.
-  mutating func note(_ drawn: [DrawnGroup]) {
-    groups = drawn.count
-    signalGroups = drawn.count(where: \.hasSignal)
+  /// Takes what was sampled and judged.
+  mutating func note(_ sampled: [SampledGroup]) {
+    groups = sampled.count
+    signalGroups = sampled.count(where: \.hasSignal)
     var sums: [Double] = []
-    for group in drawn {
+    for group in sampled {
       for (completion, verdict) in zip(group.completions, group.verdicts) {
         count += 1
-        drawnTokens += completion.tokens.count
+        sampledTokens += completion.tokens.count
         reward += verdict.reward
         if verdict.outcome != nil { graded += 1 }
         if verdict.outcome == .right { right += 1 }
@@ -23,7 +23,7 @@ extension PolicyReport {
     }
     let all = Double(max(1, count))
     reward /= all
-    parts = zip(drawn.first?.verdicts.first?.parts ?? [], sums).map { (name: $0.name, value: $1 / all) }
+    parts = zip(sampled.first?.verdicts.first?.parts ?? [], sums).map { (name: $0.name, value: $1 / all) }
   }
 
   mutating func note(_ findings: PolicyFindings, hasReference: Bool) {
@@ -34,7 +34,7 @@ extension PolicyReport {
   }
 }
 
-extension DrawnGroup {
+extension SampledGroup {
   /// Its best and its worst completion, to be read.
   func transcripts(_ judge: CompletionJudge) throws -> [PolicyTranscript] {
     let order = completions.indices.sorted { (-verdicts[$0].reward, $0) < (-verdicts[$1].reward, $1) }

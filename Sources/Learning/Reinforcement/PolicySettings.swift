@@ -8,14 +8,14 @@ package struct PolicySettings: Sendable {
   package var maxNewTokens = 256
   package var temperature = 1.0
   package var objective = PolicyObjective()
-  /// Draws of other prompts, at most, in the place of groups without signal.
-  package static let mostDraws = 8
+  /// Rounds of other prompts, at most, in the place of groups without signal.
+  package static let mostRounds = 8
   /// Completions whose routes are compared before and after a step.
   package static let tracedCount = 16
 
   package init() {}
 
-  /// Completions of one draw.
+  /// Completions of one round.
   package var completionCount: Int { promptsPerStep * groupSize }
   /// Leaves of an update: parts of about as many rows, of a number that never changes.
   package var leafCount: Int { max(1, promptsPerStep / objective.updates) }

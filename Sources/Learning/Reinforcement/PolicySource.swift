@@ -8,9 +8,9 @@ import MoEModel
 import Rewards
 import Training
 
-/// Reinforcement learning of checkable answers: completions are drawn with the model as it is, judged, and the model is
-/// updated towards those that are better than others of their group (GRPO and its kin). One model in one memory draws
-/// and learns.
+/// Reinforcement learning of checkable answers: completions are sampled with the model as it is, judged, and the model
+/// is updated towards those that are better than others of their group (GRPO and its kin). One model in one memory
+/// samples and learns.
 package final class PolicySource: TrainingSource {
   /// What a policy is trained by, beside its model.
   package struct Parts {
@@ -25,7 +25,7 @@ package final class PolicySource: TrainingSource {
     package var folder: String
     /// Where the objective has a penalty.
     package var reference: PolicyReference?
-    /// What decides, beside prompts and seed, about what is drawn: the model that the training began with, and its
+    /// What decides, beside prompts and seed, about what is sampled: the model that the training began with, and its
     /// settings.
     package var identity = ""
     /// Of the model that it began with, where it is the reference: a training goes on with the same.
@@ -73,7 +73,7 @@ package final class PolicySource: TrainingSource {
     capacity = Self.capacity(parts.prompts, settings)
   }
 
-  /// What a rank takes to draw.
+  /// What a rank takes to sample.
   package static func rollouts(
     _ description: DecoderDescription, _ prompts: PolicyPrompts, heldOut: PolicyPrompts?, _ settings: PolicySettings,
     _ terms: TrainingLayout.Terms
@@ -105,7 +105,7 @@ package final class PolicySource: TrainingSource {
   ) throws -> StepResult {
     try trainer.timed {
       var step = PolicyReport()
-      let groups = try drawGroups(number, position, trainer, &step)
+      let groups = try sampleGroups(number, position, trainer, &step)
       let began = ContinuousClock.now
       try parts.reference?.prepare(forStep: number, trainer.model)
       let result = try update(groups, number, trainer, stepSettings, accepted, &step)
@@ -118,17 +118,17 @@ package final class PolicySource: TrainingSource {
 
   // MARK: Completions
 
-  /// The groups that the step learns from; `step` is told of all that were drawn.
-  private func drawGroups(
+  /// The groups that the step learns from; `step` is told of all that were sampled.
+  private func sampleGroups(
     _ number: Int, _ position: Int, _ trainer: Trainer, _ step: inout PolicyReport
-  ) throws -> [DrawnGroup] {
-    var (all, useful): ([DrawnGroup], [DrawnGroup]) = ([], [])
+  ) throws -> [SampledGroup] {
+    var (all, useful): ([SampledGroup], [SampledGroup]) = ([], [])
     placesTaken = 0
     var wanted = settings.promptsPerStep
-    for draw in 0..<PolicySettings.mostDraws where wanted > 0 {
+    for round in 0..<PolicySettings.mostRounds where wanted > 0 {
       let places = (position + placesTaken)..<(position + placesTaken + wanted)
       placesTaken += wanted
-      let groups = try drawGroups(number, places, draw, trainer, &step)
+      let groups = try sampleGroups(number, places, round, trainer, &step)
       all += groups
       useful += groups.filter(\.hasSignal)
       guard settings.objective.resamples else { break }
@@ -139,40 +139,40 @@ package final class PolicySource: TrainingSource {
     return settings.objective.resamples ? useful : all
   }
 
-  private func drawGroups(
-    _ number: Int, _ places: Range<Int>, _ draw: Int, _ trainer: Trainer, _ step: inout PolicyReport
-  ) throws -> [DrawnGroup] {
+  private func sampleGroups(
+    _ number: Int, _ places: Range<Int>, _ round: Int, _ trainer: Trainer, _ step: inout PolicyReport
+  ) throws -> [SampledGroup] {
     trainer.clock.enter(.rollout)
     let began = ContinuousClock.now
     let prompts = places.map { parts.prompts[$0] }
     let size = settings.groupSize
     let requests = Self.requests(places, of: parts.prompts, settings, seed: parts.seed)
-    log?.open(step: number, draw: draw, key: parts.identity)
-    let completions = try rollouts.draw(requests, log: log) { prompts[$0 / size].rewarded.number }
-    let drawn = ContinuousClock.now
+    log?.open(step: number, round: round, key: parts.identity)
+    let completions = try rollouts.sample(requests, log: log) { prompts[$0 / size].rewarded.number }
+    let sampled = ContinuousClock.now
     step.promptTokens += rollouts.promptTokens.all
     step.promptTokensRead += rollouts.promptTokens.read
-    step.rolloutSeconds += (drawn - began) / .seconds(1)
+    step.rolloutSeconds += (sampled - began) / .seconds(1)
     trainer.clock.enter(.reward)
     let verdicts: [RewardVerdict]
     do {
       verdicts = try judge.verdicts(
         completions, prompts: requests.indices.map { prompts[$0 / size] }, tokenLimit: settings.maxNewTokens)
     } catch {
-      // What was drawn is not drawn again by a training that goes on.
+      // What was sampled is not sampled again by a training that goes on.
       try? log?.write(completions)
       throw error
     }
-    step.rewardSeconds += (ContinuousClock.now - drawn) / .seconds(1)
+    step.rewardSeconds += (ContinuousClock.now - sampled) / .seconds(1)
     return prompts.enumerated().map { i, prompt in
       let own = (i * size)..<((i + 1) * size)
-      return DrawnGroup(
+      return SampledGroup(
         prompt, Array(completions[own]), Array(verdicts[own]),
         dividesByDeviation: settings.objective.dividesByDeviation)
     }
   }
 
-  /// What is drawn for the prompts at some places of the order.
+  /// What is sampled for the prompts at some places of the order.
   static func requests(
     _ places: Range<Int>, of prompts: PolicyPrompts, _ settings: PolicySettings, seed: UInt64
   ) -> [RolloutRequest] {
@@ -190,7 +190,7 @@ package final class PolicySource: TrainingSource {
   // MARK: Updates
 
   private func update(
-    _ groups: [DrawnGroup], _ number: Int, _ trainer: Trainer, _ stepSettings: StepSettings,
+    _ groups: [SampledGroup], _ number: Int, _ trainer: Trainer, _ stepSettings: StepSettings,
     _ accepted: (StepResult) -> Bool, _ step: inout PolicyReport
   ) throws -> StepResult {
     let (objective, updates) = (settings.objective, settings.objective.updates)
@@ -199,8 +199,8 @@ package final class PolicySource: TrainingSource {
     var result: StepResult?
     var traced: PolicyUpdate?
     var routes: [RoutingTrace.Layer] = []
-    // What is refused ends the step: later parts would go on from a model that they were not drawn by and that has not
-    // learnt.
+    // What is refused ends the step: later parts would go on from a model that they were not sampled by and that has
+    // not learnt.
     for part in 0..<updates where result?.fault == nil {
       let own = Array(groups[(groups.count * part / updates)..<(groups.count * (part + 1) / updates)])
       var update = PolicyUpdate(own, objective, maxNewTokens: settings.maxNewTokens, leafCount: leafCount)
@@ -228,7 +228,7 @@ package final class PolicySource: TrainingSource {
     return result ?? .nothing
   }
 
-  /// log π of whole completions, after updates since they were drawn.
+  /// log π of whole completions, after updates since they were sampled.
   private func readRatios(_ update: inout PolicyUpdate, _ leaves: Range<Int>, _ trainer: Trainer) throws {
     reading.begin(rowCount: update.plan.rowsByLeaf[leaves].reduce(0, +))
     let read = update
@@ -269,7 +269,7 @@ package final class PolicySource: TrainingSource {
     let requests = prompts.map {
       RolloutRequest(prompt: $0.tokens, maxNewTokens: settings.maxNewTokens, temperature: 0, seed: 0)
     }
-    let completions = try rollouts.draw(requests) { prompts[$0].rewarded.number }
+    let completions = try rollouts.sample(requests) { prompts[$0].rewarded.number }
     let verdicts = try judge.verdicts(completions, prompts: prompts, tokenLimit: settings.maxNewTokens)
     let tokens = completions.reduce(0) { $0 + $1.tokens.count }
     return .accuracy(

@@ -4,7 +4,7 @@ import JSON
 import Rewards
 import Training
 
-/// Completions of prompts, drawn and judged some prompts at a time, of which some are kept to be learnt from.
+/// Completions of prompts, sampled and judged some prompts at a time, of which some are kept to be learnt from.
 package struct RejectionSampling {
   /// Which completions are kept: all that are right, each prompt's best, or all.
   package enum Choice: String, Sendable, CaseIterable { case right, best, all }
@@ -32,7 +32,7 @@ package struct RejectionSampling {
     package fileprivate(set) var tokens = 0
   }
 
-  /// Completions drawn at a time.
+  /// Completions sampled at a time.
   private static let portion = 4096
 
   private let prompts: [PolicyPrompts.Prompt]
@@ -40,7 +40,7 @@ package struct RejectionSampling {
   private let rollouts: Rollouts
   private let judge: CompletionJudge
   private let isRoot: Bool
-  /// Prompts whose completions were drawn and judged.
+  /// Prompts whose completions were sampled and judged.
   package private(set) var done = 0
   /// On rank 0.
   package private(set) var counts = Counts()
@@ -57,7 +57,7 @@ package struct RejectionSampling {
 
   package var promptCount: Int { prompts.count }
 
-  /// Draws and judges completions of the next prompts; false where none is left. Collective; throws `StepInterrupted`
+  /// Samples and judges completions of the next prompts; false where none is left. Collective; throws `StepInterrupted`
   /// on all ranks when one was told to stop.
   package mutating func next() throws -> Bool {
     guard done < prompts.count else { return false }
@@ -73,7 +73,7 @@ package struct RejectionSampling {
       }
     }
     let asked = own.flatMap { Array(repeating: prompts[$0], count: settings.samples) }
-    let completions = try rollouts.draw(requests) { asked[$0].rewarded.number }
+    let completions = try rollouts.sample(requests) { asked[$0].rewarded.number }
     let verdicts = try judge.verdicts(completions, prompts: asked, tokenLimit: settings.maxNewTokens)
     if isRoot { try take(asked, completions, verdicts) }
     done = own.upperBound

@@ -167,7 +167,7 @@ package final class EngineLink: Sendable {
       if isOverrun { return abandon("the supervisor reads too slowly") }
       var reports: [LinkReport] = []
       reports += Self.lines(of: events).map { .events($0) }
-      if told == nil || told! != (state, facts) { reports.append(.state(state, facts)) }
+      if told.map({ $0 != (state, facts) }) ?? true { reports.append(.state(state, facts)) }
       told = (state, facts)
       if wantsStatus { reports.append(.status(engine.status)) }
       if reports.isEmpty, ContinuousClock.now - lastLine >= Self.beat { reports.append(.beat) }

@@ -47,7 +47,10 @@ struct LineReader {
       }
       let count = pending.count
       pending.append(contentsOf: repeatElement(0, count: Self.chunk))
-      let got = pending.withUnsafeMutableBytes { read(descriptor, $0.baseAddress! + count, Self.chunk) }
+      let got = pending.withUnsafeMutableBytes {
+        let rest = UnsafeMutableRawBufferPointer(rebasing: $0[count...])
+        return read(descriptor, rest.baseAddress, rest.count)
+      }
       let error = errno
       pending.removeLast(Self.chunk - max(0, got))
       if got == 0 { return .end }

@@ -6,7 +6,8 @@ func writeAll(_ text: String, to descriptor: Int32) -> Bool {
   return text.withUTF8 { bytes in
     var done = 0
     while done < bytes.count {
-      let written = write(descriptor, bytes.baseAddress! + done, bytes.count - done)
+      let rest = UnsafeBufferPointer(rebasing: bytes[done...])
+      let written = write(descriptor, rest.baseAddress, rest.count)
       if written > 0 {
         done += written
       } else if written < 0 && errno == EAGAIN {

@@ -84,13 +84,13 @@ private struct TrieBuilder {
       offsets.append(flat.count)
     }
     flat.withUnsafeBufferPointer { flat in
-      let base = flat.baseAddress
       var order = texts.indices.filter { offsets[$0 + 1] > offsets[$0] }.map { Int32($0) }
       offsets.withUnsafeBufferPointer { offsets in
+        guard let base = flat.baseAddress else { return }
         order.sort { a, b in
           let (startA, startB) = (offsets[Int(a)], offsets[Int(b)])
           let (countA, countB) = (offsets[Int(a) + 1] - startA, offsets[Int(b) + 1] - startB)
-          let order = memcmp(base! + startA, base! + startB, min(countA, countB))
+          let order = memcmp(base + startA, base + startB, min(countA, countB))
           return order != 0 ? order < 0 : countA != countB ? countA < countB : a < b
         }
       }

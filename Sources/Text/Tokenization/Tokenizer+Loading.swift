@@ -84,7 +84,10 @@ extension Tokenizer {
     var bytes = [UInt8](repeating: 0, count: Int(status.st_size))
     var count = 0
     while count < bytes.count {
-      let got = bytes.withUnsafeMutableBytes { Foundation.read(file, $0.baseAddress! + count, $0.count - count) }
+      let got = bytes.withUnsafeMutableBytes {
+        let rest = UnsafeMutableRawBufferPointer(rebasing: $0[count...])
+        return Foundation.read(file, rest.baseAddress, rest.count)
+      }
       if got < 0, errno == EINTR { continue }
       guard got >= 0 else { throw failure() }
       if got == 0 { break }

@@ -3,6 +3,8 @@
 #define ALLOCATION_COUNTER_H
 #include <stdint.h>
 
+/// Whether requests are seen at all: not in builds with a sanitizer that has the functions for itself.
+int allocation_counter_sees(void);
 /// Starts to count the calling thread's requests.
 void allocation_counter_start(void);
 /// Stops; how many there were since the start.

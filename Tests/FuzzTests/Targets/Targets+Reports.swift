@@ -12,7 +12,7 @@ extension FuzzTarget {
   static let reports = [report, trainingHistory, routing, placement, rankFacts]
 
   private static let report = FuzzTarget(
-    "report", inputs: 1500,
+    "report", inputs: 1500, pieces: jsonPieces + ["4611686018427387903", "1152921504606846976"],
     seeds: {
       let ranks = (0..<2).map { rank in
         var counts = RankAccount.Kind()
@@ -41,6 +41,8 @@ extension FuzzTarget {
       let report = try RunReport(json: try JSONValue(parsing: bytes))
       try hold(!report.page.isEmpty, "an empty page")
       _ = try RunReport(json: report.json)
+      _ = report.loads
+      for kind in StepKind.allCases { _ = try? ComputeModel([report], of: kind, path: "report.json") }
     })
 
   private static let trainingHistory = FuzzTarget(

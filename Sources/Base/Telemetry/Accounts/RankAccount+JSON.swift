@@ -155,6 +155,9 @@ extension Traffic {
     [("gather_payload_bytes", \.gatherPayload), ("gather_metadata_bytes", \.gatherMetadata)]
   }
 
+  /// All that it counts.
+  package var numbers: [Int] { (Self.fields + Self.gatherFields).map { self[keyPath: $0.1] } }
+
   package var json: JSONValue {
     let fields = Self.fields + Self.gatherFields.filter { self[keyPath: $0.1] > 0 }
     return .object(JSONObject(fields.map { ($0, .int(self[keyPath: $1])) }))

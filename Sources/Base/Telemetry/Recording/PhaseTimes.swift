@@ -57,7 +57,7 @@ package struct PhaseTimes: Sendable {
 
   package var communication: UInt64 {
     var sum: UInt64 = 0
-    for i in time.indices where Phase(rawValue: i % Phase.count)!.isCommunication { sum &+= time[i] }
+    for i in time.indices where Phase(rawValue: i % Phase.count)?.isCommunication == true { sum &+= time[i] }
     return sum
   }
 }

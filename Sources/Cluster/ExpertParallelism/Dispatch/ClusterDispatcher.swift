@@ -33,8 +33,8 @@ package final class ClusterDispatcher: ExpertDispatcher {
   @exclusivity(unchecked) private var idle: [Flight] = []
   /// By rank: its outputs expanded, where they travel rounded.
   @exclusivity(unchecked) private var expanded: [AlignedBuffer<Float>]
-  /// Moves messages on while experts compute.
-  private let poll: () -> Void
+  /// They move on while experts compute.
+  private let messages: MessagesUnderWay
 
   /// `placement` is the same on all ranks; a token visits `topK` experts; `telemetry` counts the messages sent and
   /// awaited. With `gathersVisits` experts get all visits of a layer in one batch, in order of rank, however long that
@@ -49,7 +49,7 @@ package final class ClusterDispatcher: ExpertDispatcher {
     let links = ClusterLinks(
       communicator, placement: placement, compute: compute, wire: wire, topK: topK, telemetry: telemetry,
       clocks: clocks, channels: channels)
-    (direct, relayed, transport, poll) = (links.direct, links.relayed, links.direct, links.poll)
+    (direct, relayed, transport, messages) = (links.direct, links.relayed, links.direct, links.messages)
     returnLimit = min(topK, links.relayed == nil ? placement.rowLimit : topK)
     rowsByRank = Array(repeating: 0, count: communicator.size)
     expanded = Array(repeating: AlignedBuffer(count: 1), count: communicator.size)
@@ -94,7 +94,7 @@ package final class ClusterDispatcher: ExpertDispatcher {
     if count > 0 { for peer in transport.peers { try send(rows, of: flight, to: peer) } }
     let travels = flight.travels
     flight.addOwn(rows, apart: travels && computesApart(flight.plan.destination(communicator.rank.index), layer))
-    compute.pool.poll = travels ? poll : nil
+    compute.pool.polled = travels ? messages : nil
     return flight
   }
 
@@ -130,8 +130,8 @@ package final class ClusterDispatcher: ExpertDispatcher {
       && own.visits.count >= Self.separateVisits * placement[layer].expertCount(of: communicator.rank)
   }
 
-  package func combine(_ flight: Flight, into output: UnsafeMutablePointer<Float>) throws {
-    compute.pool.poll = nil
+  package func combine(_ flight: Flight, into output: UnsafeMutablePointer<Float>, next: NextWeights?) throws {
+    compute.pool.polled = nil
     let (transport, outputs, owners) = (transport, transport.outputs, flight.owners)
     for owner in owners { try receiveOutputs(of: flight, from: owner, outputs) }
     if flight.tokenCount > 0 { addUp(flight, into: output) }
@@ -150,7 +150,7 @@ package final class ClusterDispatcher: ExpertDispatcher {
       throw ExpertParallelismError.malformedCombine(
         from: owner, layer: flight.layer, bytes: bytes.count, expected: expected)
     }
-    let message = CombineMessage(base: bytes.baseAddress!, wire: wire)
+    let message = CombineMessage(base: bytes.start, wire: wire)
     flight.returned[owner.index] = message.floats ?? expand(message, rows: rows, from: owner)
   }
 

@@ -144,8 +144,7 @@ extension Flight {
     func addOwn(_ destination: DispatchPlan.Destination, _ rows: Rows) {
       add(
         nil, tokenCount: destination.tokens.count, visitCount: destination.visits.count,
-        visitCounts: destination.visitCounts.baseAddress!, visits: destination.visits.baseAddress!,
-        weights: destination.weights.baseAddress!
+        visitCounts: destination.visitCounts.start, visits: destination.visits.start, weights: destination.weights.start
       ) { rows.form(of: Int(destination.tokens[$0])) }
     }
 

@@ -17,13 +17,13 @@ package final class MeteredDispatcher: ExpertDispatcher {
     return flight
   }
 
-  package func combine(_ flight: Flight, into output: UnsafeMutablePointer<Float>) throws {
+  package func combine(_ flight: Flight, into output: UnsafeMutablePointer<Float>, next: NextWeights?) throws {
     telemetry.recorder.enter(.merge, layer: flight.layer)
-    try base.combine(flight, into: output)
+    try base.combine(flight, into: output, next: next)
   }
 
-  package func complete(_ flight: Flight, _ output: UnsafeMutablePointer<Float>) throws {
-    try base.complete(flight, output)
+  package func complete(_ flight: Flight, _ output: UnsafeMutablePointer<Float>, next: NextWeights?) throws {
+    try base.complete(flight, output, next: next)
   }
 
   package func release(_ flight: Flight) { base.release(flight) }

@@ -22,9 +22,9 @@ package final class MeteredLocalDispatcher: ExpertDispatcher {
     return flight
   }
 
-  package func combine(_ flight: LocalDispatcher.Flight, into output: UnsafeMutablePointer<Float>) {
+  package func combine(_ flight: LocalDispatcher.Flight, into output: UnsafeMutablePointer<Float>, next: NextWeights?) {
     telemetry.recorder.enter(.merge, layer: layer)
-    base.combine(flight, into: output)
+    base.combine(flight, into: output, next: next)
   }
 
   package func release(_ flight: LocalDispatcher.Flight) { base.release(flight) }

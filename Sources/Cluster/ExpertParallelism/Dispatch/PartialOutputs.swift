@@ -73,8 +73,9 @@ struct PartialOutputs {
   let width: Int
 
   private func row(_ place: PartialTable.Place) -> UnsafeMutablePointer<Float> {
-    Int(place.rank) == own.index
-      ? ownRows[Int(place.index)] : returned[Int(place.rank)]! + Int(place.index) * width
+    if Int(place.rank) == own.index { return ownRows[Int(place.index)] }
+    guard let rows = returned[Int(place.rank)] else { preconditionFailure("partial outputs that have not come back") }
+    return rows + Int(place.index) * width
   }
 
   /// Adds up a total `[width]` along `CombineTree`, overwriting its parts; it is to be found at `output`, or where none

@@ -13,11 +13,16 @@ package struct Gateways: Sendable {
   /// `hostOfRank` is the lowest rank of each rank's host.
   package init(hostOfRank: [Int]) {
     let leaders = Set(hostOfRank).sorted()
-    let hosts = leaders.map { leader in hostOfRank.indices.filter { hostOfRank[$0] == leader }.map { Rank($0) } }
-    let hostOf = hostOfRank.map { leaders.firstIndex(of: $0)! }
-    self.hosts = hosts
-    self.hostOf = hostOf
-    placeOf = hostOfRank.indices.map { hosts[hostOf[$0]].firstIndex(of: Rank($0))! }
+    var hosts = [[Rank]](repeating: [], count: leaders.count)
+    var hostOf = [Int](repeating: 0, count: hostOfRank.count)
+    var placeOf = hostOf
+    for (host, leader) in leaders.enumerated() {
+      for rank in hostOfRank.indices where hostOfRank[rank] == leader {
+        (hostOf[rank], placeOf[rank]) = (host, hosts[host].count)
+        hosts[host].append(Rank(rank))
+      }
+    }
+    (self.hosts, self.hostOf, self.placeOf) = (hosts, hostOf, placeOf)
   }
 
   /// Whether a token may have to go to several ranks of a host that it can go to once.

@@ -18,6 +18,8 @@ package struct PlacementFile: Sendable, Equatable {
   private static let rankLimit = 1 << 16
   /// Numbers of all layers together: more is no model's.
   private static let sizeLimit = 1 << 24
+  /// No published model has more prediction modules: DeepSeek-V4's draft by three layers.
+  private static let mostModules = 3
 
   package init(model: String, placement: ModelPlacement, layers: [Int], loads: ExpertLoads? = nil) {
     (self.model, self.placement, self.layers) = (model, placement, layers)
@@ -135,10 +137,10 @@ package struct PlacementFile: Sendable, Equatable {
   }
 
   /// Throws unless it is of a model with `expertCount` experts in each of these layers, for `rankCount` ranks. `path`
-  /// names the file. `module` is the number of the layer that the first prediction module has, or would have: runs with
-  /// and without drafts can take each other's placement, so that the file may tell of the layers from there on or not.
+  /// names the file. `modules` are the numbers of the layers that prediction modules have, or would have: runs with and
+  /// without drafts can take each other's placement, so that the file may tell of these or not.
   package func check(
-    expertCount: Int, layers expected: [Int], module: Int? = nil, rankCount: Int, path: String
+    expertCount: Int, layers expected: [Int], modules: Range<Int> = 0..<0, rankCount: Int, path: String
   ) throws(PlacementError) {
     func mismatched(_ reason: String) -> PlacementError { .mismatched(path: path, ranks: rankCount, reason: reason) }
     guard expertCount > 0 else { throw mismatched("the model is dense and has no experts to place") }
@@ -148,13 +150,18 @@ package struct PlacementFile: Sendable, Equatable {
     guard placement.rankCount == rankCount else {
       throw mismatched("it is for \(placement.rankCount) ranks, this run has \(rankCount)")
     }
-    func isModule(_ layer: Int) -> Bool { module.map { layer >= $0 } ?? false }
-    if let missing = expected.first(where: { !isModule($0) && !layers.contains($0) }) {
+    if let missing = expected.first(where: { !modules.contains($0) && !layers.contains($0) }) {
       throw mismatched("it says nothing of layer \(missing), which has experts")
     }
-    if let other = layers.first(where: { !isModule($0) && !expected.contains($0) }) {
+    if let other = layers.first(where: { !modules.contains($0) && !expected.contains($0) }) {
       throw mismatched("it tells of layer \(other), which has no experts in this model")
     }
+  }
+
+  /// The layers that modules of a model would have of which only the layers with experts are known.
+  package static func modules(after layers: [Int]) -> Range<Int> {
+    let first = layers.last.map { $0 + 1 } ?? 0
+    return first..<(first + mostModules)
   }
 
   /// What it says of these layers; of those that it does not tell of its placement of any other layer.

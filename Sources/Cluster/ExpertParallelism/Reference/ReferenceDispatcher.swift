@@ -80,7 +80,7 @@ package final class ReferenceDispatcher: ExpertDispatcher {
   }
 
   /// The walk by which each rank computed its visits finds each visit's output next in its owner's list.
-  package func combine(_ flight: Flight, into output: UnsafeMutablePointer<Float>) throws {
+  package func combine(_ flight: Flight, into output: UnsafeMutablePointer<Float>, next: NextWeights?) throws {
     let outputsByOwner = try allGather(flight.outputs)
     try checkCounts(outputsByOwner, flight.tokens, layer: flight.layer)
     var taken = Array(repeating: 0, count: communicator.size)

@@ -92,7 +92,7 @@ package final class SlicedDispatcher: ExpertDispatcher {
     return flight
   }
 
-  package func combine(_ flight: Flight, into output: UnsafeMutablePointer<Float>) throws {
+  package func combine(_ flight: Flight, into output: UnsafeMutablePointer<Float>, next: NextWeights?) throws {
     phases.enter(.merge, layer: flight.layer)
     let rowBytes = hiddenSize * 4
     for (rank, count) in flight.counts.enumerated() where count > 0 {
@@ -108,7 +108,7 @@ package final class SlicedDispatcher: ExpertDispatcher {
       places[rank] = rows.start
       gatherer.exchange.add(SlicePiece(rows), from: rank)
     }
-    try gatherer.run(compute)
+    try gatherer.run(compute, fetching: next)
     phases.enter(.merge, layer: flight.layer)
     let ownRows = UnsafeBufferPointer(start: flight.batch.outputs.elements, count: flight.batch.outputs.count)
     let (table, compute, width) = (flight.totals, compute, hiddenSize)

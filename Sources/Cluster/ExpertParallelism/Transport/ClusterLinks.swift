@@ -12,8 +12,7 @@ struct ClusterLinks {
   let direct: DirectTransport
   /// Where several hosts have several ranks.
   let relayed: RelayedTransport?
-  /// Moves messages on; a failure shows when they are waited for.
-  let poll: () -> Void
+  let messages: MessagesUnderWay
 
   init(
     _ communicator: any Communicator, placement: ModelPlacement, compute: Compute, wire: WireFormat, topK: Int,
@@ -31,7 +30,7 @@ struct ClusterLinks {
     self.direct = direct
     guard let relay = channels?.relay else {
       relayed = nil
-      poll = { do { try communicator.poll() } catch {} }
+      messages = MessagesUnderWay(communicator, relayedBy: nil)
       return
     }
     let gateways = Gateways(hostOfRank: clocks.hostOfRank)
@@ -42,9 +41,6 @@ struct ClusterLinks {
       direct, own: communicator.rank, hostPeers: communicator.ranksOnHost.filter { $0 != communicator.rank },
       gateways: gateways, tokens: metered(inbound, isCombine: false), capacity: inbound.capacity,
       partials: metered(partials, isCombine: true), compute: compute, wire: wire)
-    poll = {
-      do { try communicator.poll() } catch {}
-      inbound.advance()
-    }
+    messages = MessagesUnderWay(communicator, relayedBy: inbound)
   }
 }

@@ -37,7 +37,7 @@ final class DirectExchange: Exchange {
   func isShared(with peer: Rank) -> Bool { shares(peer) != nil }
 
   func room(to peer: Rank, byteCount: Int) throws -> UnsafeMutableRawPointer {
-    if let channels = shares(peer), byteCount <= channels.capacity { return try channels.begin(to: peer).baseAddress! }
+    if let channels = shares(peer), byteCount <= channels.capacity { return try channels.begin(to: peer).start }
     if outgoing[peer.index].count < byteCount { outgoing[peer.index] = AlignedBuffer(count: byteCount + byteCount / 2) }
     return UnsafeMutableRawPointer(outgoing[peer.index].pointer)
   }

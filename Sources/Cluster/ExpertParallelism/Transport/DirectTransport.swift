@@ -41,7 +41,7 @@ final class DirectTransport: Transport {
     _ bytes: UnsafeMutableRawBufferPointer, from source: Rank, layer: Int, tokenLimit: Int
   ) throws(ExpertParallelismError) -> DispatchMessage {
     try DispatchMessage(
-      reading: bytes.baseAddress!, byteCount: bytes.count, from: source, to: readers, layer: layer,
+      reading: bytes.start, byteCount: bytes.count, from: source, to: readers, layer: layer,
       tokenLimit: tokenLimit, wire: wire, placement: placement[layer])
   }
 

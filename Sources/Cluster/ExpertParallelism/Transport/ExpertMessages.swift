@@ -1,5 +1,6 @@
 import Fabric
 import Kernels
+import Tensors
 
 /// The dispatch message: all of one rank's tokens that another rank's experts are to see.
 ///
@@ -41,9 +42,9 @@ struct DispatchMessage {
     words[0] = Int32(tokenCount)
     words[1] = Int32(visitCount)
     guard tokenCount > 0 else { return }
-    visitCounts.update(from: destination.visitCounts.baseAddress!, count: tokenCount)
-    visits.update(from: destination.visits.baseAddress!, count: visitCount)
-    weights.update(from: destination.weights.baseAddress!, count: visitCount)
+    visitCounts.update(from: destination.visitCounts.start, count: tokenCount)
+    visits.update(from: destination.visits.start, count: visitCount)
+    weights.update(from: destination.weights.start, count: visitCount)
   }
 
   /// Checks a received message of `byteCount` bytes: every count, and every visit against the placement. `readers` are

@@ -1,5 +1,6 @@
 import Fabric
 import Kernels
+import Tensors
 
 /// Partial outputs on their way back: from the ranks of a host to gateways, added up there, and from gateways home.
 extension RelayedTransport {
@@ -97,7 +98,7 @@ extension RelayedTransport {
       guard bytes.count == expected else {
         throw ExpertParallelismError.malformedCombine(from: peer, layer: layer, bytes: bytes.count, expected: expected)
       }
-      rows[peer.index] = CombineMessage(base: bytes.baseAddress!, wire: partialWire).floats
+      rows[peer.index] = CombineMessage(base: bytes.start, wire: partialWire).floats
     }
   }
 }

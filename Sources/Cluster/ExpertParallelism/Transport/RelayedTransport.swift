@@ -84,7 +84,7 @@ final class RelayedTransport: Transport {
   ) throws(ExpertParallelismError) -> DispatchMessage {
     guard relays(source) else { return try direct.read(bytes, from: source, layer: layer, tokenLimit: tokenLimit) }
     let message = try DispatchMessage(
-      reading: bytes.baseAddress!, byteCount: bytes.count, from: source, to: readers, layer: layer,
+      reading: bytes.start, byteCount: bytes.count, from: source, to: readers, layer: layer,
       tokenLimit: tokenLimit, wire: wire, placement: placement[layer])
     if isGateway(of: source) { messages[source.index] = message }
     return message

@@ -78,6 +78,6 @@ struct SyntheticTokenizer {
     }
     guard !isPrintable(byte) else { return String(Unicode.Scalar(byte)) }
     let before = (0..<byte).filter { !isPrintable($0) }.count
-    return String(Unicode.Scalar(0x100 + UInt32(before))!)
+    return String(decoding: [0x100 + UInt16(before)], as: UTF16.self)
   }
 }

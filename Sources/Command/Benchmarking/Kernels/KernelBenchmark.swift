@@ -14,18 +14,30 @@ package struct KernelBenchmark {
 
     /// Time the limits alone would take, over the time taken.
     package func ratio(_ limits: Limits) -> Double {
-      max(Double(weightBytes) / limits.read, Double(operations) / limits.arithmetic[rowFormat]!) / seconds
+      max(Double(weightBytes) / limits.read, Double(operations) / limits.arithmetic(of: rowFormat)) / seconds
     }
   }
 
   /// What this machine can do: bytes read, and operations by what rows are rounded to, per second.
   package struct Limits {
     package let read: Double
-    package let arithmetic: [RowFormat: Double]
+    private let float32: Double
+    private let bfloat16: Double
+    private let int8: Double
 
     package init(_ compute: Compute) {
       read = compute.probeRead()
-      arithmetic = Dictionary(uniqueKeysWithValues: RowFormat.allCases.map { ($0, compute.probeArithmetic(of: $0)) })
+      float32 = compute.probeArithmetic(of: .float32)
+      bfloat16 = compute.probeArithmetic(of: .bfloat16)
+      int8 = compute.probeArithmetic(of: .int8)
+    }
+
+    package func arithmetic(of format: RowFormat) -> Double {
+      switch format {
+      case .float32: float32
+      case .bfloat16: bfloat16
+      case .int8: int8
+      }
     }
   }
 

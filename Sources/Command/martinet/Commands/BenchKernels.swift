@@ -108,7 +108,7 @@ struct BenchKernels: ParsableCommand {
   }
 
   private func words(_ limits: KernelBenchmark.Limits) -> String {
-    let arithmetic = RowFormat.allCases.map { "\($0.rawValue) \(gigas(limits.arithmetic[$0]!))" }.joined(
+    let arithmetic = RowFormat.allCases.map { "\($0.rawValue) \(gigas(limits.arithmetic(of: $0)))" }.joined(
       separator: ", ")
     return "\(gigas(limits.read)) GB/s read, Gop/s \(arithmetic)"
   }
@@ -117,9 +117,9 @@ struct BenchKernels: ParsableCommand {
     [
       "isa": .string(compute.instructionSet.rawValue), "threads": .int(compute.workerCount),
       "read_bytes_per_second": .double(limits.read),
-      "float32_operations_per_second": .double(limits.arithmetic[.float32]!),
-      "bfloat16_operations_per_second": .double(limits.arithmetic[.bfloat16]!),
-      "int8_operations_per_second": .double(limits.arithmetic[.int8]!),
+      "float32_operations_per_second": .double(limits.arithmetic(of: .float32)),
+      "bfloat16_operations_per_second": .double(limits.arithmetic(of: .bfloat16)),
+      "int8_operations_per_second": .double(limits.arithmetic(of: .int8)),
     ]
   }
 

@@ -75,7 +75,7 @@ struct Inspect: ParsableCommand {
         if let file, let path = placement {
           try file.check(
             expertCount: description.moe?.expertCount ?? 0, layers: description.moeLayers,
-            module: description.layerCount, rankCount: ranks, path: path)
+            modules: description.moduleLayers, rankCount: ranks, path: path)
         }
         return try layout == .sliced
           ? RankShare.sliced(description, checkpoint, ranks: ranks, placement: file?.placement)

@@ -96,7 +96,8 @@ struct Placement: ParsableCommand {
     if let from {
       let file = try PlacementOptions.read(from)
       try file.check(
-        expertCount: expertCount, layers: layers, module: layers.last.map { $0 + 1 }, rankCount: rankCount, path: from)
+        expertCount: expertCount, layers: layers, modules: PlacementFile.modules(after: layers), rankCount: rankCount,
+        path: from)
       base = file.placement(of: layers)
     }
     let planner = PlacementPlanner(

@@ -31,7 +31,7 @@ extension Plan {
     let again = training.recompute ? 4.0 / 3 : 1
     (task.optimizer, task.recomputes) = (training.optimizer, training.recompute)
     task.utilization = training.utilization / again
-    task.draws = training.rollouts
+    task.samples = training.rollouts
     task.teacher = try training.teacher.map { path in
       let shape = try Self.shape(path)
       let teacher = try ModelConfiguration.read(shape)

@@ -157,7 +157,7 @@ struct Plan: ParsableCommand {
     let file = try placement.map { path in
       let file = try PlacementOptions.read(path)
       try file.check(
-        expertCount: moe.expertCount, layers: description.moeLayers, module: description.layerCount,
+        expertCount: moe.expertCount, layers: description.moeLayers, modules: description.moduleLayers,
         rankCount: file.placement.rankCount, path: path)
       return file.placement(of: description.moeLayers)
     }

@@ -27,7 +27,7 @@ struct ProjectionCases {
     let given = try command.placement.map { path in
       let file = try PlacementOptions.read(path)
       try file.check(
-        expertCount: routing.expertCount, layers: routing.layers, module: routing.layers.last.map { $0 + 1 },
+        expertCount: routing.expertCount, layers: routing.layers, modules: PlacementFile.modules(after: routing.layers),
         rankCount: file.placement.rankCount, path: path)
       return file.placement
     }

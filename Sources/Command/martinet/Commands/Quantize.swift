@@ -23,8 +23,8 @@ struct Quantize: ParsableCommand {
 
   func validate() throws {
     guard weights.isQuantized else { throw ValidationError("--weights \(weights.rawValue) is neither q8 nor q4") }
-    guard keepRouterAndNorms == nil || keepRouterAndNorms == .f32 else {
-      throw ValidationError("--keep-router-and-norms \(keepRouterAndNorms!.rawValue) is not f32")
+    if let keepRouterAndNorms, keepRouterAndNorms != .f32 {
+      throw ValidationError("--keep-router-and-norms \(keepRouterAndNorms.rawValue) is not f32")
     }
   }
 

@@ -14,12 +14,12 @@ import Training
 /// `martinet sample`: completions of prompts with checkable answers, of which those are kept that are right.
 struct Sample: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Draw answers to prompts and keep the right ones (rejection sampling).",
+    abstract: "Sample answers to prompts and keep the right ones (rejection sampling).",
     discussion: """
       martinet sample --model DIR --prompts prompts.jsonl --reward numeric --out right.jsonl
       martinet train sft --model BASE --data right.jsonl --out OUT --steps 300
       Prompts and rewards are those of train grpo. A line of --out is a conversation with its answer, or a prompt with
-      its completion, as train sft and train distill take them. The same seed draws the same answers at any number of
+      its completion, as train sft and train distill take them. The same seed samples the same answers at any number of
       ranks.
       """)
 
@@ -85,7 +85,7 @@ struct Sample: ParsableCommand {
         of: laidOut.prompts, settings, by: Rollouts(session, stopTokens: stopTokens),
         CompletionJudge(rules, codec: codec, stopTokens: stopTokens, on: communicator), on: communicator)
       let began = ContinuousClock.now
-      do { try draw(&sampling, isRoot: communicator.isRoot) } catch {
+      do { try sample(&sampling, isRoot: communicator.isRoot) } catch {
         // What was kept so far is not lost.
         if communicator.isRoot { try ReportFile.replace(out, with: sampling.lines) }
         guard error is StepInterrupted else { throw error }
@@ -96,7 +96,7 @@ struct Sample: ParsableCommand {
   }
 
   /// Writes what is kept after each portion.
-  private func draw(_ sampling: inout RejectionSampling, isRoot: Bool) throws {
+  private func sample(_ sampling: inout RejectionSampling, isRoot: Bool) throws {
     var bar = ProgressBar("sampling")
     while try sampling.next() {
       guard isRoot else { continue }

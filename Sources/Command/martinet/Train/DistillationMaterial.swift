@@ -100,7 +100,7 @@ final class DistillationMaterial: TrainingMaterial {
     let share = Figures.decimals(100 * samples.ownShare, 0)
     return
       """
-      \(Figures.count(prompts.prompts.count, "prompt")); a step draws completions of \(samples.promptsPerStep), of \
+      \(Figures.count(prompts.prompts.count, "prompt")); a step samples completions of \(samples.promptsPerStep), of \
       at most \(samples.maxNewTokens) tokens, \(share) % of them the student's own
       """
   }

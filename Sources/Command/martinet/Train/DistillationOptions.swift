@@ -24,7 +24,7 @@ struct DistillationOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       """
-      Prompts, lines {\"messages\": […]} or {\"prompt\": …}, whose completions are drawn: the teacher says of each \
+      Prompts, lines {\"messages\": […]} or {\"prompt\": …}, whose completions are sampled: the teacher says of each \
       token what might stand there.
       """,
       valueName: "file.jsonl"))
@@ -48,12 +48,12 @@ struct DistillationOptions: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "λ, the part of the completions that the student draws; the teacher draws the others. (default: 1)",
+      "λ, the part of the completions that the student samples; the teacher samples the others. (default: 1)",
       valueName: "0…1"))
   var ownShare: Double?
 
   /// With --prompts, each with one completion.
-  @OptionGroup var drawing: DrawingOptions
+  @OptionGroup var rollouts: RolloutOptions
   /// With --data.
   @OptionGroup var sequences: SequenceOptions
 
@@ -61,7 +61,7 @@ struct DistillationOptions: ParsableArguments {
     guard (data == nil) != (prompts == nil) else { throw ValidationError("give one of --data and --prompts") }
     let (other, stray) =
       data == nil
-      ? ("--data", sequences.firstGiven) : ("--prompts", ownShare == nil ? drawing.firstGiven : "--own-share")
+      ? ("--data", sequences.firstGiven) : ("--prompts", ownShare == nil ? rollouts.firstGiven : "--own-share")
     if let stray { throw ValidationError("\(stray) goes with \(other)") }
   }
 
@@ -70,10 +70,10 @@ struct DistillationOptions: ParsableArguments {
     var settings = DistillationSettings(.text, beta: divergence ?? (data == nil ? 1 : 0))
     if data == nil {
       var samples = DistillationSettings.Samples()
-      samples.promptsPerStep = drawing.promptsPerStep ?? samples.promptsPerStep
-      samples.maxNewTokens = drawing.maxNewTokens ?? samples.maxNewTokens
+      samples.promptsPerStep = rollouts.promptsPerStep ?? samples.promptsPerStep
+      samples.maxNewTokens = rollouts.maxNewTokens ?? samples.maxNewTokens
       samples.ownShare = ownShare ?? samples.ownShare
-      samples.temperature = drawing.temperature
+      samples.temperature = rollouts.temperature
       settings.material = .samples(samples)
     }
     settings.lossTemperature = lossTemperature
@@ -81,7 +81,7 @@ struct DistillationOptions: ParsableArguments {
     return settings
   }
 
-  /// As `train sft` has them; nil where completions are drawn.
+  /// As `train sft` has them; nil where completions are sampled.
   var text: TextOptions? {
     guard let data else { return nil }
     var text = TextOptions()

@@ -73,7 +73,7 @@ final class PolicyMaterial: TrainingMaterial {
 
   var summary: String {
     """
-    \(Figures.count(prompts?.prompts.count ?? 0, "prompt")); a step draws \(policy.groupSize) completions of \
+    \(Figures.count(prompts?.prompts.count ?? 0, "prompt")); a step samples \(policy.groupSize) completions of \
     \(policy.promptsPerStep), of at most \(policy.maxNewTokens) tokens
     """
   }

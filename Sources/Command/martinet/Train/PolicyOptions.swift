@@ -2,7 +2,7 @@ import ArgumentParser
 import Reinforcement
 import Training
 
-/// What completions are drawn, and how a policy learns from them.
+/// What completions are sampled, and how a policy learns from them.
 struct PolicyOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
@@ -17,12 +17,12 @@ struct PolicyOptions: ParsableArguments {
     help: ArgumentHelp(
       """
       Published settings, which options given here change: grpo, dr-grpo, dapo, gspo or r1. (default: none of \
-      them: r − mean, a mean over all tokens, one update for each draw)
+      them: r − mean, a mean over all tokens, one update for each round)
       """,
       valueName: "name"))
   var preset: PolicyPreset?
 
-  @OptionGroup var drawing: DrawingOptions
+  @OptionGroup var rollouts: RolloutOptions
 
   @Option(parsing: .unconditional, help: ArgumentHelp("Completions of each prompt. (default: 16)", valueName: "n"))
   var groupSize: Int?
@@ -31,7 +31,7 @@ struct PolicyOptions: ParsableArguments {
     parsing: .unconditional,
     help: ArgumentHelp(
       """
-      Updates of the model for each draw, a part of the prompts each. (default: 1: what is learnt from is the \
+      Updates of the model for each round, a part of the prompts each. (default: 1: what is learnt from is the \
       model's own)
       """,
       valueName: "n"))
@@ -48,7 +48,7 @@ struct PolicyOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Whose ratio to when it was drawn is clipped: a token's or a whole completion's. (default: token)",
+      "Whose ratio to when it was sampled is clipped: a token's or a whole completion's. (default: token)",
       valueName: "token|sequence"))
   var ratio: PolicyObjective.Ratio?
 
@@ -67,7 +67,7 @@ struct PolicyOptions: ParsableArguments {
 
   @Flag(
     inversion: .prefixedNo,
-    help: "Draw other prompts in the place of those whose completions are all worth the same. (default: no)")
+    help: "Sample other prompts in the place of those whose completions are all worth the same. (default: no)")
   var resample: Bool?
 
   @Flag(inversion: .prefixedNo, help: "Learn nothing of completions that were cut off. (default: no)")
@@ -92,10 +92,10 @@ struct PolicyOptions: ParsableArguments {
     let values = preset?.values
     var settings = PolicySettings()
     settings.objective = values?.objective ?? PolicyObjective()
-    settings.promptsPerStep = drawing.promptsPerStep ?? values?.promptsPerStep ?? settings.promptsPerStep
+    settings.promptsPerStep = rollouts.promptsPerStep ?? values?.promptsPerStep ?? settings.promptsPerStep
     settings.groupSize = groupSize ?? values?.groupSize ?? settings.groupSize
-    settings.maxNewTokens = drawing.maxNewTokens ?? values?.maxNewTokens ?? settings.maxNewTokens
-    settings.temperature = drawing.temperature
+    settings.maxNewTokens = rollouts.maxNewTokens ?? values?.maxNewTokens ?? settings.maxNewTokens
+    settings.temperature = rollouts.temperature
     func set<T>(_ path: WritableKeyPath<PolicyObjective, T>, _ value: T?) {
       if let value { settings.objective[keyPath: path] = value }
     }

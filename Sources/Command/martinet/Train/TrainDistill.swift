@@ -15,9 +15,9 @@ struct TrainDistill: TrainingCommand {
       martinet train distill --teacher DIR --shape config.json --data conversations.jsonl --out OUT --steps 500
 
       Teacher and student may be of any families and sizes; their tokenizers must be the same. With --prompts the
-      student draws completions as it is, and learns at each of their tokens the teacher's whole distribution (on-policy
-      distillation); --own-share gives a part of the completions to the teacher. With --data it learns that of text that
-      there is. Teacher and student lie in the same memory; of the teacher's pass only its last hidden rows are kept.
+      student samples completions as it is, and learns at each of their tokens the teacher's whole distribution
+      (on-policy distillation); --own-share gives a part of the completions to the teacher. With --data it learns that
+      of text that there is. Teacher and student lie in the same memory; of the teacher's pass only its last hidden rows are kept.
       The loss that is told is the mean divergence of a token. All else is as train pretrain has it: folders, exactness,
       checkpoints, reports.
       """)

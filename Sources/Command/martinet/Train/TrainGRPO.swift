@@ -13,10 +13,10 @@ struct TrainGRPO: TrainingCommand {
       martinet train grpo --model DIR --prompts prompts.jsonl --reward numeric,format=0.1 --out OUT --steps 100
       mpirun -n 4 martinet train grpo --model DIR --prompts prompts.jsonl --reward exact --out OUT --steps 100 --resume
 
-      Each step draws completions of some prompts with the model as it is, has them judged, and makes those more
-      probable that are better than others of their prompt. One engine draws and learns: a token's probability has the
+      Each step samples completions of some prompts with the model as it is, has them judged, and makes those more
+      probable that are better than others of their prompt. One engine samples and learns: a token's probability has the
       same bits in both, so the first ratio is exactly 1 (max_log_ratio 0). All else is as train pretrain has it:
-      folders, exactness, checkpoints, reports. A training that is stopped while it draws goes on from the tokens it
+      folders, exactness, checkpoints, reports. A training that is stopped while it samples goes on from the tokens it
       has.
       """)
 

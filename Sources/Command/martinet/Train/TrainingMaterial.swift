@@ -25,7 +25,7 @@ protocol TrainingMaterial: AnyObject {
   var memoryBytes: Int { get }
   /// Bytes that a teacher takes, by rank; asked after `prepare`.
   func teacherBytes(_ terms: TrainingLayout.Terms) throws -> @Sendable (_ rank: Int) -> Int
-  /// What ranks take to draw completions, by model that draws; asked after `prepare`.
+  /// What ranks take to sample completions, by model that samples; asked after `prepare`.
   func rollouts(_ terms: TrainingLayout.Terms) -> [RolloutMemory]
   /// The part of that which there is memory for, beyond what must be; told before `source`.
   var rolloutShare: Double { get set }
@@ -53,7 +53,7 @@ final class TextMaterial: TrainingMaterial {
   private var description: DecoderDescription?
   private var data: TrainingData?
   private var heldOut: TrainingData?
-  /// Text is not drawn.
+  /// Text is not sampled.
   var rolloutShare = 1.0
 
   init(_ options: TextOptions, _ kind: TrainingKind, seed: UInt64) {

@@ -115,7 +115,7 @@ struct TrainingOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "What operands of products are rounded to, forward and backward; sums are fp32, and routers always.",
+      "What operands of products are rounded to, forward, backward and in Muon; sums are fp32, and routers always.",
       valueName: "f32|bf16"))
   var products = ProductPrecision.float32
 

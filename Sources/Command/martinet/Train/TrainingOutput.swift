@@ -146,7 +146,7 @@ struct TrainingOutput {
     line["own_completions"] = .int(step.ownCompletions)
     line["cut"] = .int(step.cut)
     line["mean_length"] = .double(step.meanLength)
-    line["drawn_tokens"] = .int(step.drawnTokens)
+    line["drawn_tokens"] = .int(step.sampledTokens)
     line["rollout_seconds"] = .double(step.rolloutSeconds)
     line["rollout_tokens_per_second"] = .double(step.rolloutTokensPerSecond)
   }
@@ -169,7 +169,7 @@ struct TrainingOutput {
     line["clipped_share"] = .double(policy.clippedShare)
     if let divergence = policy.referenceKL { line["reference_kl"] = .double(divergence) }
     if let changed = policy.changedRoutes { line["changed_routes"] = .double(changed) }
-    line["drawn_tokens"] = .int(policy.drawnTokens)
+    line["drawn_tokens"] = .int(policy.sampledTokens)
     line["prompt_tokens"] = .int(policy.promptTokens)
     line["prompt_tokens_read"] = .int(policy.promptTokensRead)
     line["rollout_seconds"] = .double(policy.rolloutSeconds)

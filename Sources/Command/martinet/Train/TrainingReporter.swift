@@ -103,7 +103,7 @@ final class TrainingReporter {
   private static func told(_ step: PolicyReport) -> PolicyStep {
     PolicyStep(
       completions: .init(
-        count: step.count, tokens: step.drawnTokens, graded: step.graded, right: step.right, noAnswer: step.noAnswer,
+        count: step.count, tokens: step.sampledTokens, graded: step.graded, right: step.right, noAnswer: step.noAnswer,
         cut: step.cut),
       values: [
         .reward: step.reward, .meanLength: step.meanLength, .entropy: step.entropy,

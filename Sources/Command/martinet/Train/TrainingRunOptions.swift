@@ -54,9 +54,9 @@ enum TrainingKind {
   case pretrain
   /// Answers of conversations.
   case conversations
-  /// What is drawn, by what it is worth.
+  /// What is sampled, by what it is worth.
   case policy
-  /// What a teacher says of text, or of what is drawn.
+  /// What a teacher says of text, or of what is sampled.
   case distillation
 
   var learningRate: Double {

@@ -37,7 +37,7 @@ struct TrainingTable {
     var reward = 0.0
     var right = 0
     var completions = 0
-    var drawn = 0
+    var sampled = 0
     var rolloutSeconds = 0.0
     var logRatio = 0.0
     var policy = PolicyReport()
@@ -67,7 +67,7 @@ struct TrainingTable {
 
     private mutating func add(_ step: DistillationReport) {
       completions += step.completions
-      drawn += step.drawnTokens
+      sampled += step.sampledTokens
       rolloutSeconds += step.rolloutSeconds
       distillation = step
     }
@@ -76,7 +76,7 @@ struct TrainingTable {
       reward += step.reward
       right += step.right
       completions += step.count
-      drawn += step.drawnTokens
+      sampled += step.sampledTokens
       rolloutSeconds += step.rolloutSeconds
       logRatio = max(logRatio, step.maxLogRatio)
       policy = step
@@ -137,10 +137,10 @@ struct TrainingTable {
     [
       Column(title: "entropy", width: 9) { Figures.decimals($0.distillation.entropy, 3) },
       Column(title: "length", width: 8) { line in
-        line.completions == 0 ? "" : Figures.decimals(Double(line.drawn) / Double(line.completions), 1)
+        line.completions == 0 ? "" : Figures.decimals(Double(line.sampled) / Double(line.completions), 1)
       },
-      Column(title: "drawn/s", width: 9) { line in
-        line.rolloutSeconds == 0 ? "" : Figures.decimals(Double(line.drawn) / line.rolloutSeconds, 0)
+      Column(title: "sampled/s", width: 11) { line in
+        line.rolloutSeconds == 0 ? "" : Figures.decimals(Double(line.sampled) / line.rolloutSeconds, 0)
       },
     ]
   }
@@ -158,15 +158,15 @@ struct TrainingTable {
         return Figures.decimals(100 * Double(right) / Double(max(1, count)), 1) + " %"
       },
       Column(title: "length", width: 8) { line in
-        Figures.decimals(Double(line.drawn) / Double(max(1, line.completions)), 1)
+        Figures.decimals(Double(line.sampled) / Double(max(1, line.completions)), 1)
       },
       Column(title: "entropy", width: 9) { Figures.decimals($0.policy.entropy, 3) },
       Column(title: "signal", width: 9) { "\($0.policy.signalGroups)/\($0.policy.groups)" },
       Column(title: "|log ratio|", width: 13) { $0.logRatio == 0 ? "0" : Figures.scientific($0.logRatio) },
       Column(title: "gradient", width: 10) { Figures.decimals($0.mean($0.gradient), 3) },
       Column(title: "rate", width: 10) { Figures.scientific($0.rate) },
-      Column(title: "drawn/s", width: 9) { line in
-        Figures.decimals(line.rolloutSeconds > 0 ? Double(line.drawn) / line.rolloutSeconds : 0, 0)
+      Column(title: "sampled/s", width: 11) { line in
+        Figures.decimals(line.rolloutSeconds > 0 ? Double(line.sampled) / line.rolloutSeconds : 0, 0)
       },
       Column(title: "s/step", width: 8) { Figures.decimals($0.mean($0.seconds), 2) },
     ]

@@ -258,9 +258,9 @@ package final class LocalEngine: TokenEngine {
     let tokens = zip(client.request.prompt.dropFirst(), zip(logprobs, top)).map {
       SampledToken($0, logprob: $1.0, top: $1.1)
     }
-    let drawsNothing = client.request.maxNewTokens == 0
-    client.onEvent(.prompt(client.request.id, tokens, finish: drawsNothing ? .length : nil))
-    guard !drawsNothing else { return }
+    let samplesNothing = client.request.maxNewTokens == 0
+    client.onEvent(.prompt(client.request.id, tokens, finish: samplesNothing ? .length : nil))
+    guard !samplesNothing else { return }
     var request = client.request
     request.promptLogprobs = nil
     clients.submit(Client(request: request, constraint: client.constraint, onEvent: client.onEvent), to: loop)

@@ -2,6 +2,7 @@ import EngineAPI
 import Kernels
 import MoEModel
 import ModelRuntime
+import Tensors
 
 /// What comes of a step's rows: tokens, scores, vectors.
 extension RankEngine {
@@ -49,9 +50,9 @@ extension RankEngine {
       case .none: return .nothing
       case .last:
         return .token(
-          try sample(sequence, logits.baseAddress!, allowed: ownMasks[index].map { masks[$0].allowed }, sampler))
+          try sample(sequence, logits.start, allowed: ownMasks[index].map { masks[$0].allowed }, sampler))
       case .all where !item.drafts.isEmpty:
-        return .run(try sample(sequence, logits.baseAddress!, item.drafts, ownMasks[index], masks, sampler))
+        return .run(try sample(sequence, logits.start, item.drafts, ownMasks[index], masks, sampler))
       case .all where !answers, .lastState where !answers, .allStates where !answers: return .nothing
       case .all: return .scored(try score(sequence, item, batch.chunks[index], logits, sampler))
       case .lastState, .allStates:
@@ -99,7 +100,7 @@ extension RankEngine {
     for i in 0..<item.count {
       let next = item.start + i + 1
       let (logprob, top) = try sampler.logprobs(
-        logits.baseAddress! + i * vocabulary, next: next < sequence.tokens.count ? sequence.tokens[next] : nil,
+        logits.start + i * vocabulary, next: next < sequence.tokens.count ? sequence.tokens[next] : nil,
         topCount: options.topCount, position: item.start + i)
       scored.nextLogprobs.append(logprob)
       scored.top.append(top)

@@ -1,5 +1,6 @@
 import EngineAPI
 import MoEModel
+import Tensors
 
 /// What the prediction module is told of a step's rows, kept for the memory of its arrays.
 struct RowsAhead {
@@ -55,9 +56,7 @@ extension RankEngine {
       default: break
       }
     }
-    // An array without elements has no address.
-    if ahead.next.isEmpty { ahead.next.append(0) }
-    try ahead.next.withUnsafeBufferPointer { try decoder.predict(batch, next: $0.baseAddress!, routing: routing) }
+    try ahead.next.withUnsafeBufferPointer { try decoder.predict(batch, next: $0.start, routing: routing) }
     phases.enter(.head)
     try decoder.predictions(ofRows: ahead.wanted, into: &ahead.guesses)
     var guesses = ahead.guesses.makeIterator()

@@ -53,7 +53,7 @@ package struct ExpertLayout: Sendable {
       placement = try agree(on: communicator) {
         let file = try Self.parse(bytes, path: path)
         try file.check(
-          expertCount: expertCount, layers: layers, module: description.layerCount, rankCount: communicator.size,
+          expertCount: expertCount, layers: layers, modules: description.moduleLayers, rankCount: communicator.size,
           path: path)
         try file.check(capacity: capacity, layers: layers, path: path)
         return file.placement(of: layers)

@@ -117,7 +117,7 @@ function policyCards(report) {
   }
   cards.push(
       ratioCard(history),
-      card(count(sum(completions.tokens)), "tokens drawn", small(`${count(sum(completions.count))} completions`)));
+      card(count(sum(completions.tokens)), "tokens sampled", small(`${count(sum(completions.count))} completions`)));
   return cards.filter((made) => made);
 }
 

@@ -23,7 +23,8 @@ struct PhaseGroup {
       title: "waiting for late ranks", color: "#e9b9c9", phases: [.plan, .dispatch, .combine, .outcome], part: .late),
   ]
 
-  static func color(of phase: Phase) -> String { all.first { $0.phases.contains(phase) }!.color }
+  /// Of the first group that has the phase; black where none has.
+  static func color(of phase: Phase) -> String { all.first { $0.phases.contains(phase) }?.color ?? "#000000" }
 
   /// Nanoseconds in one layer, the last of which is outside of all.
   func time(_ kind: RankAccount.Kind, layer: Int) -> Int {

@@ -34,6 +34,7 @@ extension RunReport {
     guard accounts.map(\.rank) == Array(accounts.indices) else {
       throw MalformedAccount(reason: "its ranks are not in order")
     }
+    try Self.checkSums(of: accounts, subject)
     let layers = Array(repeating: Balance.Layer(), count: subject.layerCount)
     var (tokens, seconds): ([Int], [Double]) = ([], [])
     for kind in StepKind.allCases {
@@ -50,5 +51,41 @@ extension RunReport {
     }
     if let drafts = json["speculation"] { speculation = try SpeculationStatistics(json: drafts) }
     for sample in json["link_samples"]?.array ?? [] { links.append(try LinkSample(json: sample)) }
+  }
+
+  /// What pages and projections add up and multiply fits into a number: checked here, once, for all of them.
+  private static func checkSums(of accounts: [RankAccount], _ subject: RunSubject) throws(MalformedAccount) {
+    var (counts, rows) = (0, 0)
+    func add(_ values: some Sequence<Int>, to sum: inout Int) throws(MalformedAccount) {
+      for value in values {
+        let (next, overflows) = sum.addingReportingOverflow(value)
+        guard !overflows else { throw MalformedAccount(reason: "its numbers add up to more than any run has") }
+        sum = next
+      }
+    }
+    for account in accounts {
+      for kind in account.kinds {
+        var times = 0
+        try add(kind.time.joined(), to: &times)
+        times = 0
+        try add(kind.late.joined(), to: &times)
+        try add(kind.lateByRank, to: &counts)
+        try add([kind.steps], to: &counts)
+        try add(kind.visits, to: &counts)
+        try add(kind.distinctExperts, to: &counts)
+        for pairs in [kind.experts, kind.rejected] { try add(pairs.joined().map { $0[1] }, to: &counts) }
+        for sent in kind.sent {
+          try add(sent.numbers, to: &counts)
+          try add([sent.dispatchRows, sent.combineTokens], to: &rows)
+        }
+        try add(kind.rowsToHost, to: &rows)
+      }
+      let reduction = account.reduction
+      try add(
+        [reduction.sumBytes, reduction.sumMessages, reduction.gatherBytes, reduction.gatherMessages], to: &counts)
+    }
+    let (bytes, overflows) = rows.multipliedReportingOverflow(by: subject.rowBytes + subject.sumBytes)
+    guard !overflows else { throw MalformedAccount(reason: "its rows have more bytes than any run has") }
+    try add([bytes], to: &counts)
   }
 }

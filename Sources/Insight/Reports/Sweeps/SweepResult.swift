@@ -41,7 +41,7 @@ package struct SweepResult: Sendable {
       } ?? []
     let ratios = layers.map { layer in
       let visits = report.account.ranks.map { Double($0.kinds[kind.rawValue].visits[layer]) }
-      return visits.max()! / (visits.reduce(0, +) / Double(visits.count))
+      return (visits.max() ?? 0) / (visits.reduce(0, +) / Double(visits.count))
     }
     return ratios.isEmpty ? 1 : ratios.reduce(0, +) / Double(ratios.count)
   }

@@ -47,7 +47,7 @@ package final class ExpertBackward: RoutedExperts {
     let returned = MatrixView(
       batch.reserveProducts(tape.count * stride), rows: tape.count, columns: width, stride: stride)
     // Where messages are under way, what is returned goes first.
-    let waits = compute.compute.pool.poll == nil
+    let waits = compute.compute.pool.polled == nil
     forEachGroup(of: tape) { group, worker in
       for places in Self.blocks(of: group.places) {
         gather(batch, tape, places)
@@ -99,7 +99,7 @@ package final class ExpertBackward: RoutedExperts {
       while true {
         let task = next.take()
         guard task < groups.count else { return }
-        if worker == 0 { pool.poll?() }
+        if worker == 0 { pool.polled?.poll() }
         body(groups[task], worker)
       }
     }

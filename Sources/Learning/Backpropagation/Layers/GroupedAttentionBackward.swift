@@ -70,7 +70,7 @@ final class GroupedAttentionBackward: MixerBackward {
       let made = gradients + gate
       for i in 0..<dims { made[i] = outputs[first + i] * values[first + i] }
       withUnsafeTemporaryAllocation(of: Float.self, capacity: dims) { opened in
-        compute.sigmoids(query + gate, into: opened.baseAddress!, count: dims)
+        compute.sigmoids(query + gate, into: opened.start, count: dims)
         for i in 0..<dims {
           outputs[first + i] *= opened[i]
           made[i] *= 1 - opened[i]
@@ -188,8 +188,8 @@ final class GroupedAttentionBackward: MixerBackward {
       let (vectors, width) = shape.queryKeyNorm == .perHead ? (heads, count / heads) : (1, count)
       compute.rmsNorm(
         raw, stride: width, rows: vectors, count: width, weight: parts.values.values(id(norm)), epsilon: epsilon,
-        out: normed.baseAddress!, outStride: width)
-      compute.clipGradient(normed.baseAddress!, limit: limit, gradient: gradient, count: count)
+        out: normed.start, outStride: width)
+      compute.clipGradient(normed.start, limit: limit, gradient: gradient, count: count)
     }
   }
 }

@@ -98,7 +98,7 @@ final class MoEBackward: FeedForwardBackward {
     experts.experts.finish()
     let returned = returnedRows.view(rows: rows).start
     try dispatcher.combine(flight, into: returned)
-    try dispatcher.complete(flight, returned)
+    try dispatcher.complete(flight, returned, next: nil)
     dispatcher.release(flight)
   }
 

@@ -31,8 +31,8 @@ package struct ClusterTraining: Sendable {
     package var recomputes = false
     /// A model that is asked beside the one in training.
     package var teacher: TeacherMemory?
-    /// Whether the model draws the sequences that it learns from.
-    package var draws = false
+    /// Whether the model samples the sequences that it learns from.
+    package var samples = false
     /// What products' operands are rounded to.
     package var products = ProductPrecision.float32
 
@@ -86,8 +86,8 @@ package struct ClusterTraining: Sendable {
       terms.products = task.products
       var layout = TrainingLayout(description, terms)
       if let teacher = task.teacher?.laidOut(terms) { layout.teacherBytes = { teacher.byteCount(ofRank: $0) } }
-      if task.draws {
-        // The last token drawn is predicted, and not fed.
+      if task.samples {
+        // The last token sampled is predicted, and not fed.
         layout.rollouts = [
           RolloutMemory(description, sequences: task.sequences, longest: task.sequenceLength + 1, terms)
         ]

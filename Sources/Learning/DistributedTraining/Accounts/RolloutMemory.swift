@@ -1,17 +1,17 @@
 import MoEModel
 
-/// What a rank takes to draw completions with a model that is in its memory already.
+/// What a rank takes to sample completions with a model that is in its memory already.
 ///
 /// Completions that find no room wait, or make room for others: the fewest blocks of attention cache are those of the
 /// longest one.
 package struct RolloutMemory: Sendable, Equatable {
-  /// Blocks with which all of a draw run at once, shared out evenly, and the fewest.
+  /// Blocks with which all of a round run at once, shared out evenly, and the fewest.
   package let blocks: Int
   package let leastBlocks: Int
   package let blockByteCount: Int
   /// Recurrent states, in models that keep some: of all that runs at once, and of a few beginnings; nil in others.
   package let stateCount: Int?
-  /// What a step of drawing makes of its rows, and states.
+  /// What a step of sampling makes of its rows, and states.
   private let stepByteCount: Int
 
   /// Tokens that a rank feeds in a step.

@@ -46,7 +46,7 @@ package struct TrainingLayout: Sendable {
   package let terms: Terms
   /// Bytes that a rank takes for a model that is asked beside the one in training.
   package var teacherBytes: @Sendable (_ rank: Int) -> Int = { _ in 0 }
-  /// What each rank takes to draw completions, by model that draws.
+  /// What each rank takes to sample completions, by model that samples.
   package var rollouts: [RolloutMemory] = []
   let shared: [Shared]
   /// Those of one expert of each layer that has some, all experts of a layer being alike.

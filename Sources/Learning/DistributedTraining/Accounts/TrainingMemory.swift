@@ -30,7 +30,7 @@ package struct TrainingMemory: Sendable, Equatable {
     case messages
     /// A model that is asked beside the one in training: its weights, and what it makes of a step.
     case teacher
-    /// What the model draws completions with, and a teacher that draws some: keys and values of all of a draw.
+    /// What the model samples completions with, and a teacher that samples some: keys and values of all of a round.
     case rollouts
     /// A copy of masters and of what the optimiser keeps, from which checkpoints are written while steps go on; pieces
     /// on their way.

@@ -3,7 +3,7 @@ import Telemetry
 /// What a rank's main thread does at one moment of a training. Phases follow each other without a gap, so that those of
 /// a step add up to it; the passes have accounts of their own by layer (`StepKind.forwardPass`).
 package enum TrainingPhase: Int, CaseIterable, Sendable {
-  /// Drawing completions, and judging them.
+  /// Sampling completions, and judging them.
   case rollout, reward
   /// Reading the step's sequences.
   case data

@@ -8,13 +8,13 @@ struct PolicyFindings: LeafFindings {
   var clipped = 0
   var maxLogRatio = 0.0
 
-  mutating func add(_ told: PolicyLoss.Told, drawn: Float) {
+  mutating func add(_ told: PolicyLoss.Told, sampled: Float) {
     guard told.isLearnt else { return }
     count += 1
     entropy += told.entropy
     divergence += told.divergence
     if told.isClipped { clipped += 1 }
-    let ratio = Double(abs(told.logprob - drawn))
+    let ratio = Double(abs(told.logprob - sampled))
     // What is no number is the greatest.
     maxLogRatio = ratio.isNaN ? .infinity : max(maxLogRatio, ratio)
   }

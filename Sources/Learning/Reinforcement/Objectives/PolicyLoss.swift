@@ -15,8 +15,8 @@ final class PolicyLoss: TaughtLoss {
   struct Token {
     /// Its advantage over what losses are divided by.
     var weight: Float
-    /// log π when it was drawn.
-    var drawn: Float
+    /// log π when it was sampled.
+    var sampled: Float
     /// log of the ratio of its completion; nil where ratios are the tokens' own.
     var sequenceRatio: Float?
   }
@@ -90,7 +90,7 @@ final class PolicyLoss: TaughtLoss {
     }
     let logprob = compute.logprob(row.logits, count: row.count, target: row.target)
     let entropy = compute.entropy(row.logits, count: row.count)
-    let logRatio = token.sequenceRatio ?? (logprob - token.drawn)
+    let logRatio = token.sequenceRatio ?? (logprob - token.sampled)
     let ratio = logRatio == 0 ? 1 : exponential(logRatio)
     let isClipped =
       token.weight > 0

@@ -2,7 +2,7 @@ import JSON
 
 /// What a step of reinforcement learning minimises.
 package struct PolicyObjective: Sendable, Equatable {
-  /// What a ratio π(now) / π(when drawn) is of.
+  /// What a ratio π(now) / π(when sampled) is of.
   package enum Ratio: String, Sendable, CaseIterable {
     case token
     /// Of whole completions, to the power 1/|o| (GSPO, arXiv 2507.18071).
@@ -30,11 +30,11 @@ package struct PolicyObjective: Sendable, Equatable {
   package var referencePenalty = 0.0
   /// Steps after which the reference becomes the policy; 0 for never.
   package var referenceEvery = 0
-  /// Draw other prompts in the place of groups whose rewards are all equal (DAPO's dynamic sampling).
+  /// Sample other prompts in the place of groups whose rewards are all equal (DAPO's dynamic sampling).
   package var resamples = false
   /// Learn nothing of completions that were cut off (DAPO's overlong filtering).
   package var masksCut = false
-  /// Updates of the model for each time that completions are drawn.
+  /// Updates of the model for each time that completions are sampled.
   package var updates = 1
 
   package init() {}

@@ -43,7 +43,7 @@ package enum PolicyPreset: String, Sendable, CaseIterable {
       values.objective.updates = 4
     case .r1:
       // arXiv 2501.12948, section 2.1: 32 questions and 16 outputs a step, 16 steps for each time that 8192 outputs are
-      // drawn, the reference replaced every 400 steps.
+      // sampled, the reference replaced every 400 steps.
       values.objective.dividesByDeviation = true
       values.objective.mean = .completions
       (values.objective.clipLow, values.objective.clipHigh) = (10, 10)

@@ -19,7 +19,7 @@ struct PolicyUpdate {
   let plan: LeafPlan
 
   /// Of all completions of the groups that have an advantage; losses are divided by what all completions have.
-  init(_ groups: [DrawnGroup], _ objective: PolicyObjective, maxNewTokens: Int, leafCount: Int) {
+  init(_ groups: [SampledGroup], _ objective: PolicyObjective, maxNewTokens: Int, leafCount: Int) {
     func counts(_ completion: Completion) -> Bool {
       !completion.tokens.isEmpty && !(objective.masksCut && completion.isCut)
     }
@@ -62,10 +62,11 @@ struct PolicyUpdate {
       rows.append(sequence.prompt.map { ~$0 } + sequence.completion.tokens)
       guard let loss else { continue }
       for _ in 1..<max(1, sequence.prompt.count) { loss.append(nil) }
-      for drawn in sequence.completion.logprobs {
+      for sampled in sequence.completion.logprobs {
         loss.append(
           PolicyLoss.Token(
-            weight: sequence.weight, drawn: drawn, sequenceRatio: sequence.sequenceRatio), penalty: sequence.penalty)
+            weight: sequence.weight, sampled: sampled, sequenceRatio: sequence.sequenceRatio), penalty: sequence.penalty
+        )
       }
     }
   }
@@ -76,7 +77,7 @@ struct PolicyUpdate {
     let sums = own.map { leaf in
       var sum = PolicyFindings()
       for _ in 0..<plan.rowsByLeaf[leaf] {
-        if let token = loss.token(row) { sum.add(loss.finding(row), drawn: token.drawn) }
+        if let token = loss.token(row) { sum.add(loss.finding(row), sampled: token.sampled) }
         row += 1
       }
       return sum
@@ -88,11 +89,11 @@ struct PolicyUpdate {
   mutating func setSequenceRatios(_ values: [Float], ofLeaves own: Range<Int>) {
     var first = 0
     for i in own.flatMap({ plan.leaves[$0] }) {
-      let drawn = sequences[i].completion.logprobs
+      let sampled = sequences[i].completion.logprobs
       var sum = 0.0
-      for (j, old) in drawn.enumerated() { sum += Double(values[first + j]) - Double(old) }
-      sequences[i].sequenceRatio = Float(sum / Double(max(1, drawn.count)))
-      first += drawn.count
+      for (j, old) in sampled.enumerated() { sum += Double(values[first + j]) - Double(old) }
+      sequences[i].sequenceRatio = Float(sum / Double(max(1, sampled.count)))
+      first += sampled.count
     }
   }
 }

@@ -1,6 +1,6 @@
 import Training
 
-/// One continuation that is to be drawn.
+/// One continuation that is to be sampled.
 package struct RolloutRequest: Sendable, Equatable {
   package var prompt: [Int32]
   package var maxNewTokens: Int
@@ -23,11 +23,11 @@ package struct RolloutRequest: Sendable, Equatable {
   }
 }
 
-/// What was drawn.
+/// What was sampled.
 package struct Completion: Sendable, Equatable {
   /// The token that ended it among them.
   package var tokens: [Int32] = []
-  /// log π of each when it was drawn, at temperature 1.
+  /// log π of each when it was sampled, at temperature 1.
   package var logprobs: [Float] = []
   /// It had as many tokens as it might have.
   package var isCut = false

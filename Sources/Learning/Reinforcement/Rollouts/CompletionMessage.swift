@@ -28,6 +28,6 @@ enum CompletionMessage {
       }
       guard reader.isAtEnd else { throw TruncatedMessage() }
       return completions
-    } catch { throw DistributedTrainingError.ranksDisagree("the completions that were drawn") }
+    } catch { throw DistributedTrainingError.ranksDisagree("the completions that were sampled") }
   }
 }

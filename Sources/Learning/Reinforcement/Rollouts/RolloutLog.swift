@@ -2,22 +2,22 @@ import Checkpoints
 import Glibc
 import JSON
 
-/// What has been drawn in a step under way, on the disk: a training that is stopped or killed goes on from the tokens
-/// it has, so that long completions are no rarer among those that count than short ones. A file for each draw of the
+/// What has been sampled in a step under way, on the disk: a training that is stopped or killed goes on from the tokens
+/// it has, so that long completions are no rarer among those that count than short ones. A file for each round of the
 /// step, in it a line for each stretch of tokens; a line that is not whole is the end.
 package final class RolloutLog {
   private static let byteLimit = 1 << 30
-  private static let draws = 0..<PolicySettings.mostDraws
-  /// How much is drawn anew at most.
+  private static let rounds = 0..<PolicySettings.mostRounds
+  /// How much is sampled anew at most.
   private static let interval = Duration.seconds(10)
 
   private let folder: String
   private var key = ""
   private var step = 0
-  private var draw = 0
+  private var round = 0
   /// The file is of a step still to come: the training was stopped in it, and goes on from an earlier checkpoint.
   private var isAhead = false
-  /// What all completions are drawn by.
+  /// What all completions are sampled by.
   private var digest = ""
   /// Tokens of each completion that the file has.
   private var written: [Int] = []
@@ -27,11 +27,11 @@ package final class RolloutLog {
   /// In a training's folder; on rank 0.
   package init(folder: String) { self.folder = folder }
 
-  private func path(_ draw: Int) -> String { "\(folder)/rollout-\(draw).jsonl" }
+  private func path(_ round: Int) -> String { "\(folder)/rollout-\(round).jsonl" }
 
-  /// Begins a draw of a step. `key` is the same for the same model, settings and seed.
-  package func open(step: Int, draw: Int = 0, key: String) {
-    (self.step, self.draw, self.key) = (step, draw, key)
+  /// Begins a round of a step. `key` is the same for the same model, settings and seed.
+  package func open(step: Int, round: Int = 0, key: String) {
+    (self.step, self.round, self.key) = (step, round, key)
     (written, hasBegun, isAhead, last) = ([], false, false, .now)
   }
 
@@ -40,7 +40,7 @@ package final class RolloutLog {
     digest = Self.digest(of: requests, stopTokens)
     written = Array(repeating: 0, count: requests.count)
     let nothing = Array(repeating: Completion(), count: requests.count)
-    guard let bytes = try? InputFile(path: path(draw)).contents(limit: Self.byteLimit) else { return nothing }
+    guard let bytes = try? InputFile(path: path(round)).contents(limit: Self.byteLimit) else { return nothing }
     var lines = bytes.split(separator: 0x0A, omittingEmptySubsequences: true)[...]
     guard let head = lines.popFirst().flatMap({ try? JSONValue(parsing: $0) }), let number = head["step"]?.exactInt
     else { return nothing }
@@ -73,7 +73,7 @@ package final class RolloutLog {
     return true
   }
 
-  /// Whether the engine could have drawn it.
+  /// Whether the engine could have sampled it.
   private static func isPossible(
     _ completion: Completion, _ request: RolloutRequest, stopTokens: Set<Int32>, vocabularySize: Int
   ) -> Bool {
@@ -83,7 +83,7 @@ package final class RolloutLog {
       && (!completion.isCut || tokens.count == request.maxNewTokens)
   }
 
-  /// FNV-1a of all that decides about what is drawn, but for the model.
+  /// FNV-1a of all that decides about what is sampled, but for the model.
   private static func digest(of requests: [RolloutRequest], _ stopTokens: Set<Int32>) -> String {
     var hash: UInt64 = 14_695_981_039_346_656_037
     func add(_ value: UInt64) { hash = (hash ^ value) &* 1_099_511_628_211 }
@@ -118,13 +118,13 @@ package final class RolloutLog {
     }
     last = .now
     guard !text.isEmpty else { return }
-    if hasBegun { return try append(text, to: path(draw), mode: "a") }
+    if hasBegun { return try append(text, to: path(round), mode: "a") }
     let head: JSONValue = [
       "step": .int(step), "key": .string(key), "requests": .string(digest), "count": .int(completions.count),
     ]
-    let partial = path(draw) + ".partial"
+    let partial = path(round) + ".partial"
     try append(head.text() + "\n" + text, to: partial, mode: "w")
-    guard rename(partial, path(draw)) == 0 else { throw RolloutLogError(path: path(draw), code: errno) }
+    guard rename(partial, path(round)) == 0 else { throw RolloutLogError(path: path(round), code: errno) }
     hasBegun = true
   }
 
@@ -137,22 +137,22 @@ package final class RolloutLog {
 
   /// The step is done: what was kept of it and of those before it goes.
   package func close() {
-    for draw in Self.draws where access(path(draw), F_OK) == 0 {
-      let head = (try? InputFile(path: path(draw)).contents(limit: Self.byteLimit))?.split(separator: 0x0A).first
+    for round in Self.rounds where access(path(round), F_OK) == 0 {
+      let head = (try? InputFile(path: path(round)).contents(limit: Self.byteLimit))?.split(separator: 0x0A).first
       let number = head.flatMap { try? JSONValue(parsing: $0) }?["step"]?.exactInt
-      if (number ?? 0) <= step { unlink(path(draw)) }
+      if (number ?? 0) <= step { unlink(path(round)) }
     }
   }
 }
 
-/// What was drawn cannot be kept.
+/// What was sampled cannot be kept.
 struct RolloutLogError: Error, CustomStringConvertible {
   let path: String
   let code: Int32
 
   var description: String {
     """
-    what was drawn cannot be written to \(path): \(String(cString: strerror(code))); make room there, and go on \
+    what was sampled cannot be written to \(path): \(String(cString: strerror(code))); make room there, and go on \
     with --resume
     """
   }

@@ -5,8 +5,8 @@ import Inference
 import ModelRuntime
 import MoEModel
 
-/// Draws completions with the model in training: the engine that serves, in the same memory, so that a token's
-/// log-probability has the bits that the training computes. Weights change between draws, and what the cache held is
+/// Samples completions with the model in training: the engine that serves, in the same memory, so that a token's
+/// log-probability has the bits that the training computes. Weights change between rounds, and what the cache held is
 /// forgotten with each.
 package final class Rollouts {
   /// Completions of one message: below its limit up to a million tokens each.
@@ -14,8 +14,8 @@ package final class Rollouts {
   private let session: GenerationSession
   private let communicator: any Communicator
   private let stopTokens: Set<Int32>
-  /// Tokens of the last draw's prompts, and how many tokens were computed before its completions' own: a prompt is read
-  /// once for all that are drawn of it on a rank. On rank 0.
+  /// Tokens of the last round's prompts, and how many tokens were computed before its completions' own: a prompt is
+  /// read once for all that are sampled of it on a rank. On rank 0.
   package private(set) var promptTokens = (all: 0, read: 0)
 
   /// For up to `sequences` completions at a time. `share`: the part of `memory` that is had beyond what must be, of
@@ -39,15 +39,15 @@ package final class Rollouts {
   }
 
   /// The completions of all requests, on every rank, in their order. `name` tells which line a request comes from. What
-  /// is drawn is kept in `log`, and what that has is not drawn again. Throws `StepInterrupted` on all ranks when one
-  /// was told to stop. Collective.
-  package func draw(_ requests: [RolloutRequest], log: RolloutLog? = nil, name: (Int) -> Int) throws -> [Completion] {
+  /// is sampled is kept in `log`, and what that has is not sampled again. Throws `StepInterrupted` on all ranks when
+  /// one was told to stop. Collective.
+  package func sample(_ requests: [RolloutRequest], log: RolloutLog? = nil, name: (Int) -> Int) throws -> [Completion] {
     var completions: [Completion] = []
     var failure: (any Error)?
     if communicator.isRoot {
       let loop = session.makeLoop()
       loop.goesOnWhenInterrupted = true
-      do { completions = try draw(requests, loop, log, name) } catch let error as FabricError {
+      do { completions = try sample(requests, loop, log, name) } catch let error as FabricError {
         // Other ranks cannot be told.
         throw error
       } catch { failure = error }
@@ -69,7 +69,7 @@ package final class Rollouts {
     return all
   }
 
-  private func draw(
+  private func sample(
     _ requests: [RolloutRequest], _ loop: GenerationLoop, _ log: RolloutLog?, _ name: (Int) -> Int
   ) throws -> [Completion] {
     var completions =
@@ -90,7 +90,7 @@ package final class Rollouts {
       }
     }
     promptTokens.all = places.values.reduce(0) { $0 + requests[$1].prompt.count }
-    // What an earlier run drew stays where a later one finds it.
+    // What an earlier run sampled stays where a later one finds it.
     try log?.write(completions)
     while loop.hasWork {
       for event in try loop.step() {
@@ -115,7 +115,7 @@ package final class Rollouts {
       }
       try log?.writeSometimes(completions)
     }
-    // Long draws are not drawn again where what follows them fails.
+    // Long completions are not sampled again where what follows them fails.
     if log?.hasBegun == true { try log?.write(completions) }
     return completions
   }

@@ -74,7 +74,9 @@ struct DocumentReader {
     var first = 1
     var isBegun = false
     while let line = try lines.next() {
-      guard !line.withUnsafeBytes({ memchr($0.baseAddress!, 0, $0.count) != nil }) else {
+      let hasNul = line.withUnsafeBytes { bytes in bytes.baseAddress.map { memchr($0, 0, bytes.count) != nil } ?? false
+      }
+      guard !hasNul else {
         throw DataError.nulByte(file: path, line: lines.number)
       }
       guard let text = String(validating: line, as: UTF8.self) else {

@@ -40,17 +40,15 @@ package struct NewtonSchulz: Sendable, Equatable {
     let inverse = Float(1 / norm)
     for i in 0..<rows {
       let source = matrix[i]
-      if isTall {
-        for j in 0..<columns { x[j][i] = source[j] * inverse }
-      } else {
-        for j in 0..<columns { x[i][j] = source[j] * inverse }
-      }
+      for j in 0..<columns { source[j] *= inverse }
+      if !isTall { x[i].update(from: source, count: columns) }
     }
+    if isTall { matrix.transpose(into: x) }
     let (gram, mixed) = (scratch.square(0, size: x.rowCount), scratch.square(1, size: x.rowCount))
     for step in steps {
-      products.multiply(x, transposed: x, into: gram)
+      products.square(x, into: gram)
       // A is symmetric: A · Aᵀ is its square.
-      products.multiply(gram, transposed: gram, into: mixed)
+      products.square(gram, into: mixed)
       for i in 0..<gram.rowCount {
         let (linear, square) = (gram[i], mixed[i])
         for j in 0..<gram.columns { square[j] = step.b * linear[j] + step.c * square[j] }
@@ -63,10 +61,7 @@ package struct NewtonSchulz: Sendable, Equatable {
       swap(&x, &next)
     }
     guard isTall else { return x }
-    for i in 0..<rows {
-      let target = matrix[i]
-      for j in 0..<columns { target[j] = x[j][i] }
-    }
+    x.transpose(into: matrix)
     return matrix
   }
 }

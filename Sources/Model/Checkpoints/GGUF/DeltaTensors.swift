@@ -54,12 +54,10 @@ struct DeltaTensors: Sendable {
   func part(of rest: String) -> (name: String, part: Part)? {
     switch rest {
     case "ssm_a", "ssm_dt.bias": return Self.stems[String(rest.prefix { $0 != "." })]
+    case "ssm_a.weight", "ssm_dt.weight": return nil
     default:
-      let ending = ".weight"
-      guard rest.hasSuffix(ending), rest != "ssm_dt.weight", rest != "ssm_a.weight",
-        let found = Self.stems[String(rest.dropLast(ending.count))]
-      else { return nil }
-      return ("\(found.name)\(ending)", found.part)
+      guard let stem = DottedName(rest).before("weight"), let found = Self.stems[String(stem)] else { return nil }
+      return ("\(found.name).weight", found.part)
     }
   }
 }

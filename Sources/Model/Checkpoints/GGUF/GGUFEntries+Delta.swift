@@ -78,6 +78,6 @@ extension GGUFEntries {
 
 extension String {
   fileprivate func replacingEnd(_ end: String, by other: String) -> String {
-    hasSuffix(end) ? String(dropLast(end.count)) + other : self
+    DottedName(self).before(end).map { "\($0).\(other)" } ?? self
   }
 }

@@ -26,19 +26,20 @@ struct GGUFEntries {
     self.names = names
     self.limits = limits
     sizes = DeltaTensors.Sizes(config)
-    joinsGates = files.contains { $0.header.tensors.contains { $0.name.hasSuffix(".ssm_in.weight") } }
+    joinsGates = files.contains { $0.header.tensors.contains { DottedName($0.name).ends(in: "ssm_in.weight") } }
     layerCount = config["num_hidden_layers"]?.exactInt ?? 0
     let queries = config["num_attention_heads"]?.exactInt ?? 1
     heads = (queries, config["num_key_value_heads"]?.exactInt ?? queries)
-    var split: Set<String> = []
+    var split: Set<ExactString> = []
     for file in files {
-      for tensor in file.header.tensors where tensor.name.hasSuffix("attn_k_b.weight") { split.insert(tensor.name) }
+      for tensor in file.header.tensors {
+        if let layer = DottedName(tensor.name).before("attn_k_b.weight") { split.insert(ExactString(String(layer))) }
+      }
     }
     for (index, file) in files.enumerated() {
       for tensor in file.header.tensors where tensor.name != GGUFCheckpoint.frequencies {
         // Some files have the up-projection of keys and values in both forms.
-        let other = "attn_kv_b.weight"
-        if tensor.name.hasSuffix(other), split.contains("\(tensor.name.dropLast(other.count))attn_k_b.weight") {
+        if let layer = DottedName(tensor.name).before("attn_kv_b.weight"), split.contains(ExactString(String(layer))) {
           continue
         }
         try add(tensor, file, index)

@@ -93,7 +93,11 @@ extension HuggingFaceFolder {
         what: "an adapter (LoRA) of another model; "
           + "merge it into its base model (PEFT's merge_and_unload) and give that folder")
     }
-    if let found = names.first(where: { $0.hasPrefix("consolidated") && $0.contains(".safetensors") }) {
+    let original = names.first {
+      let words = $0.split { $0 == "." || $0 == "-" }
+      return words.first == "consolidated" && words.contains("safetensors")
+    }
+    if let found = original {
       return .otherWeights(
         folder: folder, found: found,
         what: "Mistral's own format with other names; "

@@ -58,7 +58,7 @@ package struct ConfigReader: Sendable {
         let name = prefix + key
         guard !value.isNull else { return [] }
         guard asked.contains(name) else { return [name] }
-        guard let nested = value.object, asked.contains(where: { $0.hasPrefix(name + ".") }) else { return [] }
+        guard let nested = value.object, asked.contains(where: { DottedName($0).begins(with: name) }) else { return [] }
         return unasked(nested, name + ".")
       }
     }

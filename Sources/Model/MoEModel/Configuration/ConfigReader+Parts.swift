@@ -11,8 +11,10 @@ extension ConfigReader {
       throw ModelError.inconsistent(
         "num_attention_heads = \(heads) is not a multiple of num_key_value_heads = \(keyValueHeads)")
     }
-    var headDims = try optionalInt("head_dim", in: ConfigurationBounds.headDims)
-    if headDims == nil {
+    let headDims: Int
+    if let given = try optionalInt("head_dim", in: ConfigurationBounds.headDims) {
+      headDims = given
+    } else {
       let hidden = try int("hidden_size", in: ConfigurationBounds.width)
       guard hidden % heads == 0 else {
         throw ModelError.inconsistent("hidden_size = \(hidden) is not a multiple of num_attention_heads = \(heads)")
@@ -20,7 +22,7 @@ extension ConfigReader {
       headDims = hidden / heads
     }
     return GroupedAttention(
-      headCount: heads, keyValueHeadCount: keyValueHeads, headDims: headDims!, queryKeyNorm: norm,
+      headCount: heads, keyValueHeadCount: keyValueHeads, headDims: headDims, queryKeyNorm: norm,
       projectionBias: projectionBias ?? bias, outputBias: bias, clip: nil, hasSinks: false)
   }
 

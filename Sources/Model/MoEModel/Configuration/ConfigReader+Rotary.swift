@@ -31,9 +31,9 @@ extension ConfigReader {
     } else if kind != "default" {
       let given = try inner(
         settings, "partial_rotary_factor", { try $0.optionalDouble("partial_rotary_factor", in: 0...1) })
-      guard given == nil || given == 1 else {
+      if let given, given != 1 {
         throw ModelError.unsupported(
-          key: "partial_rotary_factor", value: "\(given!)",
+          key: "partial_rotary_factor", value: "\(given)",
           remedy: "this family turns all dimensions, and cannot scale a part of them; remove it")
       }
     }

@@ -83,6 +83,10 @@ package struct DecoderDescription: Sendable {
     guard predicts, !layers.isEmpty else { return layers }
     return layers + (0..<predictionLayerCount).map { layer(layers.count + $0) }
   }
+
+  /// The numbers of layers that modules have, or would have.
+  package var moduleLayers: Range<Int> { layerCount..<(layerCount + max(1, predictionLayerCount)) }
+
   /// One of the model's layers, or what the layer of a module is like.
   package func layer(_ index: Int) -> LayerDescription {
     guard index >= layers.count else { return layers[index] }

@@ -14,31 +14,43 @@ enum ForeignPacking {
 
   /// The first sign of one in a checkpoint's names.
   static func find(in checkpoint: any Checkpoint, names: PublishedNames) -> ForeignPacking? {
-    for entry in checkpoint.entries {
-      let name = entry.name
-      if name.contains(".lora_A") || name.contains(".lora_B") || name.hasPrefix("base_model.model.") {
-        return .adapter(name)
-      }
-      if name.hasSuffix(".qweight") { return .gptqOrAWQ(name) }
-      if name.hasSuffix(".weight_scale_2") { return .modelOpt(name) }
-      if name.hasSuffix(".weight_packed") { return .compressedTensors(name) }
-      if name.contains(".quant_state.") || name.hasSuffix(".absmax") || name.hasSuffix(".SCB") {
-        return .bitsAndBytes(name)
-      }
-      if name.hasSuffix(".scales"), checkpoint.tensor(name.dropLast("scales".count) + "weight")?.type == .uint32 {
-        return .mlx(name)
-      }
-      if name == "tok_embeddings.weight" || name.hasPrefix("layers.0.attention.w") || name.hasPrefix("blk.0.")
-        || name.hasPrefix("transformer.h.0.")
-      {
-        return .originalNames(name)
-      }
-    }
+    for entry in checkpoint.entries { if let found = find(in: entry.name, of: checkpoint) { return found } }
     let expected = names.tensor(ParameterID(.embedding))
     guard !checkpoint.holds(expected) else { return nil }
-    let suffix = "embed_tokens.weight"
-    return checkpoint.names.first { $0.hasSuffix(suffix) }.map { .otherPrefix($0, expected: expected) }
+    return checkpoint.names.first { DottedName($0).ends(in: "embed_tokens.weight") }.map {
+      .otherPrefix($0, expected: expected)
+    }
   }
+
+  /// What the name of one tensor is a sign of.
+  private static func find(in text: String, of checkpoint: any Checkpoint) -> ForeignPacking? {
+    let name = DottedName(text)
+    if name.begins(with: "base_model.model") || name.contains("lora_A") || name.contains("lora_B") {
+      return .adapter(text)
+    }
+    if name.contains("quant_state") { return .bitsAndBytes(text) }
+    switch name.last {
+    case "qweight": return .gptqOrAWQ(text)
+    case "weight_scale_2": return .modelOpt(text)
+    case "weight_packed": return .compressedTensors(text)
+    case "absmax", "SCB": return .bitsAndBytes(text)
+    case "scales":
+      if let module = name.before("scales"), checkpoint.tensor("\(module).weight")?.type == .uint32 {
+        return .mlx(text)
+      }
+    default: break
+    }
+    let attention = name.after("layers.0.attention").map { DottedName(String($0)).parts[0] }
+    let isOriginal =
+      text == "tok_embeddings.weight" || attention.map(originalProjections.contains) ?? false
+      || name.begins(with: "blk.0") || name.begins(with: "transformer.h.0")
+    return isOriginal ? .originalNames(text) : nil
+  }
+
+  /// What Meta's and Mistral's own files call the projections of attention.
+  private static let originalProjections: Set<Substring> = [
+    "wq", "wk", "wv", "wo", "wqkv", "wq_a", "wq_b", "wkv_a_with_mqa", "wkv_b",
+  ]
 
   var error: ModelError {
     switch self {

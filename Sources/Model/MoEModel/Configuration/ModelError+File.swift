@@ -1,4 +1,15 @@
 extension ModelError {
+  /// What is wrong with settings alone; nil of other errors.
+  var ofSettings: String? {
+    switch self {
+    case .unsupportedArchitecture(let name, let known):
+      "model_type \(name.debugDescription) is not supported; supported are \(known.joined(separator: ", "))"
+    case .unsupported(let key, let value, let remedy): "\(key) = \(value.debugDescription) is not supported; \(remedy)"
+    case .inconsistent(let what): what
+    default: nil
+    }
+  }
+
   /// What is wrong with a file that holds settings, as metadata, and tensors.
   var descriptionInFile: String {
     let remedy = "get the file again, or convert the model anew"
@@ -17,8 +28,7 @@ extension ModelError {
         \(remedy)
         """
     default:
-      let (text, start) = (description, "config.json: ")
-      return text.hasPrefix(start) ? "as config.json its metadata say: \(text.dropFirst(start.count))" : text
+      return ofSettings.map { "as config.json its metadata say: \($0)" } ?? description
     }
   }
 }

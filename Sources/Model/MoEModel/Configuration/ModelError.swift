@@ -24,14 +24,7 @@ package enum ModelError: Error, Equatable, CustomStringConvertible {
   package var description: String {
     switch self {
     case .inFile(let path, let error): "\(path.debugDescription): \(error.descriptionInFile)"
-    case .unsupportedArchitecture(let name, let known):
-      """
-      config.json: model_type \(name.debugDescription) is not supported; supported are \
-      \(known.joined(separator: ", "))
-      """
-    case .unsupported(let key, let value, let remedy):
-      "config.json: \(key) = \(value.debugDescription) is not supported; \(remedy)"
-    case .inconsistent(let what): "config.json: \(what)"
+    case .unsupportedArchitecture, .unsupported, .inconsistent: "config.json: \(ofSettings ?? "")"
     case .missingTensor(let name):
       """
       the checkpoint has no tensor \(name.debugDescription), which config.json calls for; download the missing \

@@ -33,7 +33,9 @@ enum UnreadSettings {
   /// To be asked when the description is complete.
   static func of(_ config: ConfigReader) -> [String] {
     config.unasked.filter { name in
-      if harmless.contains(name) || name.hasPrefix("quantization_config.") || name.hasPrefix("_") { return false }
+      if harmless.contains(name) || DottedName(name).begins(with: "quantization_config") || name.hasPrefix("_") {
+        return false
+      }
       let parts = name.split(separator: ".").map(String.init)
       // GGUF's own names have a dot, too.
       let value = config.object[name] ?? (parts.count == 2 ? config.object[parts[0]]?[parts[1]] : nil)
@@ -47,7 +49,7 @@ enum UnreadSettings {
     case .bool(let bool): !bool
     case .array(let array): array.isEmpty || name == "layer_types" && array.allSatisfy { $0.string == "full_attention" }
     case .object(let object): object.count == 0
-    case .number(let number): name.hasSuffix("partial_rotary_factor") && number.double == 1
+    case .number(let number): DottedName(name).last == "partial_rotary_factor" && number.double == 1
     default: false
     }
   }

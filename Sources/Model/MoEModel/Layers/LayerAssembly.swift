@@ -134,7 +134,7 @@ struct LayerAssembly {
         shared: weights.shared.map { block($0, moe.sharedActivation) },
         experts: experts.experts, dispatcher: experts.dispatcher, scratch: scratch(moe), input: middle(),
         hostShares: gatherer.flatMap { HostShares($0) },
-        following: gatherer.flatMap { gatherer in entry(index + 1).map { (gatherer, $0) } }, compute: compute)
+        next: entry(index + 1), compute: compute)
     }
   }
 

@@ -12,9 +12,8 @@ struct ColumnTiles: Sendable, Equatable {
 
   /// Nil where the checkpoint has the tensor `published` itself, or none with tiles.
   init?(_ delta: GatedDelta, of published: String, in checkpoint: any Checkpoint) {
-    let ending = ".weight"
-    guard published.hasSuffix(ending), !checkpoint.holds(published) else { return nil }
-    name = "\(published.dropLast(ending.count))_tiled\(ending)"
+    guard let module = DottedName(published).before("weight"), !checkpoint.holds(published) else { return nil }
+    name = "\(module)_tiled.weight"
     guard checkpoint.holds(name) else { return nil }
     (keyHeads, each, width) = (delta.keyHeadCount, delta.valuesPerKey, delta.valueDims)
   }

@@ -1,3 +1,5 @@
+import Checkpoints
+
 /// How a checkpoint's names begin: those of the text model's body, which are `model.` in most, and those beside it,
 /// such as the head's.
 package struct NamePrefix: Sendable, Hashable {
@@ -20,7 +22,6 @@ package struct NamePrefix: Sendable, Hashable {
   /// The name of which `name` is the standard form.
   func applied(to name: String) -> String {
     guard self != .standard else { return name }
-    let standard = Self.standard.body
-    return name.hasPrefix(standard) ? body + name.dropFirst(standard.count) : beside + name
+    return DottedName(name).after("model").map { body + $0 } ?? beside + name
   }
 }

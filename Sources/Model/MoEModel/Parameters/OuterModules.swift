@@ -24,8 +24,8 @@ extension PublishedNames {
     guard let outerModules, let layer = id.layer, layer >= outerModules.firstLayer else { return nil }
     var own = id
     own.layer = layer - outerModules.firstLayer
-    let (name, start) = (named(own, layout(of: id)), "model.layers.")
-    return name.hasPrefix(start) ? outerModules.start + name.dropFirst(start.count) : name
+    let name = named(own, layout(of: id))
+    return DottedName(name).after("model.layers").map { outerModules.start + $0 } ?? name
   }
 
   /// How the experts of a parameter's layer lie.

@@ -1,3 +1,5 @@
+import Checkpoints
+
 /// How a family's published checkpoints call each parameter, and which of a tensor's rows it is.
 ///
 /// Names are templates: `{layer}` and `{expert}` stand for numbers, `{block}` for the name of the MoE block.
@@ -49,8 +51,7 @@ package struct PublishedNames: Sendable {
     let name = prefix.applied(to: outerName(id) ?? named(id, experts))
     guard id.isBias else { return name }
     // Stacked tensors have no `.weight` at their end.
-    let suffix = ".weight"
-    return name.hasSuffix(suffix) ? "\(name.dropLast(suffix.count)).bias" : "\(name)_bias"
+    return DottedName(name).before("weight").map { "\($0).bias" } ?? "\(name)_bias"
   }
 
   /// In a layer whose experts lie so; the name begins as most families' do.

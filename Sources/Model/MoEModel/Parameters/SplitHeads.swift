@@ -8,10 +8,8 @@ struct SplitHeads {
 
   /// Nil where the checkpoint has the whole of it, `whole`, or not both halves.
   init?(of whole: String, _ heads: LatentHeads, in checkpoint: any Checkpoint) {
-    let ending = "kv_b_proj.weight"
-    guard whole.hasSuffix(ending), !checkpoint.holds(whole) else { return nil }
-    let prefix = whole.dropLast(ending.count)
-    (keys, values) = ("\(prefix)k_b_proj.weight", "\(prefix)v_b_proj.weight")
+    guard let attention = DottedName(whole).before("kv_b_proj.weight"), !checkpoint.holds(whole) else { return nil }
+    (keys, values) = ("\(attention).k_b_proj.weight", "\(attention).v_b_proj.weight")
     guard checkpoint.holds(keys), checkpoint.holds(values) else { return nil }
   }
 }

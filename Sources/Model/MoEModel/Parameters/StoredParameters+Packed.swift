@@ -5,9 +5,8 @@ import Tensors
 extension StoredParameters {
   /// A matrix of fewer than eight bits a weight as other programs pack it; nil where `name` is stored otherwise.
   func storedPacked(_ name: String, leading: [Int], columns: Int) throws -> MatrixSource.Stored? {
-    let suffix = ".weight"
-    guard name.hasSuffix(suffix), leading.count == 1 else { return nil }
-    let (base, rows) = (String(name.dropLast(suffix.count)), leading[0])
+    guard let module = DottedName(name).before("weight"), leading.count == 1 else { return nil }
+    let (base, rows) = (String(module), leading[0])
     if case .integers(let packing) = quantization,
       let packed = try PackedIntegers.find(base, packing: packing, rows: rows, columns: columns, in: checkpoint)
     {

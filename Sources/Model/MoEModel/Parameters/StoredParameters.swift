@@ -45,6 +45,9 @@ package struct StoredParameters {
     }
   }
 
+  /// The published name of the tensor that holds the parameter.
+  func tensor(of spec: ParameterSpec) -> String { names.place(of: spec, expertCount: expertCount).name }
+
   /// Where one parameter is.
   func find(_ spec: ParameterSpec) throws -> StoredParameter {
     let place = names.place(of: spec, expertCount: expertCount)
@@ -235,8 +238,8 @@ extension StoredParameters {
   func entry(_ name: String, shape: [Int], type: ElementType? = nil) throws -> TensorEntry {
     guard let entry = checkpoint.tensor(name) else { throw ModelError.missingTensor(name) }
     guard entry.shape == shape else { throw ModelError.wrongShape(tensor: name, found: entry.shape, expected: shape) }
-    guard type == nil || entry.type == type else {
-      throw ModelError.wrongType(tensor: name, found: entry.type.rawValue, expected: type!.rawValue)
+    if let type, entry.type != type {
+      throw ModelError.wrongType(tensor: name, found: entry.type.rawValue, expected: type.rawValue)
     }
     return entry
   }

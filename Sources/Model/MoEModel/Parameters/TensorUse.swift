@@ -13,8 +13,11 @@ struct TensorUse {
   private(set) var roundedBesideIntegers: [String: Int] = [:]
   /// The modules of indexers that the configuration says are not asked: their layers attend to what another's chose.
   private let unasked: Set<ExactString>
-  /// What is added to the scores of routers that are not asked, where experts follow from a token's id.
+  /// What is added to the scores of routers that are not asked, where experts follow from a token's id; and, of
+  /// DeepSeek-V4 that sees images, what is added to scores for those.
   private let unaskedBiases: Set<ExactString>
+  /// Scales of inputs of stacked tensors, which are called after these: inputs are not rounded here.
+  private var inputScales: Set<ExactString> = []
   /// Whether some of them are integers, or FP4 that is held as such.
   private(set) var findsIntegers = false
 
@@ -27,8 +30,10 @@ struct TensorUse {
         return ParameterRole.ofIndexer.map { Self.module(description.names.tensor(ParameterID($0, layer: layer))) }
       })
     unaskedBiases = Set(
-      description.layers.indices.filter { description.layers[$0].routesByToken }.map {
-        ExactString(description.names.tensor(ParameterID(.selectionBias, layer: $0)))
+      (Array(description.layers.indices) + (layer.map { [$0] } ?? [])).flatMap { layer -> [ExactString] in
+        let bias = description.names.tensor(ParameterID(.selectionBias, layer: layer))
+        let ofImages = ExactString("\(bias)_vl")
+        return description.layer(layer).routesByToken ? [ExactString(bias), ofImages] : [ofImages]
       })
     let parameters = StoredParameters(description, checkpoint: checkpoint, workerCount: 1)
     if let layer {
@@ -43,6 +48,7 @@ struct TensorUse {
   private mutating func take(_ spec: ParameterSpec, _ found: StoredParameter, of parameters: StoredParameters) {
     switch found {
     case .matrices(let sources):
+      noteInputScales(of: spec, parameters)
       let besideIntegers = parameters.precision == .auto && (parameters.hasBlocks || spec.expert != nil)
       if spec.use != .choice { count(sources, besideIntegers: besideIntegers) }
       // Those of heads are of one tensor, or of two: the first half and the second.
@@ -53,6 +59,14 @@ struct TensorUse {
       }
     case .vector(let source): used.insert(ExactString(source.entry.name))
     }
+  }
+
+  /// Stacked tensors have no `.weight` at their end that an `.input_scale` could take the place of.
+  private mutating func noteInputScales(of spec: ParameterSpec, _ parameters: StoredParameters) {
+    guard spec.expert == 0 else { return }
+    let name = parameters.tensor(of: spec)
+    guard DottedName(name).last != "weight" else { return }
+    for ending in ["_input_scale", "_activation_scale"] { inputScales.insert(ExactString(name + ending)) }
   }
 
   /// Counts a matrix that is rounded though it should be held as stored.
@@ -67,8 +81,9 @@ struct TensorUse {
   /// Tensors that nobody reads and that could matter.
   func unread(in checkpoint: any Checkpoint) -> [TensorEntry] {
     checkpoint.entries.filter {
-      !used.contains(ExactString($0.name)) && !Self.isHarmless($0) && !unasked.contains(Self.module($0.name))
-        && !isOfNoUse($0)
+      let name = ExactString($0.name)
+      return !used.contains(name) && !unaskedBiases.contains(name) && !inputScales.contains(name)
+        && !Self.isHarmless($0) && !unasked.contains(Self.module($0.name))
     }
   }
 
@@ -77,26 +92,18 @@ struct TensorUse {
     ExactString(name.lastIndex(of: ".").map { String(name[..<$0]) } ?? name)
   }
 
-  /// Of a router that is not asked; and, of DeepSeek-V4 that sees images, what is added to scores for those.
-  private func isOfNoUse(_ entry: TensorEntry) -> Bool {
-    unaskedBiases.contains(ExactString(entry.name)) || entry.name.hasSuffix(".gate.bias_vl")
-  }
-
   /// What checkpoints hold beside weights: buffers that follow from the configuration, masks, and scales of inputs and
   /// of the attention cache, which are not rounded here.
   private static func isHarmless(_ entry: TensorEntry) -> Bool {
     if entry.type == .bool || entry.byteCount == 0 { return true }
-    let parts = entry.name.split(separator: ".")
-    guard let last = parts.last else { return false }
-    if parts.contains("rotary_emb") || parts.contains("rotary_pos_emb") || parts.contains("rope") { return true }
+    let name = DottedName(entry.name)
+    if ["rotary_emb", "rotary_pos_emb", "rope"].contains(where: name.contains) { return true }
     let buffers: Set<Substring> = [
       "masked_bias", "inv_freq", "cos_cached", "sin_cached", "position_ids", "input_scale", "output_scale",
       "activation_scale", "input_activation_scale", "k_scale", "v_scale", "q_scale", "kv_scale", "prob_scale",
-      "k_zero_point",
-      "v_zero_point", "input_zero_point", "input_global_scale",
+      "k_zero_point", "v_zero_point", "input_zero_point", "input_global_scale",
     ]
-    if buffers.contains(last) || last.hasSuffix("_activation_scale") || last.hasSuffix("_input_scale") { return true }
     // GPT-2's causal mask: a square that is no projection's bias.
-    return last == "bias" && entry.shape.count == 4
+    return buffers.contains(name.last) || name.last == "bias" && entry.shape.count == 4
   }
 }

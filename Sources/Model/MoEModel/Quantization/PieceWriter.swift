@@ -56,8 +56,8 @@ final class PieceWriter {
       rowScales[count] = levels.withUnsafeMutableBytes { levels in
         blockScales.withUnsafeMutableBufferPointer {
           source.format.quantize(
-            values, columns: source.columns, elements: levels.baseAddress! + count * rowBytes,
-            blockScales: $0.baseAddress! + count * blockCount)
+            values, columns: source.columns, elements: levels.start + count * rowBytes,
+            blockScales: $0.start + count * blockCount)
         }
       }
       guard rowScales[count].isFinite else {

@@ -27,14 +27,16 @@ package final class DividedDispatcher: ExpertDispatcher {
     return flight
   }
 
-  package func combine(_ flight: LocalDispatcher.Flight, into output: UnsafeMutablePointer<Float>) {
+  package func combine(_ flight: LocalDispatcher.Flight, into output: UnsafeMutablePointer<Float>, next: NextWeights?) {
     phases.enter(.merge, layer: layer)
-    base.combine(flight, into: output)
+    base.combine(flight, into: output, next: next)
   }
 
-  package func complete(_ flight: LocalDispatcher.Flight, _ output: UnsafeMutablePointer<Float>) throws {
+  package func complete(
+    _ flight: LocalDispatcher.Flight, _ output: UnsafeMutablePointer<Float>, next: NextWeights?
+  ) throws {
     outer.note(MatrixView(output, rows: tokenCount, columns: hiddenSize))
-    try outer.gatherer.run(compute)
+    try outer.gatherer.run(compute, fetching: next)
     phases.enter(.merge, layer: layer)
   }
 

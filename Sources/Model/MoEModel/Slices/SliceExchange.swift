@@ -47,8 +47,6 @@ package final class SliceGatherer {
   /// What went wrong first: workers wait for each other in the middle of a layer and cannot throw there.
   private var failure: (any Error)?
   private let fetch: WeightFetch?
-  /// What follows the exchange that is run next from outside of a layer's workers.
-  var next: NextWeights?
 
   /// `fetchByteCount`: of weights that each worker brings into its caches during an exchange, at most.
   package init(_ slice: ModelSlice, through exchange: any SliceExchange, fetchByteCount: Int = 0) {
@@ -81,16 +79,14 @@ package final class SliceGatherer {
     fetch?.end()
   }
 
-  /// The same on the thread that workers run for, with what `next` says, which is then forgotten; throws what went
-  /// wrong.
-  package func run(_ compute: Compute) throws {
+  /// The same on the thread that workers run for; throws what went wrong.
+  package func run(_ compute: Compute, fetching next: NextWeights?) throws {
     if let fetch, let next, compute.workerCount > 1 {
       fetch.begin()
       compute.pool.run { worker in run(fetching: next, worker: worker) }
     } else {
       run(fetching: next, worker: 0)
     }
-    next = nil
     try check()
   }
 

@@ -98,7 +98,7 @@ extension Responder {
     var response = Response(status: .ok, headers: [.contentType: "text/event-stream; charset=utf-8"], body: body)
     response.headers[.cacheControl] = "no-cache"
     // Some proxies gather a response before they pass it on, unless told not to.
-    if let name = HTTPField.Name("x-accel-buffering") { response.headers[name] = "no" }
+    response.headers[.known("x-accel-buffering")] = "no"
     return response
   }
 }

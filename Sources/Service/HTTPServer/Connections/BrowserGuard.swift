@@ -95,9 +95,9 @@ struct BrowserGuard: Sendable {
 }
 
 extension HTTPField.Name {
-  fileprivate static let secFetchSite = HTTPField.Name("sec-fetch-site")!
-  fileprivate static let secFetchMode = HTTPField.Name("sec-fetch-mode")!
-  fileprivate static let secFetchDest = HTTPField.Name("sec-fetch-dest")!
-  fileprivate static let requestPrivateNetwork = HTTPField.Name("access-control-request-private-network")!
-  fileprivate static let allowPrivateNetwork = HTTPField.Name("access-control-allow-private-network")!
+  fileprivate static let secFetchSite = known("sec-fetch-site")
+  fileprivate static let secFetchMode = known("sec-fetch-mode")
+  fileprivate static let secFetchDest = known("sec-fetch-dest")
+  fileprivate static let requestPrivateNetwork = known("access-control-request-private-network")
+  fileprivate static let allowPrivateNetwork = known("access-control-allow-private-network")
 }

@@ -58,7 +58,13 @@ struct RecordMiddleware: RouterMiddleware {
 }
 
 extension HTTPField.Name {
-  static let requestID = HTTPField.Name("x-request-id")!
-  fileprivate static let anthropicRequestID = HTTPField.Name("request-id")!
-  fileprivate static let forwardedFor = HTTPField.Name("x-forwarded-for")!
+  /// A name that this program writes, and that is a valid one.
+  static func known(_ name: StaticString) -> HTTPField.Name {
+    guard let known = HTTPField.Name("\(name)") else { preconditionFailure("\(name) is no name of a field") }
+    return known
+  }
+
+  static let requestID = known("x-request-id")
+  fileprivate static let anthropicRequestID = known("request-id")
+  fileprivate static let forwardedFor = known("x-forwarded-for")
 }

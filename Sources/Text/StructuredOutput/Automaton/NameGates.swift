@@ -20,8 +20,7 @@ enum NameGates {
       queue.append(state)
     }
     queue.sort()
-    while let state = queue.popLast() {
-      let classes = reached[state]!
+    while let state = queue.popLast(), let classes = reached[state] {
       try budget.spend(2 + sources[Int(state)].count * (1 + capacity / 64))
       if case .naming? = marked[state] { continue }
       for source in sources[Int(state)] {

@@ -178,8 +178,8 @@ private struct SubsetConstruction {
     var targets: [Int32: [Int32]] = [:]
     for edge in edges { targets[edge.label, default: []].append(edge.target) }
     var result: [RuleAutomaton.Edge] = []
-    for label in targets.keys.sorted() {
-      result.append(RuleAutomaton.Edge(label: label, target: try subset(of: targets[label]!, budget: budget)))
+    for (label, seeds) in targets.sorted(by: { $0.key < $1.key }) {
+      result.append(RuleAutomaton.Edge(label: label, target: try subset(of: seeds, budget: budget)))
     }
     return result
   }

@@ -17,7 +17,7 @@ final class StackNode: Sendable {
   init(serial: Int, entries: [Entry]) {
     self.serial = serial
     self.entries = entries
-    depth = entries.isEmpty ? 0 : entries.map(\.parent.depth).max()! + 1
+    depth = entries.map(\.parent.depth).max().map { $0 + 1 } ?? 0
   }
 }
 

@@ -134,7 +134,9 @@ struct ObjectRule {
     while changed {
       changed = false
       for (index, set) in closed {
-        for other in set.indices { if let more = closed[other], closed[index]!.formUnion(more) { changed = true } }
+        for other in set.indices {
+          if let more = closed[other], closed[index]?.formUnion(more) == true { changed = true }
+        }
       }
     }
     return closed

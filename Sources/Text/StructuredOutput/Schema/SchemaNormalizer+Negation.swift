@@ -86,7 +86,7 @@ extension SchemaNormalizer {
     // Containers that are listed are told apart by their sizes only.
     if listsArray || listsObject { throw unsupported(keyword, keywords) }
     if booleans.count == 2 { kinds.formUnion(.boolean) }
-    let (excluded, onlyBoolean) = (texts, booleans.count == 1 ? !booleans.first! : nil)
+    let (excluded, onlyBoolean) = (texts, booleans.count == 1 ? booleans.first.map { !$0 } : nil)
     func common(_ shape: inout Shape) {
       shape.types.subtract(kinds)
       shape.excludedTexts += excluded

@@ -57,7 +57,8 @@ struct ScalarAutomaton: Sendable {
     for text in texts {
       var state = 0
       for scalar in text.unicodeScalars {
-        let cell = state * alphabet.count + columns[scalar]!
+        guard let column = columns[scalar] else { continue }
+        let cell = state * alphabet.count + column
         if automaton.transitions[cell] == dead {
           try budget.spend(alphabet.count)
           automaton.transitions[cell] = Int32(automaton.stateCount)

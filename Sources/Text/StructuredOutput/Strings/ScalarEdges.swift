@@ -17,8 +17,7 @@ struct ScalarEdges {
         let next = automaton.next(state, column)
         if next >= 0 { columns[next, default: []].append(column) }
       }
-      for next in columns.keys.sorted() {
-        let key = columns[next]!
+      for (next, key) in columns.sorted(by: { $0.key < $1.key }) {
         let number = numbers[key] ?? sets.count
         if number == sets.count {
           numbers[key] = number

@@ -2,19 +2,20 @@
 enum ByteLevelAlphabet {
   /// The letter of each byte.
   static let letters: [Unicode.Scalar] = {
-    var spare: UInt32 = 0x100
-    return (0..<256).map { (byte: UInt32) in
+    var spare: UInt16 = 0x100
+    let values = (0..<256).map { (byte: UInt16) -> UInt16 in
       switch byte {
-      case 0x21...0x7E, 0xA1...0xAC, 0xAE...0xFF: return Unicode.Scalar(byte)!
+      case 0x21...0x7E, 0xA1...0xAC, 0xAE...0xFF: return byte
       default:
         defer { spare += 1 }
-        return Unicode.Scalar(spare)!
+        return spare
       }
     }
+    return Array(String(decoding: values, as: UTF16.self).unicodeScalars)
   }()
 
   /// The UTF-8 of each byte's letter.
-  static let encodedLetters: [[UInt8]] = letters.map { Array(UTF8.encode($0)!) }
+  static let encodedLetters: [[UInt8]] = letters.map { Array($0.utf8) }
 
   /// The byte of each letter below U+0144, or -1.
   private static let bytes: [Int16] = {

@@ -97,10 +97,11 @@ struct TokenTable: Sendable {
   }
 
   private func hash(_ token: UnsafeBufferPointer<UInt8>) -> UInt64 {
+    let bytes = UnsafeRawBufferPointer(token)
     var hash = seed ^ UInt64(token.count)
     var i = 0
     while i + 8 <= token.count {
-      let word = UnsafeRawPointer(token.baseAddress! + i).loadUnaligned(as: UInt64.self)
+      let word = bytes.loadUnaligned(fromByteOffset: i, as: UInt64.self)
       hash = mixed(hash ^ word)
       i += 8
     }

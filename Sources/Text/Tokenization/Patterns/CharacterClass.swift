@@ -99,7 +99,7 @@ extension PatternTranslator {
       if scalar == "]", !isFirst { break }
       isFirst = false
       if take("&&") {
-        if whole == nil { whole = part } else { whole!.formIntersection(part) }
+        if whole?.formIntersection(part) == nil { whole = part }
         part = CharacterClass()
       } else if scalar == "[" {
         if let posix = try parsePOSIXClass() {

@@ -76,7 +76,7 @@ final class CompiledPattern: @unchecked Sendable {
   private func firstMatch(
     in text: UnsafeBufferPointer<UInt8>, from: Int, scratch: MatchScratch
   ) throws(TokenizerError) -> Range<Int>? {
-    let subject = text.baseAddress ?? UnsafePointer(bitPattern: 1)!
+    let subject = text.baseAddress ?? UnsafePointer(bitPattern: 1)
     try scratch.countCall(pattern: source, byteCount: text.count)
     var start = from
     var window = min(MatchScratch.firstWindow, scratch.windowLimit)

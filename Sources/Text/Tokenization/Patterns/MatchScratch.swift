@@ -22,8 +22,10 @@ final class MatchScratch {
 
   /// `byteCount` of text to match in: processor time may be 3 s and 3 µs a byte, some twenty times the usual.
   init(byteCount: Int) {
-    context = pcre2_match_context_create_8(nil)!
-    data = pcre2_match_data_create_8(1, nil)!
+    guard let context = pcre2_match_context_create_8(nil), let data = pcre2_match_data_create_8(1, nil) else {
+      preconditionFailure("no memory to match in")
+    }
+    (self.context, self.data) = (context, data)
     stack = pcre2_jit_stack_create_8(32 << 10, 4 << 20, nil)
     if let stack { pcre2_jit_stack_assign_8(context, nil, UnsafeMutableRawPointer(stack)) }
     // Backtracking from one starting position may go over the whole text a few times: `\s*[\r\n]+` does, over
@@ -49,7 +51,7 @@ final class MatchScratch {
 
   func allowStarts(upTo offset: Int) { pcre2_set_offset_limit_8(context, offset) }
 
-  func match(_ code: OpaquePointer, _ subject: UnsafePointer<UInt8>, _ count: Int, _ start: Int) -> Int32 {
+  func match(_ code: OpaquePointer, _ subject: UnsafePointer<UInt8>?, _ count: Int, _ start: Int) -> Int32 {
     let status = pcre2_match_8(code, subject, count, start, UInt32(PCRE2_NO_UTF_CHECK), data, context)
     guard status == PCRE2_ERROR_JIT_STACKLIMIT else { return status }
     // The interpreter keeps its backtracking points on the heap, up to the heap limit.

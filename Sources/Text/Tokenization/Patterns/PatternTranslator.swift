@@ -180,7 +180,7 @@ struct PatternTranslator {
     if let low, let high, low > high { throw error("the repeat {\(low),\(high)} counts down") }
     guard hasComma else {
       guard next != "?", next != "+" else { throw error("{n} followed by '?' or '+' is not supported") }
-      return "{\(low!)}"
+      return "{\(low ?? 0)}"
     }
     guard next != "+" else { throw error("{n,m} followed by '+' is not supported") }
     return "{\(low ?? 0),\(high.map(String.init) ?? "")}" + (take("?") ? "?" : "")
@@ -189,8 +189,9 @@ struct PatternTranslator {
   private mutating func parseCount() throws(PatternError) -> Int? {
     var value: Int?
     while let scalar = next, ("0"..."9").contains(scalar) {
-      value = (value ?? 0) * 10 + Int(scalar.value - 48)
-      guard value! <= Self.repeatLimit else { throw error("a repeat count is above \(Self.repeatLimit)") }
+      let count = (value ?? 0) * 10 + Int(scalar.value - 48)
+      guard count <= Self.repeatLimit else { throw error("a repeat count is above \(Self.repeatLimit)") }
+      value = count
       at += 1
     }
     return value

@@ -37,7 +37,7 @@ indirect enum Decoder: Sendable {
           try field["content"].scalar(), start: try field["start"].int(in: 0...stripLimit),
           stop: try field["stop"].int(in: 0...stripLimit)))
     case "Metaspace":
-      let replacement = Array(UTF8.encode(try field["replacement"].scalar())!)
+      let replacement = Array(try field["replacement"].scalar().utf8)
       let scheme = try PreTokenizer.prependScheme(field)
       steps.append(.metaspace(replacement, dropsInFirst: scheme != .never))
     default: throw .unsupported(field: field["type"].path, value: type, supported: supported)

@@ -57,7 +57,7 @@ enum UnfinishedCharacter {
   static func byteCount(atEndOf bytes: [UInt8]) -> Int {
     for count in 1...3 where count <= bytes.count {
       let tail = bytes[(bytes.count - count)...]
-      let lead = tail.first!
+      let lead = tail[tail.startIndex]
       if lead & 0xC0 == 0x80 { continue }
       let length =
         switch lead {
@@ -151,7 +151,7 @@ struct StripStage: DecoderStage {
   private var heldCount = 0
 
   init(scalar: Unicode.Scalar, start: Int, stop: Int) {
-    character = Array(UTF8.encode(scalar)!)
+    character = Array(scalar.utf8)
     self.start = start
     self.stop = stop
     remainingStart = start

@@ -16,6 +16,7 @@ indirect enum Normalizer: Sendable {
     if field.isAbsent { return nil }
     guard depth < 8 else { throw .limitExceeded(field: "the nesting of \(field.path)", value: depth, limit: 7) }
     let type = try field["type"].string()
+    if let form = UnicodeNormalization(rawValue: type) { return .unicode(form) }
     switch type {
     case "Sequence":
       var members: [Normalizer] = []
@@ -24,7 +25,6 @@ indirect enum Normalizer: Sendable {
         members.append(normalizer)
       }
       return .sequence(members)
-    case "NFC", "NFD", "NFKC", "NFKD": return .unicode(UnicodeNormalization(rawValue: type)!)
     case "Prepend": return .prepend(Array(try field["prepend"].string().utf8))
     case "Replace":
       return .replace(try field["pattern"].textPattern(), Array(try field["content"].string().utf8))

@@ -65,7 +65,7 @@ extension PreTokenizer {
   }
 
   static func readMetaspace(_ field: TokenizerField) throws(TokenizerError) -> PreTokenizer {
-    let replacement = Array(UTF8.encode(try field["replacement"].scalar())!)
+    let replacement = Array(try field["replacement"].scalar().utf8)
     return .metaspace(
       replacement: replacement, try prependScheme(field), splits: try field["split"].bool(default: true))
   }

@@ -30,7 +30,7 @@ enum EngineCategories {
     var text: [UInt8] = []
     text.reserveCapacity(1 << 20)
     for plane in scannedPlanes {
-      for value in plane { text.append(contentsOf: UTF8.encode(Unicode.Scalar(value)!)!) }
+      for value in plane { text.append(scalar: value) }
     }
     return text
   }()

@@ -20,7 +20,7 @@ struct ScalarSet: Equatable, Sendable {
   init(hexadecimal text: String) {
     self.init(
       text.split(whereSeparator: \.isWhitespace).map { word in
-        let bounds = word.split(separator: "-").map { UInt32($0, radix: 16)! }
+        let bounds = word.split(separator: "-").compactMap { UInt32($0, radix: 16) }
         return bounds[0]...bounds[bounds.count - 1]
       })
   }

@@ -36,7 +36,7 @@ enum UnicodeClasses {
       let major = String(name.prefix(1))
       sets[major] = sets[major, default: .empty].union(set)
     }
-    sets["LC"] = sets["Lu"]!.union(sets["Ll"]!).union(sets["Lt"]!)
+    sets["LC"] = ["Lu", "Ll", "Lt"].reduce(.empty) { $0.union(sets[$1, default: .empty]) }
     return sets
   }()
 

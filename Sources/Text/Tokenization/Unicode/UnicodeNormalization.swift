@@ -16,7 +16,7 @@ enum UnicodeNormalization: String, Sendable {
     if self == .nfc || self == .nfkc { Self.compose(&text) }
     var result: [UInt8] = []
     result.reserveCapacity(bytes.count)
-    for value in text { result.append(contentsOf: UTF8.encode(Unicode.Scalar(value)!)!) }
+    for value in text { result.append(scalar: value) }
     return result
   }
 
@@ -124,8 +124,8 @@ enum UnicodeNormalization: String, Sendable {
     var decompositions: [UInt32: [UInt32]] = [:]
     for entry in table.split(whereSeparator: \.isWhitespace) {
       let sides = entry.split(separator: "=")
-      let keys = sides[0].split(separator: "-").map { UInt32($0, radix: 16)! }
-      let parts = sides[1].split(separator: ".").map { UInt32($0, radix: 16)! }
+      let keys = sides[0].split(separator: "-").compactMap { UInt32($0, radix: 16) }
+      let parts = sides[1].split(separator: ".").compactMap { UInt32($0, radix: 16) }
       for (offset, key) in (keys[0]...keys[keys.count - 1]).enumerated() {
         decompositions[key] = offset == 0 ? parts : [parts[0] + UInt32(offset)]
       }

@@ -4,7 +4,7 @@ package enum PolicyMetric: Int, CaseIterable, Sendable {
   case reward
   /// Tokens a completion.
   case meanLength
-  /// Nats a token, of the distributions that were drawn from.
+  /// Nats a token, of the distributions that were sampled from.
   case entropy
   /// Share of groups whose rewards differ; the others teach nothing.
   case signalGroups

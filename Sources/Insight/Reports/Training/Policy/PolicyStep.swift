@@ -3,7 +3,7 @@ package struct PolicyStep: Sendable {
   /// What became of completions. Sums stay below 2^53, which a page can still count.
   package struct Completions: Sendable, Equatable {
     package var count = 0
-    /// That were drawn, all together.
+    /// That were sampled, all together.
     package var tokens = 0
     /// Of which somebody said whether they are right, and those that were.
     package var graded = 0

@@ -1,5 +1,5 @@
 extension TrainingHistory {
-  /// Right answers among those to held-out prompts, drawn greedily after a step.
+  /// Right answers among those to held-out prompts, sampled greedily after a step.
   package struct HeldOutAccuracy: Sendable, Equatable {
     package var step: Int
     package var right: Int

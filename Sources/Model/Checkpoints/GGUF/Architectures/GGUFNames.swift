@@ -71,9 +71,9 @@ struct GGUFNames: Sendable {
     }
     var stem = String(parts[2])
     var ending = ""
-    for known in [".weight", ".bias"] where stem.hasSuffix(known) {
-      ending = known
-      stem.removeLast(known.count)
+    for known in ["weight", "bias"] {
+      guard let before = DottedName(stem).before(known) else { continue }
+      (stem, ending) = (String(before), ".\(known)")
     }
     if stem == "ffn_gate_up_exps" { return gateAndUp(prefix, ending) }
     // What joins modules to the model is with the first of them.

@@ -67,7 +67,7 @@ final class GGUFSettings {
 
   /// The settings that nobody asked for, as they are.
   var unasked: [(String, JSONValue)] {
-    metadata.keys.filter { $0.hasPrefix("\(architecture).") && !asked.contains(ExactString($0)) }.map { key in
+    metadata.keys.filter { DottedName($0).begins(with: architecture) && !asked.contains(ExactString($0)) }.map { key in
       let value: JSONValue
       switch metadata[key] {
       case .integer(let int)?: value = .int(int)

@@ -57,7 +57,8 @@ struct GGUFShards {
   private static func models(in folder: String, under: String) -> [(name: String, first: String)] {
     var models: [(name: String, first: String)] = []
     for name in OutputFolder.files(in: folder) ?? [] where name.hasSuffix(suffix) && !name.hasPrefix(".") {
-      guard !name.contains("mmproj"), !name.contains("imatrix") else { continue }
+      let words = name.split { !$0.isLetter && !$0.isNumber }
+      guard !words.contains("mmproj"), !words.contains("imatrix") else { continue }
       let model = under + displayName(name)
       if !models.contains(where: { $0.name == model }) { models.append((model, under + name)) }
     }

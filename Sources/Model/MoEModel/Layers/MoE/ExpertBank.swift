@@ -86,7 +86,7 @@ package final class ExpertBank: RoutedExperts {
     let products = batch.reserveProducts(visits.count * hiddenSize)
     run(layer: batch.layer, order, inputs: batch.inputs.elements, visits: visits, outputs: products, tape)
     let (subtrees, count, ids) = (batch.subtrees.elements, batch.subtrees.count, batch.experts.elements)
-    let (rows, first, places) = (batch.outputs.extend(by: count), visits.baseAddress!, order.placeOf.pointer)
+    let (rows, first, places) = (batch.outputs.extend(by: count), visits.start, order.placeOf.pointer)
     compute.pool.run { worker in
       for i in compute.share(of: count, worker: worker) {
         rows[i] = sum(first, of: subtrees[i], ids: ids, products: products, places: places)
@@ -101,6 +101,11 @@ package final class ExpertBank: RoutedExperts {
   ) {
     let experts = expertsByLayer[layer]
     let (groups, runs, visitAt) = (order.groups, order.runs, order.visitAt.pointer)
+    // Placements send visits only to where their expert is held. Asked once, for all workers.
+    for group in groups { precondition(experts[group.expert] != nil, "a visit to an expert that is not held here") }
+    for group in order.claimable {
+      precondition(experts[group.expert] != nil, "a visit to an expert that is not held here")
+    }
     let (hidden, intermediate) = (hiddenSize, intermediateSize)
     // What is not kept is overwritten: a run's rows by the next run's, the gate by what is activated, inputs by
     // outputs.
@@ -134,7 +139,7 @@ package final class ExpertBank: RoutedExperts {
         let first = (run.first - origin) * intermediate
         for group in groups[run.groups] {
           let at = (group.first - origin) * intermediate
-          experts[group.expert]!.gateAndUp(
+          experts[group.expert]?.gateAndUp(
             compute, worker: worker, x: x.from(group.first), count: group.count, gate: gate + at, up: up + at,
             stride: intermediate)
         }
@@ -148,7 +153,7 @@ package final class ExpertBank: RoutedExperts {
         // All have read the run's inputs: where they were fp32, their rows take the results.
         let y = activated.rows(of: product + first, stride: intermediate)
         for group in groups[run.groups] {
-          experts[group.expert]!.down.multiply(
+          experts[group.expert]?.down.multiply(
             compute, worker: worker, x: y.from(group.first - run.first), count: group.count,
             y: outputs + group.first * hidden, yStride: hidden)
         }
@@ -169,8 +174,8 @@ package final class ExpertBank: RoutedExperts {
       let claim = nextClaim.take()
       guard claim < claimable.count else { return }
       let group = claimable[claim]
-      if worker == 0 { compute.pool.poll?() }
-      let expert = experts[group.expert]!
+      if worker == 0 { compute.pool.polled?.poll() }
+      guard let expert = experts[group.expert] else { continue }
       let rows = x.from(group.first)
       expert.gate.multiplyAll(compute, worker: worker, x: rows, count: group.count, y: gate, yStride: width)
       expert.up.multiplyAll(compute, worker: worker, x: rows, count: group.count, y: up, yStride: width)

@@ -13,19 +13,24 @@ package protocol ExpertDispatcher: AnyObject {
   func dispatch(_ rows: Rows, count: Int, _ decisions: RouterDecisions, layer: Int) throws -> Flight
 
   /// Writes, for each row, the sum over its experts e, along `CombineTree`, of weight(e) · expert(e)(row) to `output`,
-  /// `[count, hidden]`.
-  func combine(_ flight: Flight, into output: UnsafeMutablePointer<Float>) throws
+  /// `[count, hidden]`. Where ranks exchange slices meanwhile, workers fetch what is multiplied with `next`.
+  func combine(_ flight: Flight, into output: UnsafeMutablePointer<Float>, next: NextWeights?) throws
 
   /// Gives all ranks the rows that `combine` wrote, where each rank has some columns of them: what else belongs to
-  /// these columns is added before.
-  func complete(_ flight: Flight, _ output: UnsafeMutablePointer<Float>) throws
+  /// these columns is added before. `next` as in `combine`.
+  func complete(_ flight: Flight, _ output: UnsafeMutablePointer<Float>, next: NextWeights?) throws
 
   /// Ends the use of a flight, whose memory another layer may take over.
   func release(_ flight: Flight)
 }
 
 extension ExpertDispatcher {
-  package func complete(_ flight: Flight, _ output: UnsafeMutablePointer<Float>) throws {}
+  package func complete(_ flight: Flight, _ output: UnsafeMutablePointer<Float>, next: NextWeights?) throws {}
+
+  /// The same where nothing is fetched.
+  package func combine(_ flight: Flight, into output: UnsafeMutablePointer<Float>) throws {
+    try combine(flight, into: output, next: nil)
+  }
 }
 
 /// One layer's tokens on their way: where they went, what they visit, what came of it.

@@ -52,7 +52,7 @@ package final class LocalDispatcher: ExpertDispatcher {
     return flight
   }
 
-  package func combine(_ flight: Flight, into output: UnsafeMutablePointer<Float>) {
+  package func combine(_ flight: Flight, into output: UnsafeMutablePointer<Float>, next: NextWeights?) {
     let outputs = flight.batch.outputs
     compute.pool.run { worker in
       for row in compute.share(of: outputs.count, worker: worker) {

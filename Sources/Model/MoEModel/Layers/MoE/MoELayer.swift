@@ -16,16 +16,16 @@ final class MoELayer: FeedForwardLayer {
   private let compute: Compute
   /// How ranks of a host share out the router's product, where they do.
   private let hostShares: HostShares?
-  /// Where ranks exchange what the layer made, and what is multiplied with then.
-  private let following: (gatherer: SliceGatherer, next: NextWeights)?
+  /// What is multiplied with when ranks have exchanged what the layer made.
+  private let next: NextWeights?
 
   /// `index` is the layer's number in the model; `input`: where the layer's input is kept.
   init(
     _ index: Int, reading: StreamReading, router: Router, _ weights: MoEWeights, shared: FeedForward?,
     experts: any RoutedExperts, dispatcher: any ExpertDispatcher, scratch: MoEScratch, input: RowStorage<Float>?,
-    hostShares: HostShares? = nil, following: (gatherer: SliceGatherer, next: NextWeights)? = nil, compute: Compute
+    hostShares: HostShares? = nil, next: NextWeights? = nil, compute: Compute
   ) {
-    (self.input, self.hostShares, self.following) = (input, hostShares, following)
+    (self.input, self.hostShares, self.next) = (input, hostShares, next)
     (self.index, self.reading, self.router, self.weights, self.shared) = (index, reading, router, weights, shared)
     (self.experts, self.dispatcher, self.scratch, self.compute) = (experts, dispatcher, scratch, compute)
   }
@@ -49,13 +49,12 @@ final class MoELayer: FeedForwardLayer {
     if rows > 0, let shared { visit(shared, stream.normed, rows: rows, joins: joins) }
     try experts.forward(flight)
     if rows > 0, joins, let shared { finish(shared, rows: rows) }
-    if let following { following.gatherer.next = following.next }
-    try dispatcher.combine(flight, into: stream.update.start)
+    try dispatcher.combine(flight, into: stream.update.start, next: next)
     // Travels with the experts' sums, as one number.
     if rows > 0, joins, let outer = shared?.outer {
       compute.pool.run { worker in addShared(to: stream.update, columns: outer.own, worker: worker) }
     }
-    try dispatcher.complete(flight, stream.update.start)
+    try dispatcher.complete(flight, stream.update.start, next: next)
     dispatcher.release(flight)
     if rows > 0 { addUp(stream, addsShared: !joins && shared != nil) }
   }
@@ -75,11 +74,12 @@ final class MoELayer: FeedForwardLayer {
       }
       compute.pool.barrier(worker: worker)
       withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * router.expertCount) { memory in
+        let scores = memory.start
         for row in compute.share(of: rows, worker: worker) {
           router.decide(
             logits: logits[row], selectionBias: weights.selectionBias?.pointer,
-            given: table.map { UnsafePointer($0 + Int(batch.tokens[row]) * topK) }, scores: memory.baseAddress!,
-            choice: memory.baseAddress! + router.expertCount, experts: decisions.experts.pointer + row * topK,
+            given: table.map { UnsafePointer($0 + Int(batch.tokens[row]) * topK) }, scores: scores,
+            choice: scores + router.expertCount, experts: decisions.experts.pointer + row * topK,
             weights: decisions.weights.pointer + row * topK, on: compute)
         }
       }

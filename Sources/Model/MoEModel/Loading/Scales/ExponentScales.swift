@@ -1,5 +1,6 @@
 import Checkpoints
 import Kernels
+import Tensors
 
 /// MXFP4's: E8M0, a power of two for each 32 columns of a row.
 struct ExponentScales: StoredScales {
@@ -32,7 +33,7 @@ private struct ExponentRows: RowScales {
 
   func write(row: Int, lane: Int, to writer: PanelWriter) {
     bytes.withUnsafeBufferPointer {
-      writer.setScales(lane: lane, blocks: $0.baseAddress! + (row - firstRow) * perRow)
+      writer.setScales(lane: lane, blocks: $0.start + (row - firstRow) * perRow)
     }
   }
 
@@ -40,7 +41,7 @@ private struct ExponentRows: RowScales {
     _ format: WeightFormat, _ stored: UnsafeRawPointer, row: Int, columns: Int, into out: UnsafeMutablePointer<Float>
   ) {
     bytes.withUnsafeBufferPointer {
-      PanelWriter.expand(format, stored, scales: $0.baseAddress! + (row - firstRow) * perRow, count: columns, into: out)
+      PanelWriter.expand(format, stored, scales: $0.start + (row - firstRow) * perRow, count: columns, into: out)
     }
   }
 }

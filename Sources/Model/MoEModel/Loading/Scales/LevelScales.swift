@@ -1,5 +1,6 @@
 import Checkpoints
 import Kernels
+import Tensors
 
 /// Those of Q8 and Q4: a byte for each 64 columns of a row, and fp32, one for each row.
 struct LevelScales: StoredScales {
@@ -37,7 +38,7 @@ private struct LevelRows: RowScales {
 
   func write(row: Int, lane: Int, to writer: PanelWriter) {
     blocks.withUnsafeBufferPointer {
-      writer.setScales(lane: lane, blocks: $0.baseAddress! + (row - firstRow) * perRow, row: rows[row - firstRow])
+      writer.setScales(lane: lane, blocks: $0.start + (row - firstRow) * perRow, row: rows[row - firstRow])
     }
   }
 

@@ -1,5 +1,6 @@
 import Checkpoints
 import Kernels
+import Tensors
 
 /// FP8's: a scale for each block of some rows and columns.
 extension ScaleGrid: StoredScales {
@@ -60,7 +61,7 @@ struct GridRows: ElementScales {
     let first = start(ofRow: row)
     if grid.columnBlock == format.scaleColumns {
       return values.withUnsafeBufferPointer {
-        PanelWriter.expand(format, bytes, scales: $0.baseAddress! + first, count: columns, into: out)
+        PanelWriter.expand(format, bytes, scales: $0.start + first, count: columns, into: out)
       }
     }
     PanelWriter.expand(format, bytes, count: columns, into: out)

@@ -27,8 +27,7 @@ package struct ScaleGrid: Sendable {
   /// The scales' names beside those of a tensor: block scales as DeepSeek has them, as compressed-tensors and others
   /// do, and as DeepSeek-V4 and Mistral call them, for which a last `.weight` makes way.
   private static func names(of tensor: String) -> [String] {
-    let suffix = ".weight"
-    let base = tensor.hasSuffix(suffix) ? String(tensor.dropLast(suffix.count)) : tensor
+    let base = DottedName(tensor).before("weight").map(String.init) ?? tensor
     return [tensor + "_scale_inv", tensor + "_scale", base + ".scale", base + ".qscale_weight"]
   }
 

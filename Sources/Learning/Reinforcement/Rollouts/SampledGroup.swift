@@ -1,7 +1,7 @@
 import Rewards
 
 /// A prompt's completions, judged.
-struct DrawnGroup {
+struct SampledGroup {
   let prompt: PolicyPrompts.Prompt
   let completions: [Completion]
   let verdicts: [RewardVerdict]

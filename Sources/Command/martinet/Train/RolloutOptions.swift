@@ -1,7 +1,7 @@
 import ArgumentParser
 
-/// How the completions of a step are drawn.
-struct DrawingOptions: ParsableArguments {
+/// How the completions of a step are sampled.
+struct RolloutOptions: ParsableArguments {
   @Option(
     parsing: .unconditional, help: ArgumentHelp("Prompts of a step. (default: grpo: 32, distill: 64)", valueName: "n"))
   var promptsPerStep: Int?
@@ -12,7 +12,7 @@ struct DrawingOptions: ParsableArguments {
 
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("Divides logits where completions are drawn, not where they are learnt.", valueName: "t"))
+    help: ArgumentHelp("Divides logits where completions are sampled, not where they are learnt.", valueName: "t"))
   var temperature = 1.0
 
   /// The first that says something; nil where all are as without.
