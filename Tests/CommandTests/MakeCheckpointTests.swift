@@ -64,11 +64,11 @@ extension CommandTests {
       config["vocab_size"] = 320
       folder.write(JSONValue.object(config).text(), as: "shape.json")
       let made = try make(folder.file("shape.json"), "made")
-      let table = try #require(made.tensor("model.layers.0.ffn.gate.tid2eid"))
+      let table = try #require(made.tensor("layers.0.ffn.gate.tid2eid"))
       #expect(table.type == .int64 && table.shape == [320, 2])
       #expect(
-        made.tensor("model.layers.1.hc_attn_fn")?.type == .float32
-          && made.tensor("model.embed.weight")?.type == .bfloat16)
+        made.tensor("layers.1.hc_attn_fn")?.type == .float32
+          && made.tensor("embed.weight")?.type == .bfloat16)
       let arguments = [
         "generate", "--model", made.path, "--prompt", "the tale of a sun", "--max-new-tokens", "8", "--json",
       ]

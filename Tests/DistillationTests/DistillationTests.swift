@@ -37,6 +37,7 @@ struct DistillationTests {
 
   @Test(arguments: [
     ("qwen2", "deepseek_v3_bf16"), ("deepseek_v3_bf16", "qwen3_moe_bf16"), ("qwen3_next", "qwen3_5"),
+    ("deepseek_v4_saved", "deepseek_v4"),
   ])
   func nothingDependsOnRanksOrThreads(student: String, teacher: String) throws {
     var tiny = TinyDistillation(student: student, teacher: teacher, divergence: Divergence(beta: 0.5))

@@ -42,6 +42,7 @@ struct GradientTests {
   @Test(arguments: families)
   func gradientsAreTheReferences(name: String) throws {
     var training = TinyTraining(String(name.prefix { $0 != "+" }))
+    training.length = 20
     training.predicts = name.contains("+")
     if FamilyFixtures.indexed.contains(name) { training.chosenPositions = 20 }
     try compare(training, try #require(try Self.expected("gradients")[name])) {
@@ -53,7 +54,9 @@ struct GradientTests {
   /// shared experts.
   @Test(arguments: FamilyFixtures.names)
   func gradientsOfOtherFamiliesAreTheReferences(name: String) throws {
-    try compare(TinyTraining(name), try #require(try Self.expected("family_gradients")[name])) { spec, _ in
+    var training = TinyTraining(name)
+    training.length = 20
+    try compare(training, try #require(try Self.expected("family_gradients")[name])) { spec, _ in
       PublishedNames.standard.tensor(spec.id)
     }
   }
@@ -61,7 +64,9 @@ struct GradientTests {
   /// Gated DeltaNet and gated attention, projections fused and apart, the text model of a model of several parts.
   @Test(arguments: ["qwen3_next", "qwen3_5_moe", "qwen3_5"])
   func gradientsOfGatedDeltaNetAreTheReferences(name: String) throws {
-    try compare(TinyTraining(name), try #require(try Self.expected("delta_gradients")[name])) { spec, own in
+    var training = TinyTraining(name)
+    training.length = 20
+    try compare(training, try #require(try Self.expected("delta_gradients")[name])) { spec, own in
       let body = name == "qwen3_next" ? "model" : "model.language_model"
       let layer = "\(body).layers.\(spec.layer ?? 0).mlp"
       switch spec.role {
@@ -73,12 +78,30 @@ struct GradientTests {
     }
   }
 
+  /// Compressed attention of three kinds, hyper-connections between two streams and three, experts by token, a module
+  /// after several streams.
+  @Test(arguments: ["deepseek_v4", "deepseek_v4_saved", "deepseek_v4+prediction"])
+  func gradientsOfCompressedAttentionAreTheReferences(name: String) throws {
+    let golden = String(name.prefix { $0 != "+" })
+    try withTemporaryFolder { folder in
+      var training = TinyTraining(golden)
+      if name != golden {
+        training = TinyTraining(folder: try PredictionFolder.write(golden, to: folder))
+        (training.predicts, training.readsModule) = (true, true)
+      }
+      (training.chosenPositions, training.length) = (140, 140)
+      try compare(training, try #require(try Self.expected("compressed_gradients")[name])) { spec, own in
+        own.hasPrefix("model.") ? String(own.dropFirst("model.".count)) : own
+      }
+    }
+  }
+
   /// `reference`: what the reference calls a parameter.
   private func compare(
     _ training: TinyTraining, _ expected: JSONValue, reference: @Sendable @escaping (ParameterSpec, String) -> String
   ) throws {
     var training = training
-    (training.rounds, training.sequences, training.length) = (false, 2, 20)
+    (training.rounds, training.sequences) = (false, 2)
     let kept = training
     try LocalFabric.run(size: 1) { communicator in
       let trainer = try kept.trainer(communicator)

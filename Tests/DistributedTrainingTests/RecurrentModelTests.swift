@@ -16,40 +16,8 @@ import Training
 struct RecurrentModelTests {
   static let models = ["qwen3_next", "qwen3_5_moe", "qwen3_5"]
 
-  @Test func compressedAttentionIsNotTrained() throws {
-    let folder = FamilyFixtures.folder("deepseek_v4_saved")
-    let config = try CheckpointFormat.open(folder).config
-    do {
-      _ = try ShapeCheckpoint(config, path: folder + "/config.json")
-      Issue.record("a model that cannot be trained was taken")
-    } catch let error as ModelError {
-      #expect("\(error)".contains("compressed attention") && "\(error)".contains("trained"))
-    }
-  }
-
-  private struct Outcome: Sendable, Equatable {
-    var results: [StepResult]
-    /// Masters by name, whole, and what passes see of norms.
-    var masters: [String: [UInt32]]
-  }
-
-  private func run(_ training: TinyTraining, ranks: Int = 1, steps: Int = 3) throws -> Outcome {
-    let found = try LocalFabric.run(size: ranks) { communicator -> ([StepResult], [(String, Int, [UInt32])]) in
-      let trainer = try training.trainer(communicator)
-      let results = try (1...steps).map { try training.step($0, trainer, rate: 3e-3) }
-      return (
-        results,
-        trainer.model.parameters.filter { !$0.own.isEmpty }.map {
-          ($0.name, $0.own.lowerBound, $0.numbers(.master).buffer[..<$0.own.count].map(\.bitPattern))
-        }
-      )
-    }
-    for other in found.dropFirst() { #expect(other.0 == found[0].0) }
-    var masters: [String: [UInt32]] = [:]
-    for (name, _, bits) in found.flatMap(\.1).sorted(by: { ($0.0, $0.1) < ($1.0, $1.1) }) {
-      masters[name, default: []] += bits
-    }
-    return Outcome(results: found[0].0, masters: masters)
+  private func run(_ training: TinyTraining, ranks: Int = 1) throws -> TinyOutcome {
+    try TinyOutcome(of: training, ranks: ranks)
   }
 
   @Test(arguments: models) func nothingDependsOnRanksThreadsOrRecomputation(model: String) throws {
@@ -61,8 +29,8 @@ struct RecurrentModelTests {
       (training.threads, training.recomputes) = (threads, recomputes)
       let found = try run(training, ranks: ranks)
       #expect(found.results == alone.results, "\(ranks) ranks, \(threads) threads, \(recomputes)")
-      let other = alone.masters.keys.filter { found.masters[$0] != alone.masters[$0] }
-      #expect(other.isEmpty, "\(ranks) ranks, \(threads) threads: \(other.sorted().prefix(5))")
+      let other = alone.differing(from: found)
+      #expect(other.isEmpty, "\(ranks) ranks, \(threads) threads: \(other.prefix(5))")
     }
   }
 

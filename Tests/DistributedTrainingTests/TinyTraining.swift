@@ -26,13 +26,17 @@ struct TinyTraining: Sendable {
   var products = ProductPrecision.float32
   /// With a multi-token prediction module, whose numbers are made up (`Tests/Reference/make_gradients.py`).
   var predicts = false
-  /// How many positions an indexer chooses, where not as many as the golden's.
+  /// The module is the folder's own.
+  var readsModule = false
+  /// How many positions an indexer chooses, or entries, where not as many as the golden's.
   var chosenPositions: Int?
   var threads = 1
   var isa = InstructionSet.best
 
-  /// Of a golden, of a family without one, or of one with layers of gated DeltaNet.
+  /// Of a golden, of a family without one, or of one with layers of gated DeltaNet or of compressed attention.
   init(_ name: String) { folder = FamilyFixtures.folder(name) }
+
+  init(folder: String) { self.folder = folder }
 
   /// A rank's trainer with the golden's weights.
   func trainer(_ communicator: any Communicator) throws -> Trainer {
@@ -68,7 +72,9 @@ struct TinyTraining: Sendable {
     _ buffer: UnsafeMutableBufferPointer<Float>, with spec: ParameterSpec, from first: Int,
     _ description: DecoderDescription, _ reader: ParameterReader
   ) throws {
-    guard spec.layer == description.layerCount else { return try reader.read(spec.stored, from: first, into: buffer) }
+    guard spec.layer == description.layerCount, !readsModule else {
+      return try reader.read(spec.stored, from: first, into: buffer)
+    }
     let size = description.hiddenSize
     for i in buffer.indices {
       let (row, column) = ((first + i) / (2 * size), (first + i) % (2 * size))

@@ -100,7 +100,7 @@ private struct DeltaCase: HeadCase {
   }
 
   func gradients(_ compute: GradientCompute, worker: Int) -> [[Float]]? {
-    let known = inputs.map(spread)
+    let known = inputs.map { spread($0) }
     // What is written must not depend on what was there.
     let made = inputs.map { spread($0.map { _ in 3 }) }
     let dout = spread(outputGradient)
@@ -115,7 +115,7 @@ private struct DeltaCase: HeadCase {
           queryGradient: view(made[0]), keyGradient: view(made[1]), valueGradient: own(made[2], valueDims),
           decayGradient: own(made[3], 1), betaGradient: own(made[4], 1), adding: head > 0), worker: worker)
     }
-    let gathered = made.compactMap(gather)
+    let gathered = made.compactMap { gather($0) }
     return gathered.count == made.count ? gathered : nil
   }
 }

@@ -16,24 +16,27 @@ protocol HeadCase: CustomStringConvertible {
 }
 
 extension HeadCase {
-  /// Rows, as many as tokens, in memory with a gap of three sevens after each.
-  func spread(_ numbers: [Double]) -> AlignedBuffer<Float> {
-    let columns = numbers.count / tokens
-    let buffer = AlignedBuffer([Float](repeating: 7, count: tokens * (columns + 3)))
+  /// Rows, as many as tokens unless told, in memory with a gap of three sevens after each.
+  func spread(_ numbers: [Double], rows: Int? = nil) -> AlignedBuffer<Float> {
+    let rows = rows ?? tokens
+    let columns = numbers.count / max(rows, 1)
+    let buffer = AlignedBuffer([Float](repeating: 7, count: rows * (columns + 3)))
     for i in numbers.indices { buffer.pointer[i / columns * (columns + 3) + i % columns] = Float(numbers[i]) }
     return buffer
   }
 
-  func view(_ buffer: AlignedBuffer<Float>) -> MatrixView<Float> {
-    let stride = buffer.count / tokens
-    return MatrixView(buffer.pointer, rows: tokens, columns: stride - 3, stride: stride)
+  func view(_ buffer: AlignedBuffer<Float>, rows: Int? = nil) -> MatrixView<Float> {
+    let rows = rows ?? tokens
+    let stride = rows > 0 ? buffer.count / rows : 3
+    return MatrixView(buffer.pointer, rows: rows, columns: stride - 3, stride: stride)
   }
 
   /// The rows without their gaps; nil where those are no longer sevens.
-  func gather(_ buffer: AlignedBuffer<Float>) -> [Float]? {
-    let rows = view(buffer)
-    guard (0..<tokens).allSatisfy({ t in (0..<3).allSatisfy { rows[t][rows.columns + $0] == 7 } }) else { return nil }
-    return (0..<tokens).flatMap { t in (0..<rows.columns).map { rows[t][$0] } }
+  func gather(_ buffer: AlignedBuffer<Float>, rows count: Int? = nil) -> [Float]? {
+    let rows = view(buffer, rows: count)
+    let all = 0..<rows.rowCount
+    guard all.allSatisfy({ t in (0..<3).allSatisfy { rows[t][rows.columns + $0] == 7 } }) else { return nil }
+    return all.flatMap { t in (0..<rows.columns).map { rows[t][$0] } }
   }
 
   func expectTheTwinsWithEqualBits(on compute: (InstructionSet) throws -> GradientCompute) throws {

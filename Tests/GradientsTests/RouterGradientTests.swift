@@ -42,6 +42,12 @@ private struct RouterCase: CustomStringConvertible {
       cases.append(
         RouterCase(scoring: .softmax, experts: 8, topK: 3, normalizes: true, scale: 2.5, floor: floor))
     }
+    for (experts, topK) in [(1, 1), (8, 2), (60, 6)] {
+      for (normalizes, scale) in [(false, 1), (true, 1.5)] as [(Bool, Float)] {
+        cases.append(
+          RouterCase(scoring: .rootSoftplus, experts: experts, topK: topK, normalizes: normalizes, scale: scale))
+      }
+    }
     return cases
   }()
 
@@ -60,17 +66,24 @@ private struct RouterCase: CustomStringConvertible {
 
   /// The weights of given experts.
   func weights(_ logits: [Double], _ chosen: [Int32]) -> [Double] {
-    let all = scoring == .sigmoid ? logits.map { 1 / (1 + exp(-$0)) } : softmax(logits)
+    let all = scores(logits)
     var weights = chosen.map { all[Int($0)] }
     if scoring == .softmaxOverChosen { weights = softmax(chosen.map { logits[Int($0)] }) }
     let sum = normalizes ? max(weights.reduce(0, +), Double(floor)) : 1
     return weights.map { $0 / sum * Double(scale) }
   }
 
+  private func scores(_ logits: [Double]) -> [Double] {
+    switch scoring {
+    case .sigmoid: logits.map { 1 / (1 + exp(-$0)) }
+    case .rootSoftplus: logits.map { log(1 + exp($0)).squareRoot() }
+    case .softmax, .softmaxOverChosen: softmax(logits)
+    }
+  }
+
   /// Scores over their sum.
   func shares(_ logits: [Double]) -> [Double] {
-    guard scoring == .sigmoid else { return softmax(logits) }
-    let scores = logits.map { 1 / (1 + exp(-$0)) }
+    let scores = scores(logits)
     return scores.map { $0 / scores.reduce(0, +) }
   }
 
@@ -111,7 +124,7 @@ struct RouterGradientTests {
     }
   }
 
-  @Test(arguments: [0, 5, 19, 39, 41, 59])
+  @Test(arguments: [0, 5, 19, 39, 41, 59, 65, 67])
   func theBalanceLossPullsThroughTheScores(index: Int) {
     let some = RouterCase.all[index]
     let tokens = 6
@@ -136,7 +149,7 @@ struct RouterGradientTests {
     }
   }
 
-  @Test(arguments: [0, 5, 19, 39, 41, 59])
+  @Test(arguments: [0, 5, 19, 39, 41, 59, 65, 67])
   func theBalanceLossOfAWholeSequenceHasTheBitsOfItsRows(index: Int) throws {
     let some = RouterCase.all[index]
     let (tokens, count) = (7, some.experts)
@@ -169,6 +182,20 @@ struct RouterGradientTests {
       some.gradient.addBalance(balance, logits: logits, to: &found)
       #expect(found.allSatisfy(\.isFinite) && abs(Double(found[2]) - share * 3 * (share * 4)) < 1e-5)
     }
+  }
+
+  /// Where √softplus is zero its gradient is, and no 0 / 0; balance has half the pull there.
+  @Test func aRootOfNothingHasNoGradient() {
+    let some = RouterCase(scoring: .rootSoftplus, experts: 4, topK: 2, normalizes: true, scale: 1.5)
+    let logits: [Float] = [-300, 2, -40, -300]
+    var found = [Float](repeating: 7, count: 4)
+    some.gradient.write(logits: logits, experts: [0, 1], weightGradients: [1, -2], into: &found)
+    #expect(found.allSatisfy(\.isFinite) && found[0] == 0 && found[2] == 0 && found[3] == 0)
+    let buffer = AlignedBuffer(logits)
+    let balance = some.gradient.balance(
+      logits: MatrixView(buffer.pointer, rows: 1, columns: 4), experts: [0, 1], coefficient: 1)
+    some.gradient.addBalance(balance, logits: logits, to: &found)
+    #expect(found.allSatisfy(\.isFinite) && found[0] == 0)
   }
 
   @Test func zLossPullsTheLogarithmOfTheSum() {

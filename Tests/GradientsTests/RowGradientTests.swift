@@ -85,7 +85,9 @@ struct RowGradientTests {
     }
   }
 
-  private static let activations: [Activation] = [.swiGLU, .clampedSwiGLU(alpha: 1.702, limit: 7)]
+  private static let activations: [Activation] = [
+    .swiGLU, .clampedSwiGLU(alpha: 1.702, limit: 7), .limitedSwiGLU(limit: 5),
+  ]
 
   private func activated(_ activation: Activation, _ gate: Double, _ up: Double) -> Double {
     switch activation {
@@ -124,6 +126,52 @@ struct RowGradientTests {
         let expected = differences.map { $0[place == 3 ? 1 : 0] }
         #expect(Twin.distance(outputs[0].values, expected) < 1e-5, "n \(n), place \(place)")
       }
+    }
+  }
+
+  /// A mean of values weighed by the softmax of their gates, from the sums that the forward pass makes.
+  @Test(arguments: [1, 2, 4, 9]) func ofPools(terms: Int) throws {
+    for n in counts {
+      let all = terms * n
+      let (values, gates) = ([Float].random(all, seed: 31), [Float].random(all, seed: 32, in: -6...6))
+      let (bias, dmean) = ([Float].random(all, seed: 33), [Float].random(n, seed: 34))
+      // Gradients by all values, then by all gates.
+      let outputs = try results([Float](repeating: 0, count: 2 * all)) { compute, out in
+        let (sums, mean) = (AlignedBuffer<Float>(count: 3 * n), AlignedBuffer<Float>(count: n))
+        values.withUnsafeBufferPointer { values in
+          gates.withUnsafeBufferPointer { gates in
+            bias.withUnsafeBufferPointer { bias in
+              let (v, g, b) = (values.baseAddress!, gates.baseAddress!, bias.baseAddress!)
+              for term in 0..<terms {
+                let at = term * n
+                compute.pool(v + at, gate: g + at, bias: b + at, count: n, first: term == 0, sums: sums.pointer)
+              }
+              compute.pooled(sums.pointer, count: n, into: mean.pointer)
+              for term in 0..<terms {
+                let at = term * n
+                compute.poolGradient(
+                  v + at, gate: g + at, bias: b + at, count: n, sums: sums.pointer, mean: mean.pointer,
+                  gradient: dmean, valueGradient: out + at, gateGradient: out + all + at)
+              }
+            }
+          }
+        }
+        withExtendedLifetime((sums, mean)) {}
+      }
+      #expect(outputs.agree, "n \(n)")
+      var twin = [Double](repeating: 0, count: 2 * all)
+      for i in 0..<n {
+        let own = (0..<terms).map { $0 * n + i }
+        let shifted = own.map { Double(gates[$0]) + Double(bias[$0]) }
+        func mean(_ x: [Double]) -> Double {
+          let weights = (0..<terms).map { exp(x[terms + $0] - x[terms...].max()!) }
+          return (0..<terms).reduce(0) { $0 + weights[$1] * x[$1] } / weights.reduce(0, +)
+        }
+        let found = Twin.differences(
+          of: { mean($0) * Double(dmean[i]) }, at: own.map { Double(values[$0]) } + shifted)
+        for term in 0..<terms { (twin[own[term]], twin[all + own[term]]) = (found[term], found[terms + term]) }
+      }
+      #expect(zip(outputs[0].values, twin).allSatisfy { abs(Double($0) - $1) < 1e-5 }, "n \(n)")
     }
   }
 

@@ -2,11 +2,12 @@
 """Gradients of the goldens' models by PyTorch, in fp32: what GradientTests holds ours against.
 
     python3 -m venv venv && venv/bin/pip install torch transformers==5.23.0 safetensors numpy
-    venv/bin/python Tests/Reference/make_gradients.py [families | delta]
+    venv/bin/python Tests/Reference/make_gradients.py [families | delta | compressed]
 
-Writes Tests/Fixtures/training/gradients.json, family_gradients.json of the families without a golden, and
-delta_gradients.json of those with gated DeltaNet (`[delta]` alone; transformers' rule in PyTorch, without kernels): for
-each the mean cross-entropy of two sequences of made-up tokens, and of each parameter's gradient its length and its
+Writes Tests/Fixtures/training/gradients.json, family_gradients.json of the families without a golden,
+delta_gradients.json of those with gated DeltaNet (`[delta]` alone; transformers' rule in PyTorch, without kernels), and
+compressed_gradients.json of DeepSeek-V4's (`[compressed]` alone; by published names, of longer sequences, lest entries
+of 128 tokens be missing; with a prediction module it is that of Tests/Fixtures/prediction): for each the mean cross-entropy of two sequences of made-up tokens, and of each parameter's gradient its length and its
 product with a made-up direction, by the name of the parameter apart from others. A name that ends in "+prediction" is
 the golden's model with a multi-token prediction module (DeepSeek-V3, section 2.2) whose loss counts 0.3 times: its
 layer is a copy of the model's last one, element i of its norms is 1 + ((5 i) mod 7 - 3) / 100, and row i, column j of
@@ -36,7 +37,8 @@ FIXTURES = pathlib.Path(__file__).resolve().parent.parent / "Fixtures"
 NAMES = "deepseek_v2_group deepseek_v2_lite deepseek_v3 deepseek_v3_noqlora glm4_moe glm4_moe_lite gpt_oss llama minimax_m2 mixtral olmoe qwen2 qwen2_moe qwen3 qwen3_moe deepseek_v32 glm_moe_dsa deepseek_v3+prediction glm4_moe+prediction".split()
 DELTA = {"qwen3_next": "Qwen3NextForCausalLM", "qwen3_5_moe": "Qwen3_5MoeForConditionalGeneration",
          "qwen3_5": "Qwen3_5ForConditionalGeneration"}
-SEQUENCES, LENGTH = 2, 20
+COMPRESSED = ["deepseek_v4", "deepseek_v4_saved", "deepseek_v4+prediction"]
+SEQUENCES, LENGTH, LONG = 2, 20, 140
 
 
 def direction(count):
@@ -119,6 +121,102 @@ class Prediction(torch.nn.Module):
         yield base + "eh_proj.weight", self.projection
 
 
+class Streams:
+    """DeepSeek-V4 with its prediction module, the layer of which is one more layer of the model's class."""
+
+    def __init__(self, folder, config):
+        import make_prediction_goldens as around
+
+        tensors = around.load_file(folder / "model.safetensors")
+        module = around.load_file(FIXTURES / "prediction" / f"{folder.name}.safetensors")
+        self.layers = config.num_hidden_layers
+        values = json.loads((folder / "config.json").read_text())
+        values = {k: v for k, v in values.items() if k != "quantization_config"}
+        whole = type(config).from_dict(
+            values | {"num_hidden_layers": self.layers + 1, "index_topk": config.index_topk})
+        self.model = AutoModelForCausalLM.from_config(whole, attn_implementation="eager").float()
+        self.model.set_experts_implementation("eager")
+        around.fill(self.model, tensors | {
+            name.replace("mtp.0.", f"layers.{self.layers}.", 1): value for name, value in module.items()}, self.layers + 1)
+        self.around = around.Module(whole, type(self.model.model.hc_head)(whole)).float()
+        with torch.no_grad():
+            for name, value in self.around.named_parameters():
+                value.copy_(around.values_of(module, "mtp.0." + name.replace("hc_head.hc_", "hc_head_")))
+
+    def logits(self, tokens):
+        """Of the next tokens, and of those after these."""
+        seen = {}
+
+        def join(_, arguments, keywords):
+            seen["streams"] = arguments[0]
+            embeddings = self.around.e_proj(self.around.enorm(self.model.model.embed_tokens(tokens[:, 1:])))
+            return (embeddings.unsqueeze(2) + self.around.h_proj(self.around.hnorm(arguments[0])),) + arguments[1:], keywords
+
+        layer, body = self.model.model.layers[self.layers], self.model.model
+        layer.register_forward_pre_hook(join, with_kwargs=True)
+        layer.register_forward_hook(lambda _, __, output: seen.update(output=output))
+        body(tokens[:, :-1], use_cache=False)
+        ahead = self.model.lm_head(self.around.norm(self.around.hc_head(seen["output"])))
+        return self.model.lm_head(body.norm(body.hc_head(seen["streams"]))), ahead
+
+    def named_parameters(self):
+        for name, value in self.model.named_parameters():
+            yield name, value
+        for name, value in self.around.named_parameters():
+            yield f"model.layers.{self.layers}." + name.replace("hc_head.hc_", "hc_head_"), value
+
+
+def published(name, layers):
+    """DeepSeek-V4's name of a parameter of transformers."""
+    from make_compressed_goldens import published
+
+    for own, other in (("gate_proj", "w1"), ("up_proj", "w3"), ("down_proj", "w2")):
+        if ".mlp.experts." in name:
+            name = name.replace(own, other)
+    return published(name).replace(f"layers.{layers}.", "mtp.0.", 1)
+
+
+def measure_compressed(name):
+    name, _, predicts = name.partition("+")
+    folder = FIXTURES / "compressed" / name
+    config = AutoConfig.from_pretrained(folder)
+    # Attention sees all entries.
+    config.index_topk = LONG
+    vocabulary = config.vocab_size
+    tokens = torch.tensor([[(7 * s + 11 * j + j * j) % vocabulary for j in range(LONG + 1)] for s in range(SEQUENCES)])
+
+    def loss_of(logits, targets):
+        return torch.nn.functional.cross_entropy(logits.float().reshape(-1, vocabulary), targets.reshape(-1))
+
+    found = {}
+    if predicts:
+        model = Streams(folder, config)
+        logits, ahead = model.logits(tokens)
+        found["prediction_loss"] = float(loss_of(ahead[:, :-1], tokens[:, 2:]))
+        loss = loss_of(logits, tokens[:, 1:])
+        whole = loss + 0.3 * loss_of(ahead[:, :-1], tokens[:, 2:])
+    else:
+        if name == "deepseek_v4":
+            import make_prediction_goldens as around
+
+            values = json.loads((folder / "config.json").read_text())
+            values = {k: v for k, v in values.items() if k != "quantization_config"} | {"index_topk": LONG}
+            model = AutoModelForCausalLM.from_config(type(config).from_dict(values), attn_implementation="eager").float()
+            around.fill(model, around.load_file(folder / "model.safetensors"), config.num_hidden_layers)
+        else:
+            model = AutoModelForCausalLM.from_pretrained(
+                folder, config=config, dtype=torch.float32, attn_implementation="eager")
+        model.set_experts_implementation("eager")
+        whole = loss = loss_of(model(tokens[:, :-1], use_cache=False).logits, tokens[:, 1:])
+    found["loss"] = float(loss)
+    whole.backward()
+    found["gradients"] = {
+        published(own, config.num_hidden_layers): facts(gradient)
+        for parameter, value in model.named_parameters() if value.grad is not None
+        for own, gradient in separate(parameter, value.grad, config)}
+    return found
+
+
 def measure(name):
     name, _, predicts = name.partition("+")
     if name in FAMILY:
@@ -167,7 +265,7 @@ def measure(name):
     return found
 
 
-def write(names, file):
+def write(names, file, measure=measure):
     found = {name: measure(name) for name in names}
     path = FIXTURES / "training" / file
     # Seven digits: more than the tolerance asks for.
@@ -178,9 +276,11 @@ def write(names, file):
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] not in (["families"], ["delta"]):
+    if sys.argv[1:] not in (["families"], ["delta"], ["compressed"]):
         write(sys.argv[1:] or NAMES, "gradients.json")
     if sys.argv[1:] in ([], ["delta"]):
         write(DELTA, "delta_gradients.json")
     if sys.argv[1:] in ([], ["families"]):
         write(FAMILY, "family_gradients.json")
+    if sys.argv[1:] in ([], ["compressed"]):
+        write(COMPRESSED, "compressed_gradients.json", measure_compressed)

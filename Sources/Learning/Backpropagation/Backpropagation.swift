@@ -15,6 +15,8 @@ package final class Backpropagation {
   private let layers: [(mixer: any MixerBackward, feedForward: any FeedForwardBackward)]
   private let head: HeadBackward
   private let prediction: PredictionBackward?
+  /// Nil where the residual is plain.
+  private let streams: StreamBackward?
 
   /// `experts` must be given for a model with MoE layers: an `ExpertBackward`, with an account or without, and what
   /// brings rows `[hidden]` in fp32 to experts, and `[hidden + topK]` back.
@@ -25,8 +27,14 @@ package final class Backpropagation {
     self.description = description
     let parts = BackwardParts(description, values: values, gradients: gradients, compute: compute, phases: phases)
     self.parts = parts
-    head = HeadBackward(description, parts)
-    prediction = description.predicts ? PredictionBackward(description, parts) : nil
+    let streams: StreamBackward? =
+      switch description.residual {
+      case .plain: nil
+      case .hyper(let shape): StreamBackward(shape, description, parts)
+      }
+    self.streams = streams
+    head = HeadBackward(description, parts, streams)
+    prediction = description.predicts ? PredictionBackward(description, parts, streams) : nil
     layers = description.runLayers.enumerated().map { index, layer in
       let mixer: any MixerBackward =
         switch layer.attention {
@@ -37,11 +45,13 @@ package final class Backpropagation {
             epsilon: description.normEpsilon, parts)
         case .delta(let shape):
           GatedDeltaBackward(index, shape, scale: layer.attention.softmaxScale, epsilon: description.normEpsilon, parts)
-        case .compressed: preconditionFailure("a layer without a backward pass")
+        case .compressed(let shape):
+          CompressedAttentionBackward(
+            index, shape, scale: layer.attention.softmaxScale, epsilon: description.normEpsilon, parts)
         }
       let feedForward: any FeedForwardBackward
       if let moe = description.moe, layer.isMoE, let experts {
-        feedForward = MoEBackward(index, moe, experts, parts)
+        feedForward = MoEBackward(index, moe, experts, routesByToken: layer.routesByToken, parts)
       } else {
         feedForward = DenseBackward(index, parts)
       }
@@ -59,7 +69,7 @@ package final class Backpropagation {
     objective: Objective, whole: (_ layer: Int?) throws -> Void = { _ in }
   ) throws -> StepLoss {
     let rows = batch.tokens.count
-    parts.begin(rows: rows, decoder.angles(rows: rows))
+    parts.begin(rows: rows, decoder.angles(rows: rows), entries: decoder.entryAngles(rows: rows))
     parts.phases?.enter(.head)
     var loss = try head.run(decoder, targets: targets, rowLoss, objective: objective)
     if let prediction, let tape = decoder.predictionTape {
@@ -75,6 +85,7 @@ package final class Backpropagation {
       }
     }
     parts.phases?.enter(.embedding)
+    streams?.join()
     try embed(batch, next: next)
     return loss
   }
@@ -87,10 +98,15 @@ package final class Backpropagation {
     guard let tape = try decoder.tape(ofLayer: index, batch) else {
       preconditionFailure("a decoder that keeps nothing")
     }
+    let halves = streams.flatMap { streams in tape.streams.map { (streams, $0) } }
+    if let (streams, own) = halves { streams.begin(own.feedForward, of: .feedForward, layer: index) }
     try layers[index].feedForward.run(tape.feedForward, objective: objective, loss: &loss)
+    if let (streams, own) = halves { try streams.end(own.feedForward, of: .feedForward, layer: index) }
     parts.phases?.enter(.attention, layer: index)
     try between()
+    if let (streams, own) = halves { streams.begin(own.mixer, of: .attention, layer: index) }
     try layers[index].mixer.run(tape.mixer)
+    if let (streams, own) = halves { try streams.end(own.mixer, of: .attention, layer: index) }
   }
 
   /// The gradient of the embedding: each leaf's rows, by token and position, and then those of the prediction module.

@@ -15,12 +15,16 @@ final class BackwardParts {
   private let hiddenSize: Int
   private let epsilon: Float
   private let streamRows: RowStorage<Float>
+  /// Of several residual streams; without columns where there is one.
+  private let streamsRows: RowStorage<Float>
   private let normedRows: RowStorage<Float>
   private let normedGradientRows: RowStorage<Float>
   private var layerRows: [RowsKey: RowStorage<Float>] = [:]
   private let normScratch = NormBackward.Scratch()
   private(set) var rowCount = 0
   private(set) var angles: RotaryTape?
+  /// Of layers that attend to entries of several tokens.
+  private(set) var entryAngles: RotaryTape?
 
   init(
     _ description: DecoderDescription, values: any ParameterValues, gradients: LeafGradients, compute: GradientCompute,
@@ -29,19 +33,27 @@ final class BackwardParts {
     (self.values, self.gradients, self.compute, self.phases) = (values, gradients, compute, phases)
     (hiddenSize, epsilon) = (description.hiddenSize, description.normEpsilon)
     streamRows = RowStorage(columns: hiddenSize)
+    if case .hyper(let shape) = description.residual {
+      streamsRows = RowStorage(columns: shape.streams * hiddenSize)
+    } else {
+      streamsRows = RowStorage(columns: 0)
+    }
     normedRows = RowStorage(columns: hiddenSize)
     normedGradientRows = RowStorage(columns: hiddenSize)
   }
 
-  func begin(rows: Int, _ angles: RotaryTape) {
-    (rowCount, self.angles) = (rows, angles)
-    for storage in [streamRows, normedRows, normedGradientRows] { storage.reserve(rows: rows) }
+  func begin(rows: Int, _ angles: RotaryTape, entries entryAngles: RotaryTape? = nil) {
+    (rowCount, self.angles, self.entryAngles) = (rows, angles, entryAngles)
+    for storage in [streamRows, streamsRows, normedRows, normedGradientRows] { storage.reserve(rows: rows) }
     compute.reserve(tokens: gradients.longestSequence)
   }
 
   /// The gradient by the residual stream, `[rows, hidden]`: of the layer's output until the layer is done, then of its
-  /// input.
+  /// input. Of several streams it is that by what half a layer gives, and then by what it read (`StreamBackward`).
   var stream: MatrixView<Float> { streamRows.view(rows: rowCount) }
+  /// The gradient by several streams, `[rows, streams · hidden]`.
+  var streams: MatrixView<Float> { streamsRows.view(rows: rowCount) }
+  private var hasStreams: Bool { streamsRows.columns > 0 }
   /// A layer's input after its norm, `[rows, hidden]`, and the gradient by it.
   var normed: MatrixView<Float> { normedRows.view(rows: rowCount) }
   var normedGradient: MatrixView<Float> { normedGradientRows.view(rows: rowCount) }
@@ -52,6 +64,10 @@ final class BackwardParts {
     case query, keyValue, output, expanded, expandedGradient, queryLatent, sinks
     case gate, up, product
     case betas, rates, decays
+    case low, means
+    /// Of what makes entries of tokens: values and gates of tokens; of entries the sums and means that they come from,
+    /// and the gradients by these.
+    case poolValues, poolGates, entrySums, entryMeans, entryKeys
     case returned, logits, sharedOutput, sharedGate
     case ofWorker(Int)
   }
@@ -90,25 +106,31 @@ final class BackwardParts {
     }
   }
 
-  /// stream += the gradient by `input`, of its norm from `normedGradient`; the norm's weight gets its gradient.
+  /// stream += the gradient by `input`, of its norm from `normedGradient`, or of several streams, where that goes to
+  /// them in another way, stream := that gradient; the norm's weight gets its own.
   func endNorm(_ input: MatrixView<Float>, _ role: ParameterRole, layer: Int?) throws {
-    try norm(ParameterID(role, layer: layer), input, normedGradient, into: stream, adding: true, epsilon: epsilon)
+    try norm(
+      ParameterID(role, layer: layer), input, normedGradient, into: stream, adding: !hasStreams, epsilon: epsilon)
   }
 
   /// target (+)= the gradient by `input` of its norm, from `gradient` by what the norm gave, all `[rows, vectors ·
   /// stride]`, of which the first `count` numbers of each vector have a norm, or all; the norm's weight `[count]` gets
-  /// its gradient. `target` may be `gradient`.
+  /// its gradient. `target` may be `gradient`. `rowsByLeaf`: of each leaf, its rows here, where they are no rows of the
+  /// batch.
   func norm(
     _ id: ParameterID, _ input: MatrixView<Float>, _ gradient: MatrixView<Float>, vectors: Int = 1, count: Int? = nil,
-    into target: MatrixView<Float>, adding: Bool = false, epsilon: Float
+    into target: MatrixView<Float>, adding: Bool = false, epsilon: Float, rowsByLeaf: [Range<Int>]? = nil
   ) throws {
     let pass = NormBackward(
       input: input, gradient: gradient, target: target, adds: adding, vectors: vectors,
       count: count ?? input.columns / vectors, weight: values.values(id), epsilon: epsilon)
-    pass.run(gradients.leaves.map(\.rows).filter { !$0.isEmpty }, compute.compute, normScratch)
+    // It is asked for the leaves that have rows of the batch.
+    let leaves = zip(gradients.leaves, rowsByLeaf ?? gradients.leaves.map(\.rows)).filter { !$0.0.rows.isEmpty }
+    pass.run(leaves.map(\.1).filter { !$0.isEmpty }, compute.compute, normScratch)
     var part = normScratch.weights.pointer
-    // It asks for the leaves that have rows.
+    var next = leaves[...]
     try gradients.add(id) { _, sum in
+      guard let (_, rows) = next.popFirst(), !rows.isEmpty else { return }
       sum.update(from: part, count: pass.count)
       part += pass.count
     }

@@ -125,33 +125,43 @@ package final class LeafGradients {
 
   /// Adds dyᵀ · x over the rows of each leaf, `[columns of dy, columns of x]`: the gradient of a matrix; and the sums
   /// of dy, where the matrix has a bias. Each worker has a part of the matrix for all leaves, and waits for nobody.
+  ///
+  /// `groups`: parts of the matrix of equal rows, each of which meets other columns of x, `[columns of dy, columns of x
+  /// / groups]`. `vectors`: rows of dy and x that each row of the batch has.
   package func addProduct(
-    _ id: ParameterID, dy: MatrixView<Float>, x: MatrixView<Float>, precision: ProductPrecision? = nil
+    _ id: ParameterID, dy: MatrixView<Float>, x: MatrixView<Float>, groups: Int = 1, vectors: Int = 1,
+    precision: ProductPrecision? = nil
   ) throws {
-    let (rowsByPlace, columns) = (leaves.map(\.rows), x.columns)
+    func all(_ rows: Range<Int>) -> Range<Int> { (rows.lowerBound * vectors)..<(rows.upperBound * vectors) }
+    let rowsByPlace = leaves.map { all($0.rows) }
+    let (height, columns) = (dy.columns / groups, x.columns / groups)
     compute.compute.pool.polled?.poll()
     let actions = try sums(of: id).take(leaves.map(\.number))
     compute.compute.pool.run { worker in
-      let own = compute.part(rows: dy.columns, columns: columns, worker: worker)
+      let own = compute.part(rows: height, columns: columns, worker: worker)
       for action in actions {
-        switch action {
-        case .value(let place, let start, let adding):
-          let rows = rowsByPlace[place]
-          compute.multiply(
-            StridedMatrix(dy).rows(rows).transposed, by: StridedMatrix(x).rows(rows),
-            into: MatrixView(start, rows: dy.columns, columns: columns), adding: adding, precision: precision,
-            worker: worker)
-        case .add(let source, let target):
-          for row in own.rows {
-            let at = row * columns + own.columns.lowerBound
-            compute.compute.add(source + at, to: target + at, count: own.columns.count)
+        for group in 0..<groups {
+          let first = group * height * columns
+          switch action {
+          case .value(let place, let start, let adding):
+            let rows = rowsByPlace[place]
+            compute.multiply(
+              StridedMatrix(dy.columns((group * height)..<((group + 1) * height))).rows(rows).transposed,
+              by: StridedMatrix(x.columns((group * columns)..<((group + 1) * columns))).rows(rows),
+              into: MatrixView(start + first, rows: height, columns: columns), adding: adding, precision: precision,
+              worker: worker)
+          case .add(let source, let target):
+            for row in own.rows {
+              let at = first + row * columns + own.columns.lowerBound
+              compute.compute.add(source + at, to: target + at, count: own.columns.count)
+            }
           }
         }
       }
     }
     guard holds(id.bias) else { return }
     try add(id.bias) { rows, part in
-      compute.sumRows(StridedMatrix(dy).rows(rows), into: part, worker: 0)
+      compute.sumRows(StridedMatrix(dy).rows(all(rows)), into: part, worker: 0)
     }
   }
 }

@@ -26,8 +26,9 @@ INLINE vf v_where_greater(vf a, vf b, vf yes, vf no) {
 #include "delta_step_template.h"
 #include "product_template.h"
 
-const cg_kernels cg_avx2 = {product,    dot,     rms_norm, rms_norm_weight, silu_multiply, clamped_swiglu, clip,
-                            scaled_exp, exp_sum, soften,   score_gradients, sigmoid,       delta_step};
+const cg_kernels cg_avx2 = {product,         dot,     rms_norm,   rms_norm_weight, silu_multiply,
+                            clamped_swiglu,  clip,    scaled_exp, exp_sum,         soften,
+                            score_gradients, sigmoid, delta_step, limited_swiglu,  pool};
 #pragma clang attribute pop
 #else
 typedef int cg_no_avx2_here;

@@ -44,8 +44,9 @@ INLINE vf v_fma_flushed(vf a, vf b, vf c) {
 #include "delta_step_template.h"
 #include "product_template.h"
 
-const cg_kernels cg_neon = {product,    dot,     rms_norm, rms_norm_weight, silu_multiply, clamped_swiglu, clip,
-                            scaled_exp, exp_sum, soften,   score_gradients, sigmoid,       delta_step};
+const cg_kernels cg_neon = {product,         dot,     rms_norm,   rms_norm_weight, silu_multiply,
+                            clamped_swiglu,  clip,    scaled_exp, exp_sum,         soften,
+                            score_gradients, sigmoid, delta_step, limited_swiglu,  pool};
 #pragma clang attribute pop
 #else
 typedef int cg_no_neon_here;

@@ -53,6 +53,16 @@ void cg_clamped_swiglu(ck_isa isa, const float *gate, const float *up, const flo
   cg_kernels_of[isa]->clamped_swiglu(gate, up, dout, dgate, dup, count, alpha, limit);
 }
 
+void cg_limited_swiglu(ck_isa isa, const float *gate, const float *up, const float *dout, float *dgate, float *dup,
+                       size_t count, float limit) {
+  cg_kernels_of[isa]->limited_swiglu(gate, up, dout, dgate, dup, count, limit);
+}
+
+void cg_pool(ck_isa isa, const float *value, const float *gate, const float *bias, size_t n, const float *sums,
+             const float *mean, const float *dmean, float *dvalue, float *dgate) {
+  cg_kernels_of[isa]->pool(value, gate, bias, n, sums, mean, dmean, dvalue, dgate);
+}
+
 void cg_clip(ck_isa isa, const float *x, float limit, float *dx, size_t count) {
   cg_kernels_of[isa]->clip(x, limit, dx, count);
 }

@@ -58,6 +58,10 @@ typedef struct {
   void (*score_gradients)(const float *p, float *gradients, size_t count, float mean, float scale);
   void (*sigmoid)(const float *x, size_t count, float *out);
   void (*delta_step)(const cg_delta_step *step);
+  void (*limited_swiglu)(const float *gate, const float *up, const float *dout, float *dgate, float *dup, size_t count,
+                         float limit);
+  void (*pool)(const float *value, const float *gate, const float *bias, size_t n, const float *sums, const float *mean,
+               const float *dmean, float *dvalue, float *dgate);
 } cg_kernels;
 
 extern const cg_kernels cg_reference;

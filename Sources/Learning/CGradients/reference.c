@@ -134,6 +134,28 @@ static void clamped_swiglu(const float *gate, const float *up, const float *dout
   }
 }
 
+static void limited_swiglu(const float *gate, const float *up, const float *dout, float *dgate, float *dup,
+                           size_t count, float limit) {
+  for (size_t i = 0; i < count; ++i) {
+    const float g = clamped(gate[i], -INFINITY, limit), u = clamped(up[i], -limit, limit), d = dout[i];
+    const float s = ck_sigmoid(g);
+    const float of_gate = d * u * s * fmaf(g, 1 - s, 1), of_up = d * (g * s);
+    const bool gate_is_clamped = gate[i] > limit, up_is_clamped = fabsf(up[i]) > limit;
+    dgate[i] = gate_is_clamped ? 0 : of_gate;
+    dup[i] = up_is_clamped ? 0 : of_up;
+  }
+}
+
+static void pool(const float *value, const float *gate, const float *bias, size_t n, const float *sums,
+                 const float *mean, const float *dmean, float *dvalue, float *dgate) {
+  const float *const greatest = sums, *const denominator = sums + n;
+  for (size_t i = 0; i < n; ++i) {
+    const float share = ck_exp(gate[i] + bias[i] - greatest[i]) / denominator[i];
+    dvalue[i] = share * dmean[i];
+    dgate[i] = dvalue[i] * (value[i] - mean[i]);
+  }
+}
+
 static void clip(const float *x, float limit, float *dx, size_t count) {
   for (size_t i = 0; i < count; ++i) {
     if (fabsf(x[i]) > limit) dx[i] = 0;
@@ -170,5 +192,5 @@ static void score_gradients(const float *p, float *gradients, size_t count, floa
 }
 
 const cg_kernels cg_reference = {
-    product,    dot,     rms_norm, rms_norm_weight, silu_multiply, clamped_swiglu,         clip,
-    scaled_exp, exp_sum, soften,   score_gradients, sigmoid,       cg_delta_step_reference};
+    product, dot,    rms_norm,        rms_norm_weight, silu_multiply,           clamped_swiglu, clip, scaled_exp,
+    exp_sum, soften, score_gradients, sigmoid,         cg_delta_step_reference, limited_swiglu, pool};

@@ -131,6 +131,37 @@ static void clamped_swiglu(const float *gate, const float *up, const float *dout
   }
 }
 
+static void limited_swiglu(const float *gate, const float *up, const float *dout, float *dgate, float *dup,
+                           size_t count, float limit) {
+  const vf one = v_set(1.0f), zero = v_set(0.0f), highest = v_set(limit), lowest = v_set(-limit);
+  for (size_t i = 0; i < count; i += LANES) {
+    const size_t n = lanes_at(i, count);
+    const vf whole_gate = v_load_first(gate + i, n), whole_up = v_load_first(up + i, n), d = v_load_first(dout + i, n);
+    const vf g = v_min(highest, whole_gate), u = v_min(highest, v_max(lowest, whole_up));
+    const vf s = v_sigmoid(g);
+    const vf slope = v_fma(g, v_subtract(one, s), one);
+    const vf of_gate = v_multiply(v_multiply(v_multiply(d, u), s), slope);
+    const vf of_up = v_multiply(d, v_multiply(g, s));
+    v_store_first(dgate + i, v_where_greater(whole_gate, highest, zero, of_gate), n);
+    const vf below = v_where_greater(lowest, whole_up, zero, of_up);
+    v_store_first(dup + i, v_where_greater(whole_up, highest, zero, below), n);
+  }
+}
+
+static void pool(const float *value, const float *gate, const float *bias, size_t n, const float *sums,
+                 const float *mean, const float *dmean, float *dvalue, float *dgate) {
+  const float *const greatest = sums, *const denominator = sums + n;
+  for (size_t i = 0; i < n; i += LANES) {
+    const size_t count = lanes_at(i, n);
+    const vf g = v_add(v_load_first(gate + i, count), v_load_first(bias + i, count));
+    const vf e = v_exp(v_subtract(g, v_load_first(greatest + i, count)));
+    const vf by_value = v_multiply(v_divide(e, v_load_first(denominator + i, count)), v_load_first(dmean + i, count));
+    const vf apart = v_subtract(v_load_first(value + i, count), v_load_first(mean + i, count));
+    v_store_first(dvalue + i, by_value, count);
+    v_store_first(dgate + i, v_multiply(by_value, apart), count);
+  }
+}
+
 static void clip(const float *x, float limit, float *dx, size_t count) {
   const vf zero = v_set(0.0f), highest = v_set(limit), lowest = v_set(-limit);
   for (size_t i = 0; i < count; i += LANES) {

@@ -24,7 +24,6 @@ package final class FrozenModel {
   package init(_ model: LoadedModel, runtime: ClusterRuntime, rows: Int, sequences: Int) throws {
     self.model = model
     let (description, communicator, compute) = (model.description, runtime.communicator, runtime.compute)
-    try agree(on: communicator) { try description.requireBackwardPass(role: "a teacher") }
     let blocks = Self.blockCount(rows: rows, sequences: sequences)
     let cache = try agree(on: communicator) { try KeyValueCache(description, type: .f32, blockCount: blocks) }
     (self.cache, self.compute) = (cache, compute)

@@ -3,9 +3,9 @@ import JSON
 import MoEModel
 import Tensors
 
-/// A model of which only the shape is given: settings, and tensors of the published layout that hold zeros until
-/// somebody puts values in their place. With it a new model is planned, described and held in memory as a published one
-/// is.
+/// A model of which only the shape is given: settings, and tensors of the published layout that hold zeros, or in
+/// tables the first experts for each token, until somebody puts values in their place. With it a new model is planned,
+/// described and held in memory as a published one is.
 package final class ShapeCheckpoint: Checkpoint {
   package let path: String
   package let config: JSONValue
@@ -23,8 +23,8 @@ package final class ShapeCheckpoint: Checkpoint {
     CompositeModel.replaceQuantization(in: &members, with: nil)
     let plain = JSONValue.object(members)
     var description = try ModelConfiguration.read(try ConfigReader(plain, path: path))
-    if trains { try description.requireBackwardPass() }
     if predicts { description = description.predicting() }
+    if trains { try description.requireBackwardPass() }
     let entries = try CheckpointPlan(description, type: type).tensors.map(\.entry)
     (self.path, self.config, self.entries) = (path, plain, entries)
     places = Dictionary(uniqueKeysWithValues: entries.enumerated().map { ($1.name, $0) })
@@ -46,6 +46,12 @@ package final class ShapeCheckpoint: Checkpoint {
   package func read(
     _ entry: TensorEntry, bytes range: Range<Int>, into buffer: UnsafeMutableRawBufferPointer
   ) throws(CheckpointError) {
-    _ = UnsafeMutableRawBufferPointer(rebasing: buffer[..<range.count]).initializeMemory(as: UInt8.self, repeating: 0)
+    let bytes = UnsafeMutableRawBufferPointer(rebasing: buffer[..<range.count])
+    _ = bytes.initializeMemory(as: UInt8.self, repeating: 0)
+    guard entry.type == .int64, let columns = entry.shape.last, columns > 0, range.lowerBound % 8 == 0 else { return }
+    let first = range.lowerBound / 8
+    for i in 0..<range.count / 8 {
+      bytes.storeBytes(of: Int64((first + i) % columns), toByteOffset: 8 * i, as: Int64.self)
+    }
   }
 }

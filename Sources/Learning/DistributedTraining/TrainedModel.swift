@@ -96,6 +96,10 @@ package final class TrainedModel: ParameterValues {
         guard !parameter.own.isEmpty else { continue }
         if parts.contains(part) {
           try source(part, parameter.spec, parameter.own.lowerBound, numbers)
+          if part == .master, parameter.spec.role == .tokenExperts, let moe = description.moe {
+            try TokenExpertTable(moe, tensor: parameter.name).check(
+              UnsafeBufferPointer(rebasing: numbers[..<parameter.own.count]))
+          }
         } else {
           numbers.update(repeating: 0)
         }

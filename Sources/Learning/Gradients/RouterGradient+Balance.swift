@@ -38,7 +38,7 @@ extension RouterGradient {
       let (scores, shares) = (memory.start, memory.start + expertCount)
       score(logits, into: scores)
       share(scores, into: shares)
-      add(balance, scores: scores, shares: shares, to: gradients)
+      add(balance, logits: logits, scores: scores, shares: shares, to: gradients)
     }
   }
 
@@ -65,7 +65,7 @@ extension RouterGradient {
       let balance = balance(shares: sums, experts: experts, tokens: tokens, coefficient: coefficient)
       for t in 0..<tokens {
         share(scores + t * count, into: shares)
-        add(balance, scores: scores + t * count, shares: shares, to: gradients[t])
+        add(balance, logits: logits[t], scores: scores + t * count, shares: shares, to: gradients[t])
       }
       return balance.loss
     }
@@ -85,16 +85,20 @@ extension RouterGradient {
   }
 
   private func add(
-    _ balance: SequenceBalance, scores: UnsafePointer<Float>, shares: UnsafePointer<Float>,
-    to gradients: UnsafeMutablePointer<Float>
+    _ balance: SequenceBalance, logits: UnsafePointer<Float>, scores: UnsafePointer<Float>,
+    shares: UnsafePointer<Float>, to gradients: UnsafeMutablePointer<Float>
   ) {
     balance.loads.withUnsafeBufferPointer { loads in
       var mean: Float = 0
       for e in 0..<expertCount { mean += loads[e] * shares[e] }
-      let (factor, isSigmoid) = (balance.factor, scoring == .sigmoid)
+      let (factor, scoring) = (balance.factor, scoring)
       for e in 0..<expertCount {
         let byLogit = factor * shares[e] * (loads[e] - mean)
-        gradients[e] += isSigmoid ? byLogit * (1 - scores[e]) : byLogit
+        switch scoring {
+        case .sigmoid: gradients[e] += byLogit * (1 - scores[e])
+        case .rootSoftplus: gradients[e] += byLogit * Self.rootSlope(logits[e], score: scores[e])
+        case .softmax, .softmaxOverChosen: gradients[e] += byLogit
+        }
       }
     }
   }
@@ -121,14 +125,17 @@ extension RouterGradient {
 
   /// A row's scores, `[expertCount]`. A router that scores only what is chosen is balanced by the softmax over all.
   private func score(_ logits: UnsafePointer<Float>, into scores: UnsafeMutablePointer<Float>) {
-    guard scoring == .sigmoid else { return Router.softmax(logits, into: scores, count: expertCount) }
-    for e in 0..<expertCount { scores[e] = sigmoid(logits[e]) }
+    switch scoring {
+    case .sigmoid: for e in 0..<expertCount { scores[e] = sigmoid(logits[e]) }
+    case .rootSoftplus: for e in 0..<expertCount { scores[e] = softplus(logits[e]).squareRoot() }
+    case .softmax, .softmaxOverChosen: Router.softmax(logits, into: scores, count: expertCount)
+    }
   }
 
   /// Scores over their sum, `[expertCount]`; zeros where all scores are zero.
   private func share(_ scores: UnsafePointer<Float>, into shares: UnsafeMutablePointer<Float>) {
     shares.update(from: scores, count: expertCount)
-    guard scoring == .sigmoid else { return }
+    guard scoring == .sigmoid || scoring == .rootSoftplus else { return }
     var sum: Float = 0
     for e in 0..<expertCount { sum += scores[e] }
     guard sum != 0 else { return }

@@ -44,7 +44,8 @@ package struct RouterGradient: Sendable {
       case .softmaxOverChosen:
         for i in 0..<topK { chosen[i] = logits[Int(experts[i])] }
         Router.softmax(chosen, into: chosen, count: topK)
-      case .rootSoftplus: preconditionFailure("a scoring without a backward pass")
+      case .rootSoftplus:
+        for i in 0..<topK { chosen[i] = softplus(logits[Int(experts[i])]).squareRoot() }
       }
       differentiateWeights(chosen, weightGradients, into: byScore)
       for e in 0..<expertCount { gradients[e] = 0 }
@@ -58,7 +59,11 @@ package struct RouterGradient: Sendable {
       case .softmaxOverChosen:
         let mean = product(chosen, byScore)
         for i in 0..<topK { gradients[Int(experts[i])] = chosen[i] * (byScore[i] - mean) }
-      case .rootSoftplus: break
+      case .rootSoftplus:
+        for i in 0..<topK {
+          let logit = logits[Int(experts[i])]
+          gradients[Int(experts[i])] = byScore[i] * (chosen[i] * Self.rootSlope(logit, score: chosen[i]))
+        }
       }
     }
   }
@@ -74,7 +79,7 @@ package struct RouterGradient: Sendable {
     }
     var sum: Float = 0
     for i in 0..<topK { sum += scores[i] }
-    if scoring == .sigmoid { sum += 1e-20 }
+    if scoring == .sigmoid || scoring == .rootSoftplus { sum += 1e-20 }
     if sum < normFloor {
       for i in 0..<topK { byScore[i] = scale / normFloor * weightGradients[i] }
       return
@@ -82,6 +87,13 @@ package struct RouterGradient: Sendable {
     var mean: Float = 0
     for i in 0..<topK { mean += scores[i] / sum * weightGradients[i] }
     for i in 0..<topK { byScore[i] = scale / sum * (weightGradients[i] - mean) }
+  }
+
+  /// The gradient of √softplus(logit), over that `score`: sigmoid(logit) / (2 softplus(logit)), which comes to 1/2
+  /// where the score is 0.
+  static func rootSlope(_ logit: Float, score: Float) -> Float {
+    let squared = score * score
+    return squared == 0 ? 0.5 : sigmoid(logit) / (2 * squared)
   }
 
   private func product(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>) -> Float {

@@ -67,8 +67,19 @@ extension Compute {
     case .swiGLU: cg_silu_multiply(isa, gate, up, gradient, gateGradient, upGradient, count)
     case .clampedSwiGLU(let alpha, let limit):
       cg_clamped_swiglu(isa, gate, up, gradient, gateGradient, upGradient, count, alpha, limit)
-    case .limitedSwiGLU: preconditionFailure("an activation without a backward pass")
+    case .limitedSwiGLU(let limit):
+      cg_limited_swiglu(isa, gate, up, gradient, gateGradient, upGradient, count, limit)
     }
+  }
+
+  /// Of `pool` and `pooled` by one of their terms, each `[count]`: `sums` `[3 · count]` as they are after the last
+  /// term, `mean` what `pooled` makes of them, `gradient` that by the mean. That by the gate is by its bias, too.
+  package func poolGradient(
+    _ value: UnsafePointer<Float>, gate: UnsafePointer<Float>, bias: UnsafePointer<Float>, count: Int,
+    sums: UnsafePointer<Float>, mean: UnsafePointer<Float>, gradient: UnsafePointer<Float>,
+    valueGradient: UnsafeMutablePointer<Float>, gateGradient: UnsafeMutablePointer<Float>
+  ) {
+    cg_pool(isa, value, gate, bias, count, sums, mean, gradient, valueGradient, gateGradient)
   }
 
   /// Of `clip`: zeroes the `gradient` `[count]` where x, as it was before it was clipped, lies outside of ± limit.

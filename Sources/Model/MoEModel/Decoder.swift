@@ -19,6 +19,8 @@ package final class Decoder {
   private let compute: Compute
   private let phases: PhaseRecorder?
   private let kept: KeptActivations
+  /// What the last norm had of several streams; nil where nothing is kept, or there is one.
+  private let headRecord: StreamRecord?
   /// Where ranks share out what is no routed expert.
   private let gatherer: SliceGatherer?
   /// By rank, whose embeddings it has then.
@@ -45,6 +47,7 @@ package final class Decoder {
   ) {
     (self.description, self.compute, self.phases) = (description, compute, phases)
     (self.weights, self.kept) = (weights, kept)
+    headRecord = StreamRecord.ofHead(description, kept)
     self.gatherer = gatherer
     embeddingRanges = gatherer?.slice.ranges(of: description.vocabularySize) ?? []
     stream = ResidualStream(
@@ -63,7 +66,8 @@ package final class Decoder {
       PredictionModule(
         $0, hiddenSize: description.hiddenSize, head: weights.head, rowFormat: weights.rowFormat,
         epsilon: description.normEpsilon, compute: compute, residual: description.residual,
-        slices: assembly.outputSlices(), vocabulary: assembly.slices(of: description.vocabularySize))
+        record: StreamRecord.ofHead(description, kept), slices: assembly.outputSlices(),
+        vocabulary: assembly.slices(of: description.vocabularySize))
     }
     if let blocks = description.blockDrafting, let drafting = weights.blockDrafting {
       drafter = BlockDrafter(
@@ -87,7 +91,7 @@ package final class Decoder {
       drafter?.take(stream.hidden, ofLayer: index)
     }
     phases?.enter(.head)
-    stream.contract(weights.headConnection)
+    stream.contract(weights.headConnection, keeping: headRecord)
     let output = head.forward(stream, batch)
     try gatherer?.check()
     return output
@@ -152,6 +156,10 @@ package final class Decoder {
 
   private func forward(_ index: Int, _ stream: ResidualStream, _ pass: ForwardPass) throws {
     let layer = layers[index]
+    if let (first, second) = layer.records {
+      first.reserve(rows: pass.rowCount)
+      second.reserve(rows: pass.rowCount)
+    }
     phases?.enter(.attention, layer: index)
     layer.mixer.forward(stream, pass)
     phases?.enter(layer.feedForward.phase, layer: index)
@@ -162,8 +170,15 @@ package final class Decoder {
   /// The residual stream, `[rows, hidden]`, or all of several: after the last layer, until a layer's stages are asked
   /// for.
   package var hidden: MatrixView<Float> { stream.hidden }
+  /// What the last norm reads, `[rows, hidden]`: the residual stream, or the sum of several; until a layer's stages are
+  /// asked for.
+  package var output: MatrixView<Float> { stream.output }
+  /// What that sum came from; nil where there is one stream, or nothing is kept.
+  package var headTape: StreamTape? { headRecord?.tape(rows: stream.hidden.rowCount) }
   /// What the positions of the last batch turn queries and keys by.
   package func angles(rows: Int) -> RotaryTape { rotary.tape(rows: rows) }
+  /// The same of layers that attend to entries of several tokens; nil where there are none.
+  package func entryAngles(rows: Int) -> RotaryTape? { entryRotary?.tape(rows: rows) }
 
   /// What a layer left behind when `batch` went through it last; nil where nothing is kept. Where only inputs are, the
   /// layer computes its stages again: collective then, and valid until another layer is asked for. Ask from the last
@@ -185,11 +200,13 @@ package final class Decoder {
     guard let mixer = layer.mixer.tape(rows: rows), let feedForward = layer.feedForward.tape(rows: rows) else {
       return nil
     }
-    return LayerTape(mixer: mixer, feedForward: feedForward)
+    return LayerTape(
+      mixer: mixer, feedForward: feedForward,
+      streams: layer.records.map { ($0.mixer.tape(rows: rows), $0.feedForward.tape(rows: rows)) })
   }
 
   /// What the prediction module left behind, but for its layer's stages; nil where there is none.
-  package var predictionTape: PredictionTape? { prediction?.tape }
+  package var predictionTape: PredictionTape? { prediction?.tape(after: stream.hidden) }
 
   /// Logits of some rows of the last batch, and the norms `[rows, hidden]` that they were made from; valid until the
   /// next call. `ahead`: those of the prediction module, which guesses the token after the next one.
@@ -251,4 +268,6 @@ struct DecoderLayer {
   let feedForward: any FeedForwardLayer
   /// Where its input is kept.
   let input: RowStorage<Float>?
+  /// What is kept of several residual streams around each half.
+  var records: (mixer: StreamRecord, feedForward: StreamRecord)? = nil
 }

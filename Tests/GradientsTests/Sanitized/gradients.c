@@ -104,41 +104,49 @@ static void products(ck_isa isa) {
 
 static void rows(ck_isa isa, size_t n) {
   for (int reference = 0; reference < 2; reference++) {
-    static float *kept[8];
+    static float *kept[10];
     const uint64_t before = state;
     const ck_isa set = reference ? CK_ISA_REFERENCE : isa;
     float *x = numbers(n), *dy = numbers(n), *w = numbers(n), *out = numbers(n), *scales = numbers(1);
     float *dgate = numbers(n), *dup = numbers(n), *logits = numbers(n), *student = numbers(n), *teacher = numbers(n);
+    float *sums = numbers(3 * n), *mean = numbers(n), *dmean = numbers(n), *dvalue = numbers(n), *dbias = numbers(n);
+    for (size_t i = 0; i < n; i++) sums[n + i] = fabsf(sums[n + i]) + 1;
     cg_rms_norm(set, x, n, dy, n, 1, n, w, 1e-5f, out, n, scales);
     cg_rms_norm_weight(set, (cg_vectors){x, n, n}, (cg_vectors){dy, n, n}, 1, 1, n, scales, out, true);
     cg_sigmoid(set, x, n, dgate);
     cg_silu_multiply(set, x, w, dy, dgate, dup, n);
     cg_clamped_swiglu(set, x, w, dy, dgate, dy, n, 1.7f, 1);
+    cg_limited_swiglu(set, x, w, dgate, teacher, student, n, 1);
+    cg_pool(set, x, w, dup, n, sums, mean, dmean, dvalue, dbias);
     cg_clip(set, x, 1, w, n);
     const cg_logits known = cg_cross_entropy(set, logits, n, n / 2, 0.5f, 0.1f);
     scales[0] = cg_dot(set, x, dy, n) + known.sum + known.greatest + known.target;
     const cg_divergence_kind kind = {.beta = (double)(n % 3) / 2, .temperature = n % 2 ? 1 : 1.5f};
     const cg_divergence_row row = cg_divergence(set, student, teacher, n, n - 1, 0.5f, kind);
     scales[0] += (float)(row.entropy + row.divergence + cg_entropy(set, x, n));
-    float *made[8] = {out, dgate, dup, w, logits, student, teacher, scales};
-    for (int i = 0; i < 8 && reference; i++) hold(kept[i], made[i], i < 7 ? n : 1, "a row", isa, n, (size_t)i);
-    for (int i = 0; i < 8; i++) {
+    float *made[10] = {out, dgate, dup, w, logits, student, teacher, dvalue, dbias, scales};
+    for (int i = 0; i < 10 && reference; i++) hold(kept[i], made[i], i < 9 ? n : 1, "a row", isa, n, (size_t)i);
+    for (int i = 0; i < 10; i++) {
       if (reference) free(kept[i]), free(made[i]);
       kept[i] = made[i];
     }
-    free(x), free(dy);
+    free(x), free(dy), free(sums), free(mean), free(dmean);
     if (!reference) state = before;
   }
 }
 
-static void attention(ck_isa isa, size_t tokens, size_t key_dims, size_t value_dims, size_t window, bool latent) {
+// `ratio`: tokens of an entry, of which the last complete one is missing; 0 for none.
+static void attention(ck_isa isa, size_t tokens, size_t key_dims, size_t value_dims, size_t window, bool latent,
+                      size_t ratio) {
   const size_t keys = tokens * key_dims, values = tokens * value_dims;
+  const size_t complete = ratio ? tokens / ratio : 0, entries = complete > 1 ? complete - 1 : complete;
   float *query = numbers(keys), *key = numbers(keys), *value = numbers(values), *out = numbers(values);
-  float *dout = numbers(values), *room = scratch(cg_attention_scratch(tokens)), sink = 0.25f, dsink[2];
-  float *made[2][3];
+  float *dout = numbers(values), *room = scratch(cg_attention_scratch(tokens + entries)), sink = 0.25f, dsink[2];
+  float *entry = numbers(entries * key_dims), *means = numbers(tokens);
+  float *made[2][4];
   for (int reference = 0; reference < 2; reference++) {
     float **own = made[reference];
-    own[0] = numbers(keys), own[1] = numbers(keys), own[2] = numbers(values);
+    own[0] = numbers(keys), own[1] = numbers(keys), own[2] = numbers(values), own[3] = numbers(entries * key_dims);
     const cg_attention call = {.tokens = tokens,
                                .key_dims = key_dims,
                                .value_dims = value_dims,
@@ -153,23 +161,32 @@ static void attention(ck_isa isa, size_t tokens, size_t key_dims, size_t value_d
                                .dquery = {own[0], key_dims},
                                .dkey = {own[1], key_dims},
                                .dvalue = {latent ? own[1] : own[2], latent ? key_dims : value_dims},
-                               .dsink = window ? dsink + reference : NULL};
+                               .dsink = window ? dsink + reference : NULL,
+                               .entries = entries,
+                               .ratio = ratio,
+                               .entry = {entry, key_dims},
+                               .dentry = {own[3], key_dims},
+                               .means = {latent ? means : NULL, 1}};
     cg_attend(reference ? CK_ISA_REFERENCE : isa, &call, room);
   }
   for (int i = 0; i < (latent ? 2 : 3); i++)
     hold(made[0][i], made[1][i], i < 2 ? keys : values, "attention", isa, tokens, (size_t)i);
+  hold(made[0][3], made[1][3], entries * key_dims, "entries", isa, tokens, ratio);
   if (window) hold(dsink, dsink + 1, 1, "a sink", isa, tokens, window);
-  for (int i = 0; i < 6; i++) free(made[i / 3][i % 3]);
-  free(query), free(key), free(value), free(out), free(dout), free(room);
+  for (int i = 0; i < 8; i++) free(made[i / 4][i % 4]);
+  free(query), free(key), free(value), free(out), free(dout), free(room), free(entry), free(means);
 }
 
 static void attentions(ck_isa isa) {
   static const size_t lengths[] = {1, 2, 31, 33, 63, 64, 65, 130};
   for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
-    attention(isa, lengths[i], 24, 17, 0, false);
-    attention(isa, lengths[i], 17, 16, 0, true);
-    attention(isa, lengths[i], 5, 9, 1, false);
-    attention(isa, lengths[i], 16, 33, 40, false);
+    attention(isa, lengths[i], 24, 17, 0, false, 0);
+    attention(isa, lengths[i], 17, 16, 0, true, 0);
+    attention(isa, lengths[i], 5, 9, 1, false, 0);
+    attention(isa, lengths[i], 16, 33, 40, false, 0);
+    attention(isa, lengths[i], 16, 16, 9, true, 4);
+    attention(isa, lengths[i], 19, 7, 0, false, 1);
+    attention(isa, lengths[i], 33, 33, 50, true, 30);
   }
 }
 

@@ -16,6 +16,7 @@ extension Plan {
     let source = try Self.shape(model, predicts: predicts)
     let read = try ModelConfiguration.read(source)
     let description = predicts ? read.predicting() : read
+    try description.requireBackwardPass()
     try description.checkTrainable(sequenceLength: training.sequenceLength)
     guard training.sequenceLength <= description.maximumPositions else {
       throw ValidationError(
@@ -35,7 +36,6 @@ extension Plan {
     task.teacher = try training.teacher.map { path in
       let shape = try Self.shape(path)
       let teacher = try ModelConfiguration.read(shape)
-      try teacher.requireBackwardPass(role: "a teacher")
       let terms = TrainingLayout.Terms(
         sequenceLength: task.sequenceLength, sequences: task.sequences, rankCount: 1, ranksPerHost: 1,
         workerCount: cores)

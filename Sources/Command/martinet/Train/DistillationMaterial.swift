@@ -57,7 +57,6 @@ final class DistillationMaterial: TrainingMaterial {
   ) throws {
     let checkpoint = try CheckpointFormat.open(try ModelLocation.resolve(options.teacher))
     let taught = try ModelConfiguration.read(checkpoint).holding(options.teacherWeights)
-    try taught.requireBackwardPass(role: "a teacher")
     (teacher, student) = ((checkpoint, taught), description)
     let codec = TextCodec(checkpoint)
     let vocabulary = try CommonVocabulary(

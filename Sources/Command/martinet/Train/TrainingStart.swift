@@ -23,7 +23,6 @@ struct TrainingStart {
     let folder = try ModelLocation.resolve(model)
     let source = try CheckpointFormat.open(folder)
     let description = try ModelConfiguration.read(source)
-    try description.requireBackwardPass()
     let reader = try ParameterReader(description, checkpoint: source)
     let initial = try Initialization(description, seed: settings.seed, spread: spread)
     return TrainingStart(

@@ -3,17 +3,20 @@ import MoEModel
 import Telemetry
 import Tensors
 
-/// Of down(silu(gate(x)) · up(x)).
+/// Of down(silu(gate(x)) · up(x)), or of another activation.
 final class GatedBlockBackward {
   private let kind: ParameterRole.FeedForwardKind
   private let layer: Int
+  private let activation: Activation
   private let parts: BackwardParts
   /// The gradients by what gate and up gave, from `begin` to `end`.
   private var byGate: MatrixView<Float>?
   private var byUp: MatrixView<Float>?
 
-  init(_ kind: ParameterRole.FeedForwardKind, layer: Int, _ parts: BackwardParts) {
-    (self.kind, self.layer, self.parts) = (kind, layer, parts)
+  init(
+    _ kind: ParameterRole.FeedForwardKind, layer: Int, activation: Activation = .swiGLU, _ parts: BackwardParts
+  ) {
+    (self.kind, self.layer, self.activation, self.parts) = (kind, layer, activation, parts)
   }
 
   /// parts.normedGradient (+)= the gradient by the block's input, which is parts.normed; `dy` `[rows, hidden]` is that
@@ -26,7 +29,7 @@ final class GatedBlockBackward {
   /// All but the gradient by the block's input.
   func begin(_ tape: FeedForwardTape, dy: MatrixView<Float>) throws {
     let (parts, compute, rows, width) = (parts, parts.compute.compute, dy.rowCount, tape.gate.columns)
-    let hidden = dy.columns
+    let (hidden, activation) = (dy.columns, activation)
     func storage(_ purpose: BackwardParts.Purpose) -> MatrixView<Float> {
       let storage = parts.rows(purpose, columns: width)
       storage.reserve(rows: rows)
@@ -35,9 +38,9 @@ final class GatedBlockBackward {
     let (product, dGate, dUp) = (storage(.product), storage(.gate), storage(.up))
     parts.backThrough(weights(.down, rows: hidden, columns: width), dy: dy, into: dUp)
     parts.forEachRow { row in
-      compute.activate(.swiGLU, gate: tape.gate[row], up: tape.up[row], into: product[row], count: width)
+      compute.activate(activation, gate: tape.gate[row], up: tape.up[row], into: product[row], count: width)
       compute.activationGradient(
-        .swiGLU, gate: tape.gate[row], up: tape.up[row], gradient: dUp[row], gateGradient: dGate[row],
+        activation, gate: tape.gate[row], up: tape.up[row], gradient: dUp[row], gateGradient: dGate[row],
         upGradient: dUp[row], count: width)
     }
     try parts.gradients.addProduct(id(.down), dy: dy, x: product)

@@ -9,11 +9,14 @@ final class HeadBackward {
   private let vocabularySize: Int
   private let hiddenSize: Int
   private let parts: BackwardParts
+  /// Nil where the residual is plain.
+  private let streams: StreamBackward?
   /// The gradient by the last norm's output, where a module's comes first; else it is `parts.normedGradient`.
   private let normedRows: RowStorage<Float>?
 
-  init(_ description: DecoderDescription, _ parts: BackwardParts) {
+  init(_ description: DecoderDescription, _ parts: BackwardParts, _ streams: StreamBackward?) {
     (vocabularySize, hiddenSize, self.parts) = (description.vocabularySize, description.hiddenSize, parts)
+    self.streams = streams
     normedRows = description.predicts ? RowStorage(columns: hiddenSize) : nil
   }
 
@@ -47,18 +50,23 @@ final class HeadBackward {
     return loss
   }
 
-  /// parts.stream := the gradient by the last layer's output; `states`: what the module adds to that by the last norm's
-  /// output.
+  /// parts.stream, or of several parts.streams, := the gradient by the last layer's output; `states`: what the module
+  /// adds to that by the last norm's output, or of several streams to that by them.
   func end(_ decoder: Decoder, adding states: MatrixView<Float>?) throws {
     let (stream, own, target, hidden) = (parts.stream, gradient, parts.normedGradient, hiddenSize)
-    let compute = parts.compute.compute
+    let (compute, isOfStreams) = (parts.compute.compute, streams != nil)
     parts.forEachRow { row in
       stream[row].update(repeating: 0, count: hidden)
       guard let states else { return }
       target[row].update(from: own[row], count: hidden)
-      compute.add(states[row], to: target[row], count: hidden)
+      if !isOfStreams { compute.add(states[row], to: target[row], count: hidden) }
     }
-    try parts.endNorm(decoder.hidden, .finalNorm, layer: nil)
+    try parts.endNorm(decoder.output, .finalNorm, layer: nil)
+    guard let streams, let tape = decoder.headTape else { return }
+    try streams.open(tape, of: .head, layer: nil)
+    guard let states else { return }
+    let all = parts.streams
+    parts.forEachRow { compute.add(states[$0], to: all[$0], count: all.columns) }
   }
 
   private var gradient: MatrixView<Float> { normedRows?.view(rows: parts.rowCount) ?? parts.normedGradient }

@@ -11,6 +11,8 @@ final class MoEBackward: FeedForwardBackward {
   private let layer: Int
   private let moe: MoEDescription
   private let experts: Decoder.Experts
+  /// Whether experts follow from tokens, so that nothing balances them.
+  private let routesByToken: Bool
   private let parts: BackwardParts
   private let router: RouterGradient
   private let shared: GatedBlockBackward?
@@ -22,10 +24,16 @@ final class MoEBackward: FeedForwardBackward {
   /// The tokens' choices, numbered.
   private var choices: RouterDecisions
 
-  init(_ layer: Int, _ moe: MoEDescription, _ experts: Decoder.Experts, _ parts: BackwardParts) {
+  init(
+    _ layer: Int, _ moe: MoEDescription, _ experts: Decoder.Experts, routesByToken: Bool = false,
+    _ parts: BackwardParts
+  ) {
+    self.routesByToken = routesByToken
     (self.layer, self.moe, self.experts, self.parts) = (layer, moe, experts, parts)
     router = RouterGradient(moe)
-    shared = moe.sharedIntermediateSize.map { _ in GatedBlockBackward(.shared, layer: layer, parts) }
+    shared = moe.sharedIntermediateSize.map { _ in
+      GatedBlockBackward(.shared, layer: layer, activation: moe.sharedActivation, parts)
+    }
     returnedRows = parts.rows(.returned, columns: parts.normed.columns + moe.topK)
     logitGradientRows = parts.rows(.logits, columns: moe.expertCount)
     gateGradientRows = parts.rows(.sharedGate, columns: 1)
@@ -137,7 +145,7 @@ final class MoEBackward: FeedForwardBackward {
           factor: objective.routerZLoss * objective.factor, logits: tape.logits[row], to: gradients[row])
       }
     }
-    if objective.balance != 0 { addBalance(tape, objective, to: gradients, loss: &loss) }
+    if objective.balance != 0, !routesByToken { addBalance(tape, objective, to: gradients, loss: &loss) }
     try parts.gradients.addProduct(
       ParameterID(.router, layer: layer), dy: gradients, x: parts.normed, precision: .float32)
     parts.backThrough(

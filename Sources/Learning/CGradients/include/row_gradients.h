@@ -36,6 +36,17 @@ void cg_silu_multiply(ck_isa isa, const float *gate, const float *up, const floa
 void cg_clamped_swiglu(ck_isa isa, const float *gate, const float *up, const float *dout, float *dgate, float *dup,
                        size_t count, float alpha, float limit);
 
+/// Of ck_limited_swiglu: with g, u as there and s = sigmoid(g), dup = dout * (g * s), +0 where |up| > limit; dgate =
+/// ((dout * u) * s) * fma(g, 1 - s, 1), +0 where gate > limit. Aliases as above.
+void cg_limited_swiglu(ck_isa isa, const float *gate, const float *up, const float *dout, float *dgate, float *dup,
+                       size_t count, float limit);
+
+/// Of ck_pool and ck_pooled by one of their terms: `sums` as they are after the last one, `mean` what ck_pooled makes
+/// of them, `dmean` the gradient by that. p = ck_exp((gate + bias) - greatest) / denominator, dvalue = p * dmean,
+/// dgate = dvalue * (value - mean), by the gate and its bias alike. Nothing overlaps what is written.
+void cg_pool(ck_isa isa, const float *value, const float *gate, const float *bias, size_t n, const float *sums,
+             const float *mean, const float *dmean, float *dvalue, float *dgate);
+
 /// Of ck_clip, by what it was given: dx[i] = +0 where |x[i]| > limit, else as it is.
 void cg_clip(ck_isa isa, const float *x, float limit, float *dx, size_t count);
 

@@ -16,6 +16,7 @@ extension TrainingMemory {
     let workers = Double(terms.workerCount)
     var widest = hidden
     var seen: Set<[Int]> = []
+    let streams = StreamWidths(description)
     for layer in layers {
       let stages = LayerStages(layer, description)
       add(.backward, floats: rows * stages.choices)
@@ -27,9 +28,9 @@ extension TrainingMemory {
     }
     // The stream, a norm and its gradient; of some leaves the gradients by inputs of a norm.
     let parts = NormBackward.parts(leaves: layout.leafCount(of: rank), workers: terms.workerCount).parts
-    add(.backward, floats: rows * 3 * hidden + Double(parts) * layout.leafRows * widest)
+    add(.backward, floats: rows * (3 * hidden + streams.backward) + Double(parts) * layout.leafRows * widest)
     // Gradients around a prediction module, and by the last norm's output.
-    if description.predicts { add(.backward, floats: rows * 5 * hidden) }
+    if description.predicts { add(.backward, floats: rows * (streams.all > 0 ? streams.all + 2 * hidden : 5 * hidden)) }
     let block = Self.reserved(min(layout.leafRows.rounded(.up), 256)) * (description.predicts ? 2 : 1)
     add(.logits, floats: block * (Double(description.vocabularySize) + hidden))
     add(
@@ -37,12 +38,17 @@ extension TrainingMemory {
       sequences * Double(KeyValueCache.blockCount(tokens: terms.sequenceLength))
         * Double(KeyValueCache.blockByteCount(description, type: .f32)))
     add(.cache, sequences * Double(StateCache.slotByteCount(description)))
+    let entries = layers.reduce(0) { most, layer in
+      guard case .compressed(let shape) = layer.attention, let ratio = shape.ratio else { return most }
+      return max(most, terms.sequenceLength / ratio)
+    }
     let keyDims = layers.reduce(0) { most, layer in
       guard case .delta(let delta) = layer.attention else { return most }
       return max(most, delta.keyDims)
     }
     add(
-      .scratch, workers * Double(GradientCompute.scratchByteCount(tokens: terms.sequenceLength, keyDims: keyDims)))
+      .scratch,
+      workers * Double(GradientCompute.scratchByteCount(tokens: terms.sequenceLength + entries, keyDims: keyDims)))
   }
 
   /// Every layer's stages; with recomputation every layer's input, and the stages once for each shape that layers have.
@@ -52,12 +58,17 @@ extension TrainingMemory {
     let isRounded = layout.terms.products == .bfloat16
     // The stream, its norm and its update, rounded too; angles.
     let angles = description.rotary.dims + (description.rotary.queryScaling == nil ? 0 : 1)
-    add(.activations, floats: rows * (3 * hidden + Double(angles)))
+    let streams = StreamWidths(description)
+    add(.activations, floats: rows * (3 * hidden + Double(angles + (description.entryRotary?.dims ?? 0))))
+    // All streams in the place of one, their norm and weights, and what the last norm has of them.
+    add(.activations, floats: rows * streams.step)
     if isRounded { add(.activations, rows * 2 * hidden) }
     var seen: Set<[Int]> = []
     for layer in description.runLayers {
-      add(.activations, floats: rows * hidden)
-      if !layout.terms.recomputes { add(.activations, floats: rows * hidden) }
+      // Of several streams all are kept before either half.
+      let input = streams.all > 0 ? streams.all : hidden
+      add(.activations, floats: rows * input)
+      if !layout.terms.recomputes { add(.activations, floats: rows * (input + streams.ofHalves)) }
       for stage in LayerStages(layer, description).kept {
         guard !layout.terms.recomputes || seen.insert(stage.shape).inserted else { continue }
         add(.activations, floats: rows * stage.columns)
@@ -65,11 +76,35 @@ extension TrainingMemory {
         add(.scratch, workers * stage.queryRows * 64)
       }
     }
-    if layout.terms.recomputes { add(.activations, floats: rows * hidden) }
+    if layout.terms.recomputes {
+      add(.activations, floats: rows * ((streams.all > 0 ? streams.all : hidden) + streams.ofHalves))
+    }
     guard description.predicts else { return }
-    // The module's own stream, embeddings, states, and both joined.
-    add(.activations, floats: rows * 7 * hidden)
+    // The module's own stream, embeddings, states, and both joined; of several streams these are no longer than the
+    // states.
+    add(.activations, floats: rows * (streams.all > 0 ? streams.step + streams.all + 5 * hidden : 7 * hidden))
     if isRounded { add(.activations, rows * 6 * hidden) }
+  }
+}
+
+/// Numbers of a row that several residual streams have beyond one; all zero where there is one.
+private struct StreamWidths {
+  /// The streams themselves.
+  var all = 0.0
+  /// Of a step: the streams but for the first, their norm, the sum and weights; and the head's record.
+  var step = 0.0
+  /// What both halves of a layer keep: what they read, their weights and updates.
+  var ofHalves = 0.0
+  /// Of the backward pass: by the streams, those over their length and the gradient by them, weights.
+  var backward = 0.0
+
+  init(_ description: DecoderDescription) {
+    guard case .hyper(let shape) = description.residual else { return }
+    let (hidden, weights) = (Double(description.hiddenSize), Double(shape.weightCount))
+    all = Double(shape.streams) * hidden
+    step = 3 * all + weights + Double(shape.streams)
+    ofHalves = 2 * (hidden + weights) + 2 * hidden
+    backward = 3 * all + 3 * weights + 3
   }
 }
 
@@ -146,8 +181,33 @@ private struct LayerStages {
       // Gradients by outputs and gates, by channels after and before the convolution, by rates.
       backward = [Stage(shape: sizes, columns: 2 * values + 2 * channels + fused + 3 * rates, rounded: 0)]
       widestNorm = values
-    // Never trained.
-    case .compressed: (kept, backward, widestNorm) = ([], [], 0)
+    case .compressed(let shape):
+      let (rank, query, dims) = (Double(shape.queryRank), Double(shape.queryWidth), Double(shape.headDims))
+      let low = Double(shape.groupCount * shape.groupRank)
+      let pools = [shape.keyPool, shape.indexPool].compactMap { $0 }
+      // Latents, queries and the key before and after their norms, the window, what heads attended and its groups;
+      // values and gates of entries, and these.
+      let columns = 2 * rank + 3 * query + 3 * dims + low
+      let ofPools = pools.reduce(0) { $0 + 2 * Double($1.width) + Double($1.dims) / Double($1.ratio) }
+      let sizes = [
+        5, shape.headCount, shape.headDims, shape.queryRank, shape.groupCount, shape.groupRank, shape.window,
+        shape.ratio ?? 0, shape.indexer?.headDims ?? 0, shape.indexer?.headCount ?? 0,
+      ]
+      kept = [
+        Stage(shape: sizes, columns: columns + ofPools, rounded: rank + query + low, queryRows: Double(shape.headCount))
+      ]
+      // Gradients by queries, outputs, latents, the key, groups; of entries by these, their sums and means, and by what
+      // they are made of.
+      let perEntry = shape.ratio.map { 1 / Double($0) } ?? 0
+      let entries = shape.keyPool.map { 5 * dims * perEntry + 2 * Double($0.width) } ?? 0
+      backward = [
+        Stage(
+          shape: [5, shape.headCount, shape.headDims, shape.queryRank, shape.groupCount, shape.groupRank],
+          columns: 2 * query + rank + dims + low + Double(shape.headCount), rounded: 0,
+          ofWorker: dims * (1 + perEntry)),
+        Stage(shape: [6, shape.keyPool?.width ?? 0, shape.ratio ?? 0], columns: entries, rounded: 0),
+      ]
+      widestNorm = max(rank, dims)
     }
     addFeedForward(layer, description)
   }

@@ -177,8 +177,9 @@ package struct UtilizationProbe {
         let seconds = known[shapes] ?? ruleSeconds(length, shape)
         known[shapes] = seconds
         return sum + seconds * Double(shape.valueHeadCount) / Double(gradients.compute.workerCount) / Double(length)
-      // There is no backward pass.
-      case .compressed: return sum
+      // A key is the value, too. Measured over all positions of a short sequence, as many as window and entries.
+      case .compressed(let shape):
+        (heads, keys, values, forward) = (shape.headCount, shape.headDims, shape.headDims, 2 * shape.headDims)
       }
       let seconds = known[[keys, values]] ?? headSeconds(length, keys: keys, values: values)
       known[[keys, values]] = seconds

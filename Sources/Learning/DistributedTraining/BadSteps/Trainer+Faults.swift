@@ -30,6 +30,7 @@ extension Trainer {
         case .latent(let tape): tape.input
         case .grouped(let tape): tape.input
         case .delta(let tape): tape.input
+        case .compressed(let tape): tape.input
         }
       if isBad(input) { first = layer }
     }

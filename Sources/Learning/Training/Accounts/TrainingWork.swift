@@ -10,7 +10,7 @@ package struct TrainingWork: Sendable, Equatable {
   package private(set) var parameterCount = 0
   /// Operations of attention's products between tokens in the forward pass, a token:
   /// `2 · keys · heads · (query + value dimensions)` with as many keys as a token sees on average, half of the
-  /// sequence.
+  /// sequence, or of its entries beside a window.
   package private(set) var attention = 0.0
 
   /// `predicts`: with multi-token prediction modules, as the description has it if it is nil; each is a
@@ -52,7 +52,13 @@ package struct TrainingWork: Sendable, Equatable {
     case .delta(let delta): return 6 * Double(delta.valueHeadCount * delta.keyDims * delta.valueDims)
     }
     let window = Double(min(length, layer.slidingWindow ?? length))
-    let keys = window - window * window / (2 * Double(max(1, length)))
+    var keys = window - window * window / (2 * Double(max(1, length)))
+    if case .compressed(let compressed) = layer.attention, let ratio = compressed.ratio {
+      // Entries, of which there are more with each token, up to as many as are chosen.
+      let entries = Double(length) / Double(ratio)
+      let seen = min(entries, compressed.indexer.map { Double($0.topK) } ?? entries)
+      keys += seen - seen * seen / (2 * max(entries, 1))
+    }
     return 2 * keys * Double(heads * dims)
   }
 

@@ -7,14 +7,16 @@ import MoEModel
 /// every down-projection) spread 1/√(2 · layers) as far. Norms are 1, in numbers as they are stored: where a norm adds
 /// 1 to its weight, that is 0. Biases, attention sinks and the router's selection bias are 0. Of gated DeltaNet,
 /// convolutions get normal numbers, rates of decay are uniform between 0.01 and 16, of which the logarithm is stored,
-/// and what is added to decays is 1, all as in the reference implementation. What a multi-token prediction module
-/// shares with the model has the model's values.
+/// and what is added to decays is 1, all as in the reference implementation. Hyper-connections multiply by 1 and add 0,
+/// likewise, and a token that has its experts by a table has random ones, each as likely as the others. What a
+/// multi-token prediction module shares with the model has the model's values.
 package struct Initialization: Sendable {
   private let seed: UInt64
   private let spread: InitialSpread
   private let names: ParameterNames
   private let outputFactor: Double
   private let isTied: Bool
+  private let moe: MoEDescription?
 
   /// Throws for a spread that is no positive finite number.
   package init(_ description: DecoderDescription, seed: UInt64, spread: InitialSpread) throws(TrainingError) {
@@ -25,7 +27,7 @@ package struct Initialization: Sendable {
     self.spread = spread
     names = ParameterNames(description)
     outputFactor = 1 / Double(2 * max(1, description.layerCount)).squareRoot()
-    isTied = description.tiedEmbeddings
+    (isTied, moe) = (description.tiedEmbeddings, description.moe)
   }
 
   /// The standard deviation of a parameter's elements; nil for what is all alike.
@@ -44,9 +46,13 @@ package struct Initialization: Sendable {
   package func fill(_ buffer: UnsafeMutableBufferPointer<Float>, with spec: ParameterSpec, from first: Int) {
     let stream = RandomStream(seed: seed, purpose: "weights of \(names.name(of: shared(spec.id)))")
     guard let deviation = deviation(of: spec) else {
-      guard spec.role == .delta(.decayRate) else { return buffer.update(repeating: constant(of: spec)) }
-      for i in buffer.indices {
-        buffer[i] = Float(FixedMath.logarithm(0.01 + 15.99 * stream.uniform(UInt64(first + i))))
+      switch spec.role {
+      case .delta(.decayRate):
+        for i in buffer.indices {
+          buffer[i] = Float(FixedMath.logarithm(0.01 + 15.99 * stream.uniform(UInt64(first + i))))
+        }
+      case .tokenExperts: choose(buffer, from: first, stream)
+      default: buffer.update(repeating: constant(of: spec))
       }
       return
     }
@@ -63,10 +69,32 @@ package struct Initialization: Sendable {
     }
   }
 
+  /// Experts of tokens, `[tokens, topK]`: of each token as many random ones, none twice.
+  private func choose(_ buffer: UnsafeMutableBufferPointer<Float>, from first: Int, _ stream: RandomStream) {
+    guard let moe, !buffer.isEmpty else { return }
+    let topK = moe.topK
+    for token in (first / topK)...((first + buffer.count - 1) / topK) {
+      var chosen: [Int] = []
+      for place in 0..<topK {
+        // Of those that are left, counted in ascending order.
+        let left = moe.expertCount - place
+        let number = Int(stream.uniform(UInt64(token * topK + place)) * Double(left))
+        var expert = min(number, left - 1)
+        for other in chosen.sorted() where expert >= other { expert += 1 }
+        chosen.append(expert)
+        let element = token * topK + place
+        if element >= first, element < first + buffer.count { buffer[element - first] = Float(expert) }
+      }
+    }
+  }
+
   /// What all elements of a parameter are.
   private func constant(of spec: ParameterSpec) -> Float {
     if spec.id.isBias { return 0 }
-    return spec.role.isNorm ? 1 - spec.offset : spec.role == .delta(.decayBias) ? 1 : 0
+    switch spec.role {
+    case .delta(.decayBias), .hyper(.scale, _): return 1
+    default: return spec.role.isNorm ? 1 - spec.offset : 0
+    }
   }
 
   /// All elements of a parameter.

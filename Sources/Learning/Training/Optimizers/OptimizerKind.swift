@@ -23,7 +23,7 @@ package enum UpdateRule: Sendable, Equatable {
   case adamW, muon
   /// The router's selection bias: by the experts' loads, not by a gradient.
   case balance
-  /// Nobody: the choice that an indexer makes has no gradient. It keeps what it began with.
+  /// Nobody: the choice that an indexer makes, or a table, has no gradient. It keeps what it began with.
   case frozen
 
   /// Whether a gradient updates it.
@@ -42,7 +42,7 @@ extension OptimizerKind {
   /// Who updates a parameter, from its role.
   package func rule(of spec: ParameterSpec) -> UpdateRule {
     if spec.role == .selectionBias { return .balance }
-    if spec.role.isOfIndexer { return .frozen }
+    if spec.role.isOfIndexer || spec.role == .tokenExperts { return .frozen }
     guard self == .muon, spec.isMatrix else { return .adamW }
     switch spec.role {
     case .embedding, .head, .prediction(.embedding), .prediction(.head), .router, .sharedGate,

@@ -2,7 +2,8 @@ import JSON
 import MoEModel
 import Tensors
 
-/// Puts parameters, a piece at a time, to the places that published checkpoints keep them in, rounded to bf16.
+/// Puts parameters, a piece at a time, to the places that published checkpoints keep them in, rounded to bf16, but for
+/// those that are published in another type.
 ///
 /// A piece whose elements follow each other in the file is written at once. Matrices that are stored turned, or whose
 /// rows take turns with others', are gathered until all that shares their block of the tensor is there: at most an
@@ -20,11 +21,13 @@ final class ExportedTensors {
 
   /// Writes elements of a parameter from `first` on.
   func add(_ parameter: SavePlan.Parameter, _ values: UnsafeBufferPointer<Float>, from first: Int) throws {
-    guard parameter.type == .bfloat16 else {
-      for place in parameter.places {
-        try writer.write(place.name, UnsafeRawBufferPointer(values), at: first * 4)
-      }
-      return
+    switch parameter.type {
+    case .float32:
+      return try write(UnsafeRawBufferPointer(values), to: parameter.places, at: first * 4)
+    case .int64:
+      let numbers = values.map { Int64(exactly: $0.rounded()) ?? 0 }
+      return try numbers.withUnsafeBytes { try write($0, to: parameter.places, at: first * 8) }
+    default: break
     }
     let rounded = [UInt16](unsafeUninitializedCapacity: values.count) { buffer, count in
       BFloat16.round(values, into: UnsafeMutableBufferPointer(rebasing: buffer[..<values.count]))
@@ -39,6 +42,10 @@ final class ExportedTensors {
         try gather(parameter.spec, place, rounded, from: first)
       }
     }
+  }
+
+  private func write(_ bytes: UnsafeRawBufferPointer, to places: [TensorPlace], at offset: Int) throws {
+    for place in places { try writer.write(place.name, bytes, at: offset) }
   }
 
   private func gather(_ spec: ParameterSpec, _ place: TensorPlace, _ values: [UInt16], from first: Int) throws {

@@ -22,7 +22,7 @@ package struct SavePlan: Sendable {
     let rule: UpdateRule
     let places: [TensorPlace]
     /// What the export keeps it in.
-    var type: ElementType { spec.role.isFull ? .float32 : .bfloat16 }
+    var type: ElementType { SavePlan.type(of: spec) }
   }
 
   /// Elements asked for at once.
@@ -50,8 +50,7 @@ package struct SavePlan: Sendable {
     for spec in table {
       let place = description.names.place(of: spec, expertCount: experts)
       if seen.insert(place.name).inserted {
-        let type: ElementType = spec.role.isFull ? .float32 : .bfloat16
-        exported.append(.init(place.name, type, place.shape(of: spec)))
+        exported.append(.init(place.name, Self.type(of: spec), place.shape(of: spec)))
       }
       let holder = table.holder(of: spec.id)
       if places[holder] == nil {
@@ -71,6 +70,8 @@ package struct SavePlan: Sendable {
       parameter.rule.parts.map { .init("\(parameter.name).\($0.rawValue)", .float32, parameter.spec.shape) }
     }
   }
+
+  private static func type(of spec: ParameterSpec) -> ElementType { spec.role.publishedType ?? .bfloat16 }
 
   /// All that is asked for, in order.
   package var requests: some Sequence<Request> {

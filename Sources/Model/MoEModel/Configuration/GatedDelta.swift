@@ -4,14 +4,11 @@ extension DecoderDescription {
   /// Whether layers keep a recurrent state of each sequence.
   package var isRecurrent: Bool { runLayers.contains { $0.attention.stateCount > 0 } }
 
-  /// Throws `ModelError.noBackwardPass` for a model that has layers without one: compressed attention. `role`: what it
-  /// was to be.
-  package func requireBackwardPass(role: String = "trained") throws(ModelError) {
-    let isCompressed = layers.contains {
-      guard case .compressed = $0.attention else { return false }
-      return true
-    }
-    guard !isCompressed else { throw .noBackwardPass(family: family, role: role) }
+  /// Throws `ModelError.noBackwardPass` for a model that is to learn with its prediction modules where these draft
+  /// blocks together (`BlockDrafting`).
+  package func requireBackwardPass() throws(ModelError) {
+    guard predicts, blockDrafting != nil else { return }
+    throw .noBackwardPass(family: family)
   }
 }
 

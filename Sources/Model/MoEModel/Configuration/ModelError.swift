@@ -16,7 +16,7 @@ package enum ModelError: Error, Equatable, CustomStringConvertible {
   case growingStates(tensor: String)
   case invalidTokenExperts(tensor: String, token: Int, String)
   case insufficientMemory(needed: Int, available: Int)
-  case noBackwardPass(family: String, role: String)
+  case noBackwardPass(family: String)
   case lacksDecayLogarithms(family: String)
   /// Of a file that holds settings and tensors.
   indirect case inFile(String, ModelError)
@@ -69,10 +69,10 @@ package enum ModelError: Error, Equatable, CustomStringConvertible {
       available; use more nodes or fewer ranks on this one, lower --kv-cache-tokens or --recurrent-states, or try \
       with --ignore-memory-check
       """
-    case .noBackwardPass(let family, let role):
+    case .noBackwardPass(let family):
       """
-      models of the family \(family) cannot be \(role): they have layers of compressed attention, which can be run \
-      but not trained; take a model of another family
+      the modules of this model of the family \(family) draft blocks of tokens together (dspark_block_size), which can \
+      be run but not trained: train the model without them, leaving out --prediction-loss
       """
     case .lacksDecayLogarithms(let family):
       """

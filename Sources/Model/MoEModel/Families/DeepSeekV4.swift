@@ -43,6 +43,7 @@ extension ModelFamily {
     moe.activation = .limitedSwiGLU(limit: limit)
     moe.sharedActivation = .limitedSwiGLU(limit: limit)
     var description = try config.decoder(rotary: rotary.main, layers: layers, moe: moe)
+    description.names.prefix = .none
     description.entryRotary = rotary.entries
     description.maximumPositions = rotary.entries.scaling.context(
       of: description.maximumPositions, atMost: ConfigurationBounds.positions.upperBound)

@@ -155,7 +155,7 @@ final class DenseLayer: FeedForwardLayer {
       compute.pool.barrier(worker: worker)
       block.contract(into: stream.update, worker: worker)
       block.outer.finish(stream.update, compute, worker: worker)
-      stream.addUpdate(worker: worker)
+      stream.addUpdate(reading, worker: worker)
     }
   }
 

@@ -24,6 +24,10 @@ struct LayerAssembly {
   private var feedForwards: [Int: FeedForwardScratch] = [:]
   private var moeScratches: [[Int]: MoEScratch] = [:]
   private var middleInput: RowStorage<Float>?
+  // Of several residual streams: what first halves read of them, and what layers have of them around either half.
+  private var firstInput: RowStorage<Float>?
+  private var firstRecord: StreamRecord?
+  private var secondRecord: StreamRecord?
   // One choice of positions, and the memory to make it in, are passed on from layer to layer.
   private var indexing: (scratch: IndexerScratch, chosen: ChosenPositions)?
 
@@ -41,15 +45,31 @@ struct LayerAssembly {
   }
 
   mutating func layer(_ index: Int) -> DecoderLayer {
-    let input = input
-    return DecoderLayer(mixer: mixer(index, input), feedForward: feedForward(index), input: input)
+    guard kept != .none, case .hyper(let shape) = description.residual else {
+      let input = input
+      return DecoderLayer(mixer: mixer(index, input), feedForward: feedForward(index), input: input)
+    }
+    // What is kept of a layer's input is all streams; what it reads of them follows.
+    let first = firstRecord.flatMap { kept == .all ? nil : $0.again } ?? record(shape)
+    let second = shared(secondRecord) ?? record(shape)
+    let entry = shared(firstInput) ?? RowStorage(columns: description.hiddenSize)
+    (firstRecord, secondRecord, firstInput) = (first, second, entry)
+    let mixer = mixer(index, entry, record: first)
+    return DecoderLayer(
+      mixer: mixer, feedForward: feedForward(index, record: second), input: first.streams, records: (first, second))
   }
 
-  private mutating func mixer(_ index: Int, _ input: RowStorage<Float>?) -> any SequenceMixer {
+  private func record(_ shape: HyperConnections) -> StreamRecord {
+    StreamRecord(shape, hiddenSize: description.hiddenSize, updates: true)
+  }
+
+  private mutating func mixer(
+    _ index: Int, _ input: RowStorage<Float>?, record: StreamRecord? = nil
+  ) -> any SequenceMixer {
     let (layer, cache, shape) = (weights.runLayers[index], cache.layer(index), description.runLayers[index])
     let (attention, rotates) = (ownAttentions[index], shape.rotates)
     let span = AttentionSpan(slidingWindow: shape.slidingWindow)
-    let reading = StreamReading(norm: layer.attentionNorm, connection: layer.attentionConnection)
+    let reading = StreamReading(norm: layer.attentionNorm, connection: layer.attentionConnection, record: record)
     switch (attention, layer.attention) {
     case (.latent(let own), .latent(let weights)):
       let (chosen, indexer) = indexing(own, weights, cache)
@@ -74,7 +94,8 @@ struct LayerAssembly {
       return CompressedAttentionLayer(
         reading: reading, own, weights, cache: cache, state: LayerState(offset: stateOffsets[index]),
         scale: attention.softmaxScale, epsilon: description.normEpsilon,
-        rotary: own.ratio == nil ? rotary : entryRotary ?? rotary, scratch: scratch(own, cache), compute: compute)
+        rotary: own.ratio == nil ? rotary : entryRotary ?? rotary, scratch: scratch(own, cache), input: input,
+        compute: compute)
     default: preconditionFailure("weights of one kind of attention under the description of another")
     }
   }
@@ -96,9 +117,10 @@ struct LayerAssembly {
     )
   }
 
-  private mutating func feedForward(_ index: Int) -> any FeedForwardLayer {
+  private mutating func feedForward(_ index: Int, record: StreamRecord? = nil) -> any FeedForwardLayer {
     let layer = weights.runLayers[index]
-    let reading = StreamReading(norm: layer.feedForwardNorm, connection: layer.feedForwardConnection)
+    let reading = StreamReading(
+      norm: layer.feedForwardNorm, connection: layer.feedForwardConnection, record: record)
     switch layer.feedForward {
     case .dense(let weights):
       return DenseLayer(
@@ -186,9 +208,9 @@ struct LayerAssembly {
 
   private mutating func scratch(_ shape: CompressedAttention, _ cache: LayerCache) -> CompressedAttentionScratch {
     let scratch =
-      compressed[shape]
+      shared(compressed[shape])
       ?? CompressedAttentionScratch(
-        shape, type: cache.type, rowFormat: weights.rowFormat, workerCount: compute.workerCount)
+        shape, type: cache.type, rowFormat: weights.rowFormat, workerCount: compute.workerCount, keeps: kept != .none)
     compressed[shape] = scratch
     return scratch
   }

@@ -16,12 +16,15 @@ package enum KeptActivations: Sendable {
 package struct LayerTape {
   package let mixer: MixerTape
   package let feedForward: FeedForwardLayerTape
+  /// Of several residual streams around each half; nil where there is one.
+  package let streams: (mixer: StreamTape, feedForward: StreamTape)?
 }
 
 package enum MixerTape {
   case latent(LatentAttentionTape)
   case grouped(GroupedAttentionTape)
   case delta(GatedDeltaTape)
+  case compressed(CompressedAttentionTape)
 }
 
 package enum FeedForwardLayerTape {
@@ -91,6 +94,35 @@ package struct GatedDeltaTape {
   package let values: MatrixView<Float>
 }
 
+/// Of compressed attention; heads lie one after another.
+package struct CompressedAttentionTape {
+  /// What the layer read of the residual stream, `[rows, hidden]`.
+  package let input: MatrixView<Float>
+  /// `[rows, query's rank]` before and after its norm.
+  package let rawQueryLatent: MatrixView<Float>
+  package let queryLatent: MatrixView<Float>
+  /// `[rows, heads · dims]` as projected, and as they meet keys: with their length, turned.
+  package let rawQuery: MatrixView<Float>
+  package let query: MatrixView<Float>
+  /// `[rows, dims]`, likewise.
+  package let rawKey: MatrixView<Float>
+  package let key: MatrixView<Float>
+  /// `[rows, heads · dims]`: what heads attended, turned back; and what came of each group's, `[rows, groups · rank]`.
+  package let values: MatrixView<Float>
+  package let low: MatrixView<Float>
+  /// Of layers with entries, what is made of tokens; else nil.
+  package let entries: EntryTape?
+}
+
+/// What makes entries of tokens, whose sequences are whole.
+package struct EntryTape {
+  /// Of each token, `[rows, pool's width]`, as projected.
+  package let values: MatrixView<Float>
+  package let gates: MatrixView<Float>
+  /// `[entries, dims]`: with norm, turned, one sequence's after another's.
+  package let keys: MatrixView<Float>
+}
+
 /// What gate and up gave, `[rows, intermediate]`.
 package struct FeedForwardTape {
   package let gate: MatrixView<Float>
@@ -99,13 +131,19 @@ package struct FeedForwardTape {
 
 /// Of a multi-token prediction module around its layer.
 package struct PredictionTape {
-  /// Embeddings of the next tokens, and the model's hidden states after its last norm, `[rows, hidden]`.
+  /// Embeddings of the next tokens, and the model's hidden states after its last norm, `[rows, hidden]`; of several
+  /// residual streams these as its last layer left them, `[rows, streams · hidden]`.
   package let embeddings: MatrixView<Float>
   package let states: MatrixView<Float>
-  /// Both after norms of the module's own, `[rows, hidden | hidden]`: what the projection meets.
+  /// Both after norms of the module's own, `[rows, hidden | hidden]`: what the projection meets. Of several streams
+  /// their columns lie apart, `[rows, hidden]` and `[rows, streams · hidden]`: what the two projections meet.
   package let joined: MatrixView<Float>
-  /// After its layer, `[rows, hidden]`.
+  package let normedEmbeddings: MatrixView<Float>
+  package let normedStates: MatrixView<Float>
+  /// After its layer, `[rows, hidden]`: what its last norm reads.
   package let hidden: MatrixView<Float>
+  /// How that came of several streams; nil where there is one.
+  package let head: StreamTape?
 }
 
 /// Of an MoE layer, at home; what its experts saw is theirs (`ExpertTape`).

@@ -12,14 +12,16 @@ extension PredictionModule {
     guard rows > 0, let own = embeddingProjection else { return }
     stateRows.reserve(rows: rows * count)
     own.rows.reserve(rows: rows)
+    own.normed.reserve(rows: rows)
     rounded = rounded.reserving(rows: rows * count)
     let roundedEmbeddings = own.rounded.reserving(rows: rows)
-    embeddingProjection = (roundedEmbeddings, own.rows)
-    let (embeddings, states, projected) = (embeddingRows(rows), stateRows(rows * count), own.rows(rows))
+    embeddingProjection = (own.normed, roundedEmbeddings, own.rows)
+    let (embeddings, states, projected) = (own.normed(rows), stateRows(rows * count), own.rows(rows))
+    let raw = embeddingRows(rows)
     let (input, rounded) = (stream.hidden, rounded)
     compute.pool.run { worker in
       for row in compute.share(of: rows, worker: worker) {
-        norm(embeddings[row], weights.embeddingNorm, into: embeddings[row])
+        norm(raw[row], weights.embeddingNorm, into: embeddings[row])
         roundedEmbeddings.round(compute, row: row, embeddings[row])
       }
       for piece in compute.share(of: rows * count, worker: worker) {

@@ -23,16 +23,19 @@ final class PredictionModule {
   private let joinedRows: RowStorage<Float>
   /// Of what meets the projection.
   var rounded: RowBuffer
-  /// Of embeddings that have a projection of their own, and what comes of them; nil where they have none.
-  var embeddingProjection: (rounded: RowBuffer, rows: RowStorage<Float>)?
+  /// Of embeddings that have a projection of their own: their norm, and what comes of it; nil where they have none.
+  var embeddingProjection: (normed: RowStorage<Float>, rounded: RowBuffer, rows: RowStorage<Float>)?
+  /// What the module's last norm had of several streams, where that is kept.
+  private let record: StreamRecord?
 
-  /// `slices`, `vocabulary`: of the layer's input and of the head, where `weights` and `head` are this rank's rows
-  /// only.
+  /// `record`: where that is kept. `slices`, `vocabulary`: of the layer's input and of the head, where `weights` and
+  /// `head` are this rank's rows only.
   init(
     _ weights: PredictionWeights, hiddenSize: Int, head: PackedMatrix, rowFormat: RowFormat, epsilon: Float,
-    compute: Compute, residual: ResidualDescription = .plain, slices: RowSlices? = nil, vocabulary: RowSlices? = nil
+    compute: Compute, residual: ResidualDescription = .plain, record: StreamRecord? = nil, slices: RowSlices? = nil,
+    vocabulary: RowSlices? = nil
   ) {
-    self.slices = slices
+    (self.record, self.slices) = (record, slices)
     (self.weights, self.epsilon, self.compute) = (weights, epsilon, compute)
     stream = ResidualStream(
       hiddenSize: hiddenSize, epsilon: epsilon, rowFormat: rowFormat, compute: compute, residual: residual)
@@ -43,7 +46,10 @@ final class PredictionModule {
     joinedRows = RowStorage(columns: 2 * hiddenSize)
     rounded = RowBuffer(weights.projection.rowFormat, columns: weights.projection.columns, rows: 0)
     embeddingProjection = weights.embeddingProjection.map {
-      (rounded: RowBuffer($0.rowFormat, columns: hiddenSize, rows: 0), rows: RowStorage(columns: hiddenSize))
+      (
+        normed: RowStorage(columns: hiddenSize), rounded: RowBuffer($0.rowFormat, columns: hiddenSize, rows: 0),
+        rows: RowStorage(columns: hiddenSize)
+      )
     }
   }
 
@@ -63,7 +69,7 @@ final class PredictionModule {
     for storage in [stateRows, joinedRows] { storage.reserve(rows: rows) }
     rounded = rounded.reserving(rows: rows)
     guard rows > 0 else { return }
-    let (tape, input, rounded) = (tape, stream.hidden, rounded)
+    let (tape, input, rounded) = (tape(after: hidden), stream.hidden, rounded)
     compute.pool.run { worker in
       for row in compute.share(of: rows, worker: worker) {
         norm(hidden[row], finalNorm, into: tape.states[row])
@@ -79,7 +85,7 @@ final class PredictionModule {
   }
 
   /// Brings together what the layer left, for the head.
-  func end() { stream.contract(weights.headConnection) }
+  func end() { stream.contract(weights.headConnection, keeping: record) }
 
   /// As `Decoder.logits` has them, of the token after the next.
   func logits(ofRows rows: [Int]) -> (normed: MatrixView<Float>, logits: MatrixView<Float>) {
@@ -89,11 +95,16 @@ final class PredictionModule {
   /// As `OutputHead.greatest`.
   func greatest(ofRows rows: [Int], into tokens: inout [Int32]) { head.greatest(stream, rows: rows, into: &tokens) }
 
-  var tape: PredictionTape {
-    let hidden = stream.hidden
-    func view(_ storage: RowStorage<Float>) -> MatrixView<Float> { storage.view(rows: hidden.rowCount) }
+  /// `hidden`: the model's residual stream, or all of several.
+  func tape(after hidden: MatrixView<Float>) -> PredictionTape {
+    let rows = stream.hidden.rowCount
+    let apart = embeddingProjection.map { ($0.normed(rows), stateRows(rows * hidden.columns / stream.hiddenSize)) }
+    let (normedEmbeddings, normedStates) = apart ?? (joinedRows(0), joinedRows(0))
     return PredictionTape(
-      embeddings: view(embeddingRows), states: view(stateRows), joined: view(joinedRows), hidden: hidden)
+      embeddings: embeddingRows(rows), states: apart == nil ? stateRows(rows) : hidden,
+      joined: joinedRows(apart == nil ? rows : 0), normedEmbeddings: normedEmbeddings,
+      normedStates: MatrixView(normedStates.start, rows: apart == nil ? 0 : rows, columns: hidden.columns),
+      hidden: stream.output, head: record?.tape(rows: rows))
   }
 
   func norm(

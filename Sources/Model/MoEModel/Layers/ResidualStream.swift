@@ -7,6 +7,8 @@ import Tensors
 struct StreamReading {
   let norm: AlignedBuffer<Float>
   var connection: HyperConnectionWeights? = nil
+  /// Where what it had of several streams is kept; nil where nobody asks for it.
+  var record: StreamRecord? = nil
 }
 
 /// The hidden states of a batch, `[rows, hidden]`, to which each layer adds what it makes of their norm; or several
@@ -66,10 +68,12 @@ final class ResidualStream {
   func spread(row: Int) { mixer?.spread(hidden[row]) }
 
   /// normed := rmsNorm(hidden) · weight `[hidden]`, rounded too, for the worker's share of rows; `kept` := hidden,
-  /// where it is given. Of several streams, of their weighted sum: all workers call it then when nobody writes to them,
-  /// and meet in it.
+  /// where it is given. Of several streams, both of their weighted sum: all workers call it then when nobody writes to
+  /// them, and meet in it.
   func norm(_ reading: StreamReading, keeping kept: RowStorage<Float>? = nil, worker: Int) {
-    if let mixer, let connection = reading.connection { mixer.weigh(hidden, connection, worker: worker) }
+    if let mixer, let connection = reading.connection {
+      mixer.weigh(hidden, connection, keeping: reading.record, worker: worker)
+    }
     let (source, normed, rounded) = (output, normedRows.view(rows: rowCount), rounded)
     let copies = kept?.view(rows: rowCount)
     for row in compute.share(of: rowCount, worker: worker) {
@@ -83,10 +87,16 @@ final class ResidualStream {
   }
 
   /// hidden += update, for the worker's share of rows. Of several streams each gets its own, after they are mixed: all
-  /// workers meet first then.
-  func addUpdate(worker: Int) {
+  /// workers meet first then. `reading` is what the half of the layer read them by.
+  func addUpdate(_ reading: StreamReading, worker: Int) {
     if let mixer {
       compute.pool.barrier(worker: worker)
+      if let record = reading.record {
+        let (update, kept) = (update, record.update(rowCount))
+        for row in compute.share(of: rowCount, worker: worker) {
+          kept[row].update(from: update[row], count: hiddenSize)
+        }
+      }
       return mixer.mix(hidden, update, worker: worker)
     }
     let share = compute.share(of: rowCount, worker: worker)
@@ -95,10 +105,11 @@ final class ResidualStream {
   }
 
   /// Adds the streams up for the last norm, each times its weight; nothing where the residual is plain.
-  func contract(_ connection: HyperConnectionWeights?) {
+  func contract(_ connection: HyperConnectionWeights?, keeping record: StreamRecord? = nil) {
     guard let mixer, let connection, rowCount > 0 else { return }
+    record?.reserve(rows: rowCount)
     compute.pool.run { worker in
-      mixer.weigh(hidden, connection, worker: worker)
+      mixer.weigh(hidden, connection, keeping: record, worker: worker)
       for row in compute.share(of: rowCount, worker: worker) { mixer.collapse(hidden, row: row) }
     }
   }

@@ -51,8 +51,12 @@ final class StreamMixer {
     for stream in 1..<max(shape.streams, 1) { (row + stream * hiddenSize).update(from: row, count: hiddenSize) }
   }
 
-  /// Finds the weights of all rows of `streams`; called by all workers, which have met when it ends, and met before.
-  func weigh(_ streams: MatrixView<Float>, _ connection: HyperConnectionWeights, worker: Int) {
+  /// Finds the weights of all rows of `streams`, and keeps these, and what they came from, where there is a `record`;
+  /// called by all workers, which have met when it ends, and met before.
+  func weigh(
+    _ streams: MatrixView<Float>, _ connection: HyperConnectionWeights, keeping record: StreamRecord? = nil,
+    worker: Int
+  ) {
     let (rows, width) = (streams.rowCount, streams.columns)
     let normed = normedRows.view(rows: rows)
     for row in compute.share(of: rows, worker: worker) {
@@ -65,24 +69,17 @@ final class StreamMixer {
     let weights = weightRows.view(rows: rows).columns(0..<connection.function.rows)
     connection.function.multiply(compute, worker: worker, Rows(normed.start, stride: normed.stride), into: weights)
     compute.pool.barrier(worker: worker)
-    for row in compute.share(of: rows, worker: worker) { finish(weights[row], connection) }
-    compute.pool.barrier(worker: worker)
-  }
-
-  /// From the function's numbers to a row's weights, in their place.
-  private func finish(_ weights: UnsafeMutablePointer<Float>, _ connection: HyperConnectionWeights) {
-    let (count, base, scale) = (shape.streams, connection.base.pointer, connection.scale.pointer)
-    for j in 0..<count { weights[j] = sigmoid(weights[j] * scale[0] + base[j]) + shape.epsilon }
-    guard connection.function.rows > count else { return }
-    for j in count..<(2 * count) { weights[j] = 2 * sigmoid(weights[j] * scale[1] + base[j]) }
-    let matrix = weights + 2 * count
-    for j in 0..<count {
-      let row = matrix + j * count
-      for k in 0..<count { row[k] = row[k] * scale[2] + base[(2 + j) * count + k] }
-      Router.softmax(row, into: row, count: count)
-      for k in 0..<count { row[k] += shape.epsilon }
+    let formula = StreamWeights(shape)
+    for row in compute.share(of: rows, worker: worker) {
+      if let record {
+        record.streams(rows)[row].update(from: streams[row], count: width)
+        record.weights(rows)[row].update(from: weights[row], count: weights.columns)
+      }
+      formula.finish(
+        weights[row], ofHead: weights.columns == shape.streams, base: connection.base.pointer,
+        scale: connection.scale.pointer)
     }
-    SinkhornBalance(count: count, iterations: shape.iterations, epsilon: shape.epsilon).apply(matrix)
+    compute.pool.barrier(worker: worker)
   }
 
   /// Adds up a row's streams, after `weigh`.

@@ -17,6 +17,11 @@ package struct HeldParameters: Sendable {
   /// Has what layers made of vectors follow when these are replaced.
   mutating func follow(_ weights: ModelWeights, _ description: DecoderDescription) {
     for (index, layer) in weights.runLayers.enumerated() {
+      if let moe = description.moe, case .moe(let own) = layer.feedForward, let table = own.tokenExperts {
+        let id = ParameterID(.tokenExperts, layer: index)
+        let format = TokenExpertTable(moe, tensor: description.names.tensor(id))
+        followers[id] = { format.write($0, into: table) }
+      }
       guard case .delta(let delta) = layer.attention, case .delta(let shape) = description.ownAttentions[index] else {
         continue
       }

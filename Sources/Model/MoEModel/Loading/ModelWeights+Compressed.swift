@@ -39,25 +39,10 @@ extension WeightAssembly {
     guard description.runLayers[layer].routesByToken else { return nil }
     let id = ParameterID(.tokenExperts, layer: layer)
     let stored = try vector(id)
-    let (topK, count) = (moe.topK, description.vocabularySize * moe.topK)
-    let table = AlignedBuffer<Int32>(count: count)
-    for i in 0..<count {
-      let value = stored.buffer[i]
-      guard value >= 0, value < Float(moe.expertCount), value == value.rounded(.down) else {
-        throw ModelError.invalidTokenExperts(
-          tensor: description.names.tensor(id), token: i / topK,
-          "the expert \(Int(exactly: value).map { "\($0)" } ?? "\(value)"), of \(moe.expertCount)")
-      }
-      table.buffer[i] = Int32(value)
-    }
-    for token in 0..<description.vocabularySize {
-      var row = UnsafeMutableBufferPointer(start: table.pointer + token * topK, count: topK)
-      row.sort()
-      for i in 1..<max(topK, 1) where row[i] == row[i - 1] {
-        throw ModelError.invalidTokenExperts(
-          tensor: description.names.tensor(id), token: token, "the expert \(row[i]) twice")
-      }
-    }
+    let format = TokenExpertTable(moe, tensor: description.names.tensor(id))
+    try format.check(UnsafeBufferPointer(stored.buffer))
+    let table = AlignedBuffer<Int32>(count: stored.count)
+    format.write(stored.pointer, into: table)
     return table
   }
 }

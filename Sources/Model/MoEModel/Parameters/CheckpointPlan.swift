@@ -29,7 +29,7 @@ package struct CheckpointPlan {
     for spec in ParameterTable(description) {
       let place = description.names.place(of: spec, expertCount: description.moe?.expertCount ?? 0)
       guard seen.insert(ExactString(place.name)).inserted else { continue }
-      let type = Self.type(of: spec.role) ?? type
+      let type = spec.role.publishedType ?? type
       let shape = place.shape(of: spec)
       guard tensors.count < limit.tensorCount, let bytes = TensorEntry.byteCount(of: shape, type),
         bytes <= limit.fileByteCount, byteCount + bytes <= limit.fileByteCount
@@ -46,16 +46,6 @@ package struct CheckpointPlan {
       tensors.append(Tensor(entry: entry, parameter: spec))
       byteCount += bytes
       parameterCount += entry.elementCount
-    }
-  }
-
-  /// What a parameter is published in whatever the others are; nil for what is as they are.
-  private static func type(of role: ParameterRole) -> ElementType? {
-    switch role {
-    case .hyper, .pool(.gateBias), .indexPool(.gateBias): .float32
-    case _ where role.isFull: .float32
-    case .tokenExperts: .int64
-    default: nil
     }
   }
 }

@@ -1,3 +1,5 @@
+import Tensors
+
 /// Which parameter of a model: what it is for, in which layer, of which expert.
 package struct ParameterID: Hashable, Sendable {
   package var role: ParameterRole
@@ -81,7 +83,9 @@ package enum ParameterRole: Hashable, Sendable {
 
   /// All that an indexer beside latent attention has.
   static let ofIndexer: [ParameterRole] = [.indexQuery, .indexKey, .indexKeyNorm, .indexKeyNormBias, .indexWeights]
-  package var isOfIndexer: Bool { Self.ofIndexer.contains(self) }
+  package var isOfIndexer: Bool {
+    if case .indexPool = self { true } else { Self.ofIndexer.contains(self) }
+  }
 
   /// Whether it is a matrix of latent attention that latents are multiplied with.
   var meetsLatents: Bool {
@@ -91,13 +95,19 @@ package enum ParameterRole: Hashable, Sendable {
     }
   }
 
-  /// Whether it is published, and kept, in fp32 whatever the others are: few numbers of much effect.
-  package var isFull: Bool {
+  /// What it is published in whatever the others are: numbers in fp32 that are few and of much effect, and tables. Nil
+  /// for what is as they are.
+  package var publishedType: ElementType? {
     switch self {
-    case .selectionBias, .delta(.decayBias), .delta(.decayRate): true
-    default: false
+    case .selectionBias, .delta(.decayBias), .delta(.decayRate), .hyper, .pool(.gateBias), .indexPool(.gateBias):
+      .float32
+    case .tokenExperts: .int64
+    default: nil
     }
   }
+
+  /// Whether it is kept, and computed with, in fp32 whatever the others are.
+  package var isFull: Bool { publishedType != nil }
 
   /// Whether it is the weight of a norm.
   package var isNorm: Bool {

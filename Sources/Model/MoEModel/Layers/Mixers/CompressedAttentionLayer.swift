@@ -23,16 +23,18 @@ final class CompressedAttentionLayer: SequenceMixer {
   private let keyPool: EntryPool?
   private let indexPool: EntryPool?
   private let indexer: EntryIndexer?
+  private let input: RowStorage<Float>?
   let compute: Compute
 
+  /// `input`: where the layer's input is kept.
   init(
     reading: StreamReading, _ shape: CompressedAttention, _ weights: CompressedAttentionWeights, cache: LayerCache,
     state: LayerState, scale: Float, epsilon: Float, rotary: RotaryAngles, scratch: CompressedAttentionScratch,
-    compute: Compute
+    input: RowStorage<Float>? = nil, compute: Compute
   ) {
     (self.reading, self.shape, self.weights, self.cache) = (reading, shape, weights, cache)
     (self.state, self.scale, self.epsilon, self.rotary) = (state, scale, epsilon, rotary)
-    (self.scratch, self.compute) = (scratch, compute)
+    (self.scratch, self.input, self.compute) = (scratch, input, compute)
     // The window's keys, then sums of entries, then those of the indexer's keys.
     let afterWindow = LayerState(offset: state.offset + shape.window * shape.headDims)
     func pool(
@@ -61,9 +63,10 @@ final class CompressedAttentionLayer: SequenceMixer {
     guard rows > 0 else { return }
     let (batch, pool) = (pass.batch, compute.pool)
     scratch.begin(batch, cache)
+    input?.reserve(rows: rows)
     let parts = headParts(rows: rows)
     pool.run { worker in
-      stream.norm(reading, worker: worker)
+      stream.norm(reading, keeping: input, worker: worker)
       pool.barrier(worker: worker)
       project(stream.normed, rows: rows, worker: worker)
       pool.barrier(worker: worker)
@@ -87,7 +90,7 @@ final class CompressedAttentionLayer: SequenceMixer {
       attend(batch, rows: rows, parts: parts, worker: worker)
       pool.barrier(worker: worker)
       contract(into: stream.update, rows: rows, worker: worker)
-      stream.addUpdate(worker: worker)
+      stream.addUpdate(reading, worker: worker)
     }
   }
 
@@ -106,8 +109,18 @@ final class CompressedAttentionLayer: SequenceMixer {
     }
   }
 
-  /// There is no backward pass that would want one.
-  func tape(rows: Int) -> MixerTape? { nil }
+  func tape(rows: Int) -> MixerTape? {
+    guard let input, let kept = scratch.kept else { return nil }
+    let entries = scratch.keyPool.map { pool in
+      EntryTape(
+        values: pool.values(rows), gates: pool.gates(rows), keys: pool.means(rows > 0 ? pool.meanCount : 0))
+    }
+    return .compressed(
+      CompressedAttentionTape(
+        input: input.view(rows: rows), rawQueryLatent: kept.queryLatent(rows), queryLatent: scratch.queryLatent(rows),
+        rawQuery: kept.query(rows), query: scratch.query(rows), rawKey: kept.key(rows), key: scratch.key(rows),
+        values: scratch.values(rows), low: scratch.low(rows), entries: entries))
+  }
 
   private func project(_ x: Rows, rows: Int, worker: Int) {
     weights.queryDown.multiply(compute, worker: worker, x, into: scratch.queryLatent(rows))
@@ -120,6 +133,10 @@ final class CompressedAttentionLayer: SequenceMixer {
   /// Norms of a row's latent and of its key, which is turned.
   private func prepare(row: Int) {
     let latent = scratch.queryLatent(row + 1)[row]
+    if let kept = scratch.kept {
+      kept.queryLatent(row + 1)[row].update(from: latent, count: shape.queryRank)
+      kept.key(row + 1)[row].update(from: scratch.key(row + 1)[row], count: shape.headDims)
+    }
     normalize(latent, count: shape.queryRank, weights.queryNorm)
     scratch.roundedQueryLatent.round(compute, row: row, latent)
     prepareKey(row: row)
@@ -143,6 +160,7 @@ final class CompressedAttentionLayer: SequenceMixer {
     for piece in compute.share(of: rows * heads, worker: worker) {
       let (row, head) = piece.quotientAndRemainder(dividingBy: heads)
       let own = query[row] + head * dims
+      if let kept = scratch.kept { (kept.query(rows)[row] + head * dims).update(from: own, count: dims) }
       normalize(own, count: dims, scratch.ones)
       rotary.rotate(own + dims - shape.rotaryDims, heads: 1, stride: dims, row: row)
     }

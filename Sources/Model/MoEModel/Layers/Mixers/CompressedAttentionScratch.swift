@@ -27,6 +27,13 @@ final class CompressedAttentionScratch {
     let positions = GrowingList<UInt32>()
   }
 
+  /// What a stage changes in its place, as it was before: for the backward pass.
+  struct Kept {
+    let queryLatent: RowStorage<Float>
+    let query: RowStorage<Float>
+    let key: RowStorage<Float>
+  }
+
   private let shape: CompressedAttention
   private let type: CacheType
   /// `[rows, query's rank]`
@@ -39,6 +46,8 @@ final class CompressedAttentionScratch {
   let values: RowStorage<Float>
   /// `[rows, groups · rank]`
   let low: RowStorage<Float>
+  /// Nil where nothing is kept.
+  let kept: Kept?
   private let windowRows: RowStorage<UInt8>
   private(set) var roundedQueryLatent: RowBuffer
   /// Of what each group attended, `[rows · groups, groupWidth]`.
@@ -55,7 +64,10 @@ final class CompressedAttentionScratch {
   /// `[headDims]`, of a norm without a weight.
   let ones: AlignedBuffer<Float>
 
-  init(_ shape: CompressedAttention, type: CacheType, rowFormat: RowFormat, workerCount: Int) {
+  /// `keeps`: all that the backward pass asks for is still there after a forward pass.
+  init(
+    _ shape: CompressedAttention, type: CacheType, rowFormat: RowFormat, workerCount: Int, keeps: Bool = false
+  ) {
     (self.shape, self.type) = (shape, type)
     let lowWidth = shape.groupCount * shape.groupRank
     queryLatent = RowStorage(columns: shape.queryRank)
@@ -63,6 +75,11 @@ final class CompressedAttentionScratch {
     key = RowStorage(columns: shape.headDims)
     values = RowStorage(columns: shape.queryWidth)
     low = RowStorage(columns: lowWidth)
+    kept =
+      keeps
+      ? Kept(
+        queryLatent: RowStorage(columns: shape.queryRank), query: RowStorage(columns: shape.queryWidth),
+        key: RowStorage(columns: shape.headDims)) : nil
     windowRows = RowStorage(columns: shape.headDims * type.unitByteCount)
     roundedQueryLatent = RowBuffer(rowFormat, columns: shape.queryRank, rows: 0)
     roundedGroups = RowBuffer(rowFormat, columns: shape.groupWidth, rows: 0)
@@ -86,6 +103,7 @@ final class CompressedAttentionScratch {
     key.reserve(rows: rows)
     values.reserve(rows: rows)
     low.reserve(rows: rows)
+    if let kept { for storage in [kept.queryLatent, kept.query, kept.key] { storage.reserve(rows: rows) } }
     roundedQueryLatent = roundedQueryLatent.reserving(rows: rows)
     roundedGroups = roundedGroups.reserving(rows: rows * shape.groupCount)
     roundedLow = roundedLow.reserving(rows: rows)

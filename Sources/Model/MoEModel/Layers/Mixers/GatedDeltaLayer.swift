@@ -70,7 +70,7 @@ final class GatedDeltaLayer: SequenceMixer {
       weights.output.multiply(
         compute, worker: worker, scratch.valueRows(rows), into: (slices?.output).own(of: stream.update))
       (slices?.output).finish(stream.update, compute, worker: worker)
-      stream.addUpdate(worker: worker)
+      stream.addUpdate(reading, worker: worker)
     }
   }
 

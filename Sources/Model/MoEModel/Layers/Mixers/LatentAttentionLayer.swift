@@ -77,7 +77,7 @@ final class LatentAttentionLayer: SequenceMixer {
       weights.output.multiply(
         compute, worker: worker, scratch.valueRows(rows), into: (slices?.output).own(of: stream.update))
       (slices?.output).finish(stream.update, compute, worker: worker)
-      stream.addUpdate(worker: worker)
+      stream.addUpdate(reading, worker: worker)
     }
   }
 

@@ -130,7 +130,7 @@ final class MoELayer: FeedForwardLayer {
   private func addUp(_ stream: ResidualStream, addsShared: Bool) {
     compute.pool.run { worker in
       if addsShared { addShared(to: stream.update, columns: 0..<stream.update.columns, worker: worker) }
-      stream.addUpdate(worker: worker)
+      stream.addUpdate(reading, worker: worker)
     }
   }
 
