@@ -1,6 +1,7 @@
 import Kernels
 import Machine
 import MoEModel
+import Tensors
 import TestSupport
 import Testing
 
@@ -25,7 +26,7 @@ struct ExpertBlockTests {
     var outcome = Outcome()
     for layer in 0..<TinyMoE.layerCount {
       var output = [Float](repeating: .nan, count: tokens.inputs.count)
-      try output.withUnsafeMutableBufferPointer { output in
+      output.withUnsafeMutableBufferPointer { output in
         guard let start = output.baseAddress else { return }
         tokens.withRows(model, compute) { rows in
           let flight = local.dispatch(rows, count: tokens.count, tokens.decisions(topK: topK), layer: layer)
