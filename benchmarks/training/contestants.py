@@ -15,10 +15,13 @@ HERE = pathlib.Path(__file__).resolve().parent
 
 @dataclasses.dataclass
 class Result:
-    """Tokens a second; and of ours which part of the fp32 peak, probed as the run begins, the model's own operations are."""
+    """Tokens a second; and of ours which part of the fp32 peak, probed as the run begins, the model's own operations are,
+    what speed was predicted then, and by how much more memory each rank grew than was said, as a part of that."""
 
     speed: float
     mfu: float | None = None
+    predicted: float | None = None
+    memory: list | None = None
 
 
 class Martinet:
@@ -28,7 +31,8 @@ class Martinet:
         self.name, self.out, self.once = name, folder / "out", name.startswith("400 M")
         self.command = [program, "train", "pretrain", "--shape", shape, "--data", data, "--out", self.out, "--json"]
         self.command += ["--steps", steps, "--sequence-length", length, "--batch-sequences", sequences]
-        self.command += ["--learning-rate", "3e-3", "--threads", threads, *options]
+        self.account = folder / "account.json"
+        self.command += ["--learning-rate", "3e-3", "--threads", threads, "--account", self.account, *options]
         if ranks > 1:
             self.command = ["mpirun", "-n", ranks, "--oversubscribe", "--allow-run-as-root", "--bind-to", "none", *self.command]
 
@@ -42,7 +46,10 @@ class Martinet:
             return None
         shutil.rmtree(self.out, ignore_errors=True)
         speed = statistics.median(step["tokens_per_second"] for step in steps[1:])
-        return Result(speed, statistics.median(step["mfu"] for step in steps[1:]))
+        account = json.loads(self.account.read_text())
+        said, found = account["predicted"], account["measured"]
+        memory = [b / a - 1 if b else None for a, b in zip(said["memory_bytes"], found["memory_bytes"])]
+        return Result(speed, statistics.median(step["mfu"] for step in steps[1:]), said["tokens_per_second"], memory)
 
 
 class HandWritten:

@@ -97,7 +97,7 @@ def main():
     options.program = os.path.abspath(options.program)
     if options.peer and not options.tokenizer:
         parser.error("--peer needs --tokenizer")
-    speeds, uses = {}, {}
+    speeds, uses, foretold = {}, {}, {}
     with tempfile.TemporaryDirectory() as path:
         contestants = line_up(options, pathlib.Path(path))
         for number in range(1, options.rounds + 1):
@@ -111,18 +111,24 @@ def main():
                 if found.mfu:
                     uses.setdefault(one.name, []).append(found.mfu)
                 told = f"   MFU {100 * found.mfu:.1f} %" if found.mfu else ""
+                if found.predicted:
+                    foretold.setdefault(one.name, []).append(found.speed / found.predicted)
+                    grown = ", ".join("?" if part is None else f"{100 * part:+.1f} %" for part in found.memory)
+                    told += f"   {found.speed / found.predicted:.2f} x predicted; memory by rank {grown} of what was said"
                 print(f"round {number}  {one.name:32} {found.speed:8.0f} tokens/s{told}", file=sys.stderr, flush=True)
     speed = {name: statistics.median(values) for name, values in speeds.items()}
     mfu = {name: statistics.median(values) for name, values in uses.items()}
-    print("\n| contestant | tokens/s | MFU |\n|---|---|---|")
+    print("\n| contestant | tokens/s | MFU | over predicted |\n|---|---|---|---|")
     for name, value in speed.items():
-        print(f"| {name} | {value:.0f} | {f'{100 * mfu[name]:.1f} %' if name in mfu else ''} |")
+        part = f"{100 * mfu[name]:.1f} %" if name in mfu else ""
+        over = f"{statistics.median(foretold[name]):.2f}" if name in foretold else ""
+        print(f"| {name} | {value:.0f} | {part} | {over} |")
     print("\n| ratio | | goal |\n|---|---|---|")
     for name, value, goal in ratios(speed, mfu):
         if value is not None:
             print(f"| {name} | {value:.2f} | {goal} |")
     if options.json:
-        pathlib.Path(options.json).write_text(json.dumps(dict(speeds=speeds, mfu=uses), indent=1) + "\n")
+        pathlib.Path(options.json).write_text(json.dumps(dict(speeds=speeds, mfu=uses, over_predicted=foretold), indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -5,13 +5,14 @@ import Tensors
 /// The experts one rank holds, and their arithmetic: visits batched by expert.
 ///
 /// Where many experts have few visits each, workers take whole experts as they become free and never wait for each
-/// other. Otherwise, and where workers are on several NUMA nodes, each matrix is split over all workers.
+/// other; so they do with blocks of visits of a training (`ExpertBank+Blocks.swift`). Otherwise, and where workers are
+/// on several NUMA nodes, each matrix is split over all workers.
 package final class ExpertBank: RoutedExperts {
-  private let compute: Compute
-  private let hiddenSize: Int
-  private let intermediateSize: Int
-  private let activation: Activation
-  private var expertsByLayer: [[FeedForwardWeights?]]
+  let compute: Compute
+  let hiddenSize: Int
+  let intermediateSize: Int
+  let activation: Activation
+  private(set) var expertsByLayer: [[FeedForwardWeights?]]
   /// Keeps the experts' memory alive.
   private let weights: ModelWeights
   /// Visits the buffers have room for, in all and of one run of experts.
@@ -20,11 +21,14 @@ package final class ExpertBank: RoutedExperts {
   private var gate = AlignedBuffer<Float>(count: 1)
   private var up = AlignedBuffer<Float>(count: 1)
   /// Input rows by place, an expert's side by side.
-  private var gathered: RowBuffer
+  private(set) var gathered: RowBuffer
   private var activated: RowBuffer
-  private let nextClaim = TaskCounter()
+  let nextClaim = TaskCounter()
   private let order: ExpertOrder
   private let claims: [ClaimScratch]
+  /// By worker, rows of a block on their way into the last product, where activations are kept and workers share a NUMA
+  /// node; else none.
+  let blockRows: [RowBuffer]
   /// By layer, what the last batch left behind: one for all layers where those of one are kept; empty where nothing is.
   private let tapes: [ExpertTape]
 
@@ -46,10 +50,15 @@ package final class ExpertBank: RoutedExperts {
     gathered = RowBuffer(weights.expertRowFormat, columns: hiddenSize, rows: 0)
     activated = RowBuffer(weights.expertRowFormat, columns: intermediateSize, rows: 0)
     let nodes = (0..<compute.workerCount).map { compute.pool.node(ofWorker: $0) }
-    let mayClaim = compute.workerCount > 1 && kept == .none && nodes.allSatisfy { $0 == nodes[0] }
+    let isOneNode = nodes.allSatisfy { $0 == nodes[0] }
+    let mayClaim = compute.workerCount > 1 && kept == .none && isOneNode
     order = ExpertOrder(expertCount: moe.expertCount, workerCount: compute.workerCount, mayClaim: mayClaim)
     let rows = mayClaim ? ExpertOrder.claimVisits : 0
     claims = nodes.map { _ in ClaimScratch(weights.expertRowFormat, rows: rows, columns: moe.expertIntermediateSize)
+    }
+    let format = weights.expertRowFormat
+    blockRows = nodes.filter { _ in kept != .none && isOneNode }.map { _ in
+      RowBuffer(format, columns: moe.expertIntermediateSize, rows: Self.blockVisits)
     }
     let tapeCount =
       switch kept {
@@ -85,7 +94,11 @@ package final class ExpertBank: RoutedExperts {
     reserve(visits.count, order)
     batch.distinctExpertCount = order.groups.count + order.claimable.count
     let products = batch.reserveProducts(visits.count * hiddenSize)
-    run(layer: batch.layer, order, inputs: batch.inputs.elements, visits: visits, outputs: products, tape)
+    if let tape, let blocks = blocks(order) {
+      run(blocks, batch, tape, outputs: products)
+    } else {
+      run(layer: batch.layer, order, inputs: batch.inputs.elements, visits: visits, outputs: products, tape)
+    }
     let (subtrees, count, ids) = (batch.subtrees.elements, batch.subtrees.count, batch.experts.elements)
     let (rows, first, places) = (batch.outputs.extend(by: count), visits.start, order.placeOf.pointer)
     compute.pool.run { worker in
@@ -119,14 +132,7 @@ package final class ExpertBank: RoutedExperts {
       let share = compute.share(of: count, worker: worker)
       for place in (first + share.lowerBound)..<(first + share.upperBound) {
         let input = inputs[Int(visits[Int(visitAt[place])].row)]
-        if gathered.format == .float32 {
-          UnsafeMutableRawPointer(inputRows + place * hidden).copyMemory(from: input, byteCount: hidden * 4)
-        } else {
-          gathered.copy(row: place, from: input)
-          guard tape != nil else { continue }
-          let bits = input.assumingMemoryBound(to: UInt16.self)
-          for i in 0..<hidden { inputRows[place * hidden + i] = Float(bitPattern: UInt32(bits[i]) << 16) }
-        }
+        bring(input, to: place, inputRows, keeps: tape != nil)
       }
       compute.pool.barrier(worker: worker)
     }
