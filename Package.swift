@@ -4,7 +4,6 @@ import PackageDescription
 /// Settings shared by every Swift target: one place to raise the bar.
 let strict: [SwiftSetting] = [
   .enableUpcomingFeature("ExistentialAny"),
-  .enableUpcomingFeature("MemberImportVisibility"),
   .treatAllWarnings(as: .error),
 ]
 

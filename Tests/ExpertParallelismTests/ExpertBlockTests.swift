@@ -26,15 +26,15 @@ struct ExpertBlockTests {
     var outcome = Outcome()
     for layer in 0..<TinyMoE.layerCount {
       var output = [Float](repeating: .nan, count: tokens.inputs.count)
-      output.withUnsafeMutableBufferPointer { output in
+      try output.withUnsafeMutableBufferPointer { output in
         guard let start = output.baseAddress else { return }
-        tokens.withRows(model, compute) { rows in
+        try tokens.withRows(model, compute) { rows in
           let flight = local.dispatch(rows, count: tokens.count, tokens.decisions(topK: topK), layer: layer)
           if let batch = flight.next() {
             bank.compute(batch)
             flight.finish(batch)
           }
-          local.combine(flight, into: start)
+          try local.combine(flight, into: start)
           local.release(flight)
         }
       }

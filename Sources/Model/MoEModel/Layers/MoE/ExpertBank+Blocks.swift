@@ -1,4 +1,5 @@
 import Kernels
+import Machine
 import Tensors
 
 /// The forward pass of a training: each worker takes some visits of an expert through all of it, and waits for nobody.
@@ -32,12 +33,13 @@ extension ExpertBank {
       while true {
         let task = next.take()
         guard task < blocks.count else { return }
-        if worker == 0 { compute.pool.poll?() }
+        if worker == 0 { compute.pool.polled?.poll() }
         let block = blocks[task]
         for place in block.first..<(block.first + block.count) {
           bring(inputs[Int(visits[Int(visitAt[place])].row)], to: place, kept, keeps: true)
         }
-        guard let expert = experts[block.expert] else { preconditionFailure("a visit to an expert that is not here") }
+        // Placements send visits only to where their expert is held.
+        guard let expert = experts[block.expert] else { preconditionFailure("a visit to an expert that is elsewhere") }
         run(
           block, expert, x.from(block.first), tape, rounded: blockRows[worker],
           outputs: outputs + block.first * hiddenSize, worker: worker)
