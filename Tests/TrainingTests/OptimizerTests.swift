@@ -150,9 +150,10 @@ import Training
     var generator = SeededGenerator(6)
     let compute = GradientCompute(Compute(pool: try WorkerPool(workerCount: 1)), precision: .bfloat16)
     let gradient = AlignedBuffer(generator.floats(rows * columns))
-    let products = WorkerProducts(compute, worker: 0)
+    let (products, scratch) = (WorkerProducts(compute, worker: 0), MuonScratch())
+    defer { withExtendedLifetime((gradient, scratch)) {} }
     let found = NewtonSchulz.deepSeekV4.orthogonalize(
-      MatrixView(gradient.pointer, rows: rows, columns: columns), products: products, scratch: MuonScratch())
+      MatrixView(gradient.pointer, rows: rows, columns: columns), products: products, scratch: scratch)
     for i in 0..<rows {
       for j in 0..<rows {
         let sum = (0..<columns).reduce(0.0) { $0 + Double(found[i][$1]) * Double(found[j][$1]) }

@@ -72,8 +72,9 @@ extension Compute {
     }
   }
 
-  /// Of `pool` and `pooled` by one of their terms, each `[count]`: `sums` `[3 · count]` as they are after the last
-  /// term, `mean` what `pooled` makes of them, `gradient` that by the mean. That by the gate is by its bias, too.
+  /// Of `pool` and `pooled` by one of their terms, `value`, `gate` and `bias`, each `[count]`: `sums` `[3 · count]` as
+  /// they are after the last term, `mean` what `pooled` makes of them, `gradient` that by the mean. `valueGradient`
+  /// `[count]` := that by the value, `gateGradient` `[count]` := that by the gate and by its bias.
   package func poolGradient(
     _ value: UnsafePointer<Float>, gate: UnsafePointer<Float>, bias: UnsafePointer<Float>, count: Int,
     sums: UnsafePointer<Float>, mean: UnsafePointer<Float>, gradient: UnsafePointer<Float>,

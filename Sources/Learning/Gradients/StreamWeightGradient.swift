@@ -26,7 +26,7 @@ package struct StreamWeightGradient: Sendable {
     return first..<(scale < 2 ? first + shape.streams : count)
   }
 
-  /// Writes the weights, `[count]`, with the forward pass's bits: `numbers` `[count]` are the function's, `base`
+  /// `out` := the weights, `[count]`, with the forward pass's bits: `numbers` `[count]` are the function's, `base`
   /// `[count]`, `scale` `[scaleCount]`.
   package func weigh(
     _ numbers: UnsafePointer<Float>, base: UnsafePointer<Float>, scale: UnsafePointer<Float>,
@@ -36,7 +36,8 @@ package struct StreamWeightGradient: Sendable {
     weights.finish(out, ofHead: isHead, base: base, scale: scale)
   }
 
-  /// arguments `[count]` := the gradients by number · scale + base, from `gradients` `[count]` by the weights.
+  /// `arguments` `[count]` := the gradients by number · scale + base, from `gradients` `[count]` by the weights.
+  /// `numbers` `[count]` are the function's, `base` `[count]`, `scale` `[scaleCount]`.
   package func write(
     numbers: UnsafePointer<Float>, base: UnsafePointer<Float>, scale: UnsafePointer<Float>,
     gradients: UnsafePointer<Float>, into arguments: UnsafeMutablePointer<Float>

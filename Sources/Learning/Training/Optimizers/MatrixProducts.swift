@@ -1,7 +1,7 @@
 import Tensors
 
-/// Products of matrices that are held in fp32, from whoever computes them fast. The order of each sum must not depend on how work is
-/// divided.
+/// Products of matrices that are held in fp32, from whoever computes them fast. The order of each sum must not depend
+/// on how work is divided.
 package protocol MatrixProducts {
   /// `result` `[a.rowCount, b.rowCount]` ← a · bᵀ, over `a.columns` = `b.columns`. `result` overlaps neither.
   func multiply(_ a: MatrixView<Float>, transposed b: MatrixView<Float>, into result: MatrixView<Float>)
