@@ -4,8 +4,8 @@ import TestSupport
 import Testing
 
 extension CommandTests {
-  /// Models with gated DeltaNet or compressed attention, which keep a state of each sequence, from a shape to a student:
-  /// the same files on any number of ranks, with and without recomputation, and after a stop.
+  /// Models with gated DeltaNet or compressed attention, which keep a state of each sequence, from a shape to a
+  /// student: the same files on any number of ranks, with and without recomputation, and after a stop.
   struct TrainRecurrentTests {
     private let folder = TemporaryFolder()
 

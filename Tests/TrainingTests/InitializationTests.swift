@@ -41,8 +41,8 @@ import Training
     }
   }
 
-  /// As transformers' `DeepseekV4PreTrainedModel._init_weights`: of streams' weights scales begin at 1 and bases at 0, of
-  /// entries what gates have added at 0, sinks at 0.
+  /// As transformers' `DeepseekV4PreTrainedModel._init_weights`: of streams' weights scales begin at 1 and bases at 0,
+  /// of entries what gates have added at 0, sinks at 0.
   @Test(arguments: FamilyFixtures.compressed) func compressedAttentionBeginsAsTheReference(name: String) throws {
     let description = try ModelConfiguration.read(try CheckpointFormat.open(FamilyFixtures.folder(name)))
     let initial = try Initialization(description, seed: 5, spread: .constant(0.02))
