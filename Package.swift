@@ -4,6 +4,7 @@ import PackageDescription
 /// Settings shared by every Swift target: one place to raise the bar.
 let strict: [SwiftSetting] = [
   .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
   .treatAllWarnings(as: .error),
 ]
 
@@ -89,7 +90,8 @@ let package = Package(
     room(
       "ModelRuntime", in: "Engine",
       [
-        "JSON", "Bytes", "Machine", "Kernels", "Telemetry", "Checkpoints", "MoEModel", "Fabric", "ExpertParallelism",
+        "JSON", "Bytes", "Machine", "Tensors", "Kernels", "Telemetry", "Checkpoints", "MoEModel", "Fabric",
+        "ExpertParallelism",
       ]),
     room(
       "Inference", in: "Engine",
@@ -102,10 +104,10 @@ let package = Package(
       "Evaluation", in: "Learning", ["JSON", "ChatTemplates"], resources: [.embedInCode("Resources")],
       marksUnsafe: true),
     sources("CGradients", in: "Learning", ["CKernels"]),
-    room("Gradients", in: "Learning", ["CGradients", "Tensors", "Kernels", "MoEModel"]),
+    room("Gradients", in: "Learning", ["CGradients", "Machine", "Tensors", "Kernels", "MoEModel"]),
     room(
       "Backpropagation", in: "Learning",
-      ["Tensors", "Kernels", "Telemetry", "MoEModel", "Fabric", "TreeReduction", "Gradients"]),
+      ["Machine", "Tensors", "Kernels", "Telemetry", "MoEModel", "Fabric", "TreeReduction", "Gradients"]),
     room(
       "Training", in: "Learning",
       ["JSON", "Bytes", "Machine", "Tensors", "Tokenization", "ModelText", "Checkpoints", "MoEModel", "Gradients"]),
@@ -119,7 +121,8 @@ let package = Package(
     room(
       "Reinforcement", in: "Learning",
       [
-        "JSON", "Bytes", "Tensors", "Kernels", "ModelText", "Checkpoints", "MoEModel", "Fabric", "EngineAPI",
+        "JSON", "Bytes", "Tensors", "Kernels", "Tokenization", "ModelText", "Checkpoints", "MoEModel", "Fabric",
+        "EngineAPI",
         "ModelRuntime", "Inference", "Gradients", "Evaluation", "Training", "Backpropagation", "DistributedTraining",
         "Rewards",
       ]),
@@ -127,7 +130,7 @@ let package = Package(
       "Distillation", in: "Learning",
       [
         "JSON", "Bytes", "Tensors", "Kernels", "Tokenization", "MoEModel", "Fabric", "ModelRuntime", "Gradients",
-        "Training", "Backpropagation", "DistributedTraining", "Reinforcement",
+        "Training", "Backpropagation", "DistributedTraining", "Rewards", "Reinforcement",
       ]),
     // Service: an engine's face to the network, and what keeps it alive.
     room("OpenAIProtocol", in: "Service", ["Bytes", "JSON", "EngineAPI"], marksUnsafe: true),
@@ -154,7 +157,7 @@ let package = Package(
       [
         "JSON", .product(name: "AsyncHTTPClient", package: "async-http-client"),
         .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
-        .product(name: "NIOSSL", package: "swift-nio-ssl"),
+        .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
       ], marksUnsafe: true),
     // Insight: what was measured, for people to read; other clusters on paper.
     room(
@@ -261,10 +264,13 @@ let package = Package(
         "DistributedTraining", "Rewards", "Reinforcement", "Distillation", "ModelText",
       ]),
     tests(
-      "SupervisionTests", ["TestSupport", "Supervision", "SupervisionScenarios", "JSON", "EngineAPI", "Telemetry"]),
+      "SupervisionTests",
+      ["TestSupport", "Supervision", "SupervisionScenarios", "JSON", "EngineAPI", "Machine", "Telemetry"]),
     tests("TokenizationTests", ["TestSupport", "Tokenization", "Checkpoints", "JSON"]),
     tests("StructuredOutputTests", ["StructuredOutput", "JSON", "Tokenization"]),
-    tests("MoEModelTests", ["TestSupport", "MoEModel", "JSON", "Checkpoints", "Kernels", "Telemetry", "Tensors"]),
+    tests(
+      "MoEModelTests",
+      ["TestSupport", "MoEModel", "JSON", "Checkpoints", "Kernels", "Machine", "Telemetry", "Tensors"]),
     tests(
       "ExpertParallelismTests",
       [
@@ -298,8 +304,9 @@ let package = Package(
     tests(
       "FuzzTests",
       [
-        "TestSupport", "Bytes", "JSON", "Telemetry", "Tokenization", "ChatTemplates", "StructuredOutput", "ModelText",
-        "Checkpoints", "MoEModel", "Fabric", "ExpertParallelism", "ClusterCheck", "EngineAPI", "ModelRuntime",
+        "TestSupport", "Bytes", "JSON", "Machine", "Kernels", "Telemetry", "Tokenization", "ChatTemplates",
+        "StructuredOutput", "ModelText", "Checkpoints", "MoEModel", "Fabric", "ExpertParallelism", "ClusterCheck",
+        "EngineAPI", "ModelRuntime",
         "Inference", "OpenAIProtocol", "Supervision", "LoadGenerator", "Reports", "Projection", "Training",
         "Evaluation", "Rewards",
       ], exclude: ["fuzz.sh"]),

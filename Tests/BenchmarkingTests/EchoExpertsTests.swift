@@ -2,6 +2,7 @@ import ExpertParallelism
 import Kernels
 import Machine
 import MoEModel
+import Tensors
 import Testing
 
 @testable import Benchmarking

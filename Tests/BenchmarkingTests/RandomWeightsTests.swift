@@ -1,4 +1,5 @@
 import Checkpoints
+import JSON
 import MoEModel
 import Tensors
 import TestSupport

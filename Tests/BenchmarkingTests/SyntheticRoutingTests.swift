@@ -1,6 +1,7 @@
 import ExpertParallelism
 import Fabric
 import MoEModel
+import Tensors
 import Testing
 
 @testable import Benchmarking

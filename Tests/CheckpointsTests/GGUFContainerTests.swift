@@ -1,5 +1,6 @@
 import Checkpoints
 import Glibc
+import JSON
 import TestSupport
 import Testing
 

@@ -1,6 +1,7 @@
 import CChecksum
 import Checkpoints
 import JSON
+import Tensors
 import TestSupport
 import Testing
 

@@ -1,4 +1,5 @@
 import Foundation
+import HTTPConnection
 import JSON
 import TestSupport
 import Testing

@@ -1,3 +1,4 @@
+import HTTPConnection
 import JSON
 import ParrotModel
 import TestSupport

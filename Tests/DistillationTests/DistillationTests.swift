@@ -1,5 +1,6 @@
 import Gradients
 import Kernels
+import DistributedTraining
 import TestSupport
 import Testing
 

@@ -4,6 +4,7 @@ import Gradients
 import Kernels
 import ModelRuntime
 import MoEModel
+import Tensors
 import TestSupport
 import Training
 

@@ -1,6 +1,7 @@
 import Fabric
 import Foundation
 import JSON
+import Tensors
 import TestSupport
 import Testing
 import Training

@@ -2,6 +2,8 @@ import Fabric
 import Foundation
 import Gradients
 import Kernels
+import MoEModel
+import Tensors
 import Testing
 import Training
 

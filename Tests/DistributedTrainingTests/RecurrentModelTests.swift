@@ -5,6 +5,7 @@ import Foundation
 import Gradients
 import Kernels
 import MoEModel
+import Tensors
 import TestSupport
 import Testing
 import Training

@@ -1,5 +1,6 @@
 import Fabric
 import MoEModel
+import Tensors
 import Testing
 import Training
 

@@ -1,6 +1,8 @@
 import ExpertParallelism
 import Fabric
+import Kernels
 import MoEModel
+import Telemetry
 import TestSupport
 import Testing
 

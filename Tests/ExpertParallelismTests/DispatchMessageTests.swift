@@ -1,5 +1,6 @@
 import Fabric
 import Foundation
+import Kernels
 import MoEModel
 import Tensors
 import Testing

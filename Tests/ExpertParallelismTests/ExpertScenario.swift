@@ -5,6 +5,7 @@ import Kernels
 import Machine
 import MoEModel
 import Telemetry
+import Tensors
 import TestSupport
 
 /// One rank's tokens in one layer, with their router's decisions.

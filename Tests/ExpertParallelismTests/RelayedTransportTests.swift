@@ -1,5 +1,6 @@
 import Fabric
 import ForwardingCommunicator
+import MoEModel
 import Telemetry
 import TestSupport
 import Testing

@@ -1,3 +1,4 @@
+import ForwardingCommunicator
 import Telemetry
 import Testing
 

@@ -2,6 +2,7 @@ import CGradients
 import Foundation
 import Gradients
 import Kernels
+import Machine
 import Tensors
 import TestSupport
 import Testing

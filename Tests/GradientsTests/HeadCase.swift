@@ -1,5 +1,6 @@
 import Gradients
 import Kernels
+import Machine
 import Tensors
 import Testing
 

@@ -1,4 +1,5 @@
 import EngineAPI
+import HTTPConnection
 import JSON
 import Testing
 

@@ -1,5 +1,6 @@
 import EngineAPI
 import Foundation
+import HTTPConnection
 import JSON
 import Testing
 

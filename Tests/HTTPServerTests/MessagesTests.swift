@@ -1,9 +1,12 @@
 import EngineAPI
+import HTTPConnection
 import JSON
+import ModelText
 import OpenAIProtocol
 import Testing
 
 @testable import HTTPServer
+import Tokenization
 
 @Suite struct MessagesTests {
   static func body(_ extra: JSONValue = [:], content: JSONValue = "Once upon a time") -> JSONValue {

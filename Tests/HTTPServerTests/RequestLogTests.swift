@@ -1,3 +1,4 @@
+import EngineAPI
 import Foundation
 import HTTPConnection
 import JSON

@@ -1,5 +1,6 @@
 import Foundation
 import HTTPConnection
+import Logging
 import NIOSSL
 import Synchronization
 import TestSupport

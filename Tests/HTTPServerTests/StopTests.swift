@@ -1,8 +1,11 @@
+import EngineAPI
+import HTTPConnection
 import JSON
 import ModelText
 import Testing
 
 @testable import HTTPServer
+import Tokenization
 
 /// What ends a text, and what a model is told of tools.
 @Suite struct StopTests {

@@ -1,5 +1,6 @@
 import ModelText
 import Testing
+import Tokenization
 
 @Suite struct TextStreamTests {
   @Test func piecesMakeTheTextAndTheirWidthsItsLength() throws {

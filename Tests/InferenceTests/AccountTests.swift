@@ -1,5 +1,7 @@
+import EngineAPI
 import Fabric
 import Foundation
+import JSON
 import Reports
 import Telemetry
 import TestSupport

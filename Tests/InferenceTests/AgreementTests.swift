@@ -3,6 +3,7 @@ import ExpertParallelism
 import Fabric
 import Foundation
 import Inference
+import JSON
 import Kernels
 import MoEModel
 import TestSupport

@@ -3,6 +3,7 @@ import Bytes
 import EngineAPI
 import Fabric
 import Kernels
+import Machine
 import MoEModel
 import Testing
 

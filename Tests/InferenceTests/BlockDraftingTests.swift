@@ -6,6 +6,7 @@ import JSON
 import Kernels
 import ModelRuntime
 import MoEModel
+import Telemetry
 import Tensors
 import TestSupport
 import Testing

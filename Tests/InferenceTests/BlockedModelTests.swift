@@ -1,6 +1,7 @@
 import Checkpoints
 import Inference
 import Kernels
+import ModelRuntime
 import MoEModel
 import Tensors
 import Testing

@@ -1,3 +1,4 @@
+import EngineAPI
 import Fabric
 import MoEModel
 import Testing

@@ -1,5 +1,6 @@
 import Checkpoints
 import Inference
+import JSON
 import Kernels
 import Testing
 

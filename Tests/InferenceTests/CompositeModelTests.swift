@@ -1,6 +1,7 @@
 import Checkpoints
 import JSON
 import MoEModel
+import Tensors
 import TestSupport
 import Testing
 

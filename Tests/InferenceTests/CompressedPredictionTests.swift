@@ -6,6 +6,7 @@ import Kernels
 import Machine
 import ModelRuntime
 import MoEModel
+import Tensors
 import Testing
 
 @testable import Inference

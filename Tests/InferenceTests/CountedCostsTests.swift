@@ -3,6 +3,7 @@ import Fabric
 import ForwardingCommunicator
 import Foundation
 import JSON
+import MoEModel
 import Telemetry
 import Testing
 

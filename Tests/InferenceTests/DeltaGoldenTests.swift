@@ -1,6 +1,7 @@
 import Checkpoints
 import EngineAPI
 import Inference
+import JSON
 import Kernels
 import Machine
 import MoEModel

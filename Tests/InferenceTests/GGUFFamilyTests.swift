@@ -1,6 +1,7 @@
 import Checkpoints
 import Foundation
 import JSON
+import ModelRuntime
 import MoEModel
 import TestSupport
 import Testing

@@ -1,5 +1,6 @@
 import Checkpoints
 import Foundation
+import Inference
 import JSON
 import ModelRuntime
 import MoEModel

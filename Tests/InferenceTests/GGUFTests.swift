@@ -1,4 +1,5 @@
 import Checkpoints
+import Foundation
 import Inference
 import JSON
 import Machine

@@ -1,5 +1,6 @@
 import EngineAPI
 import Fabric
+import MoEModel
 import Testing
 
 @testable import Inference

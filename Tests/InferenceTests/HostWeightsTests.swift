@@ -1,4 +1,5 @@
 import Checkpoints
+import EngineAPI
 import Fabric
 import Foundation
 import MoEModel

@@ -1,8 +1,10 @@
 import Checkpoints
 import EngineAPI
+import JSON
 import Kernels
 import MoEModel
 import ModelRuntime
+import Tensors
 import Testing
 
 @testable import Inference

@@ -4,6 +4,7 @@ import Inference
 import Machine
 import MoEModel
 import ModelRuntime
+import Synchronization
 import Testing
 
 /// Whoever reads a model knows no more of its checkpoint than the protocol says.

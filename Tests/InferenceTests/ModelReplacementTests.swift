@@ -2,6 +2,7 @@ import EngineAPI
 import Fabric
 import Foundation
 import ModelRuntime
+import Tensors
 import TestSupport
 import Testing
 

@@ -2,6 +2,7 @@ import EngineAPI
 import Fabric
 import ModelRuntime
 import MoEModel
+import Telemetry
 import Testing
 
 @testable import Inference

@@ -1,5 +1,6 @@
 import Checkpoints
 import EngineAPI
+import Foundation
 import Kernels
 import ModelRuntime
 import MoEModel

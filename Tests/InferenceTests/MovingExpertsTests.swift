@@ -2,6 +2,7 @@ import EngineAPI
 import ExpertParallelism
 import Fabric
 import ModelRuntime
+import MoEModel
 import Telemetry
 import TestSupport
 import Testing

@@ -5,6 +5,7 @@ import Kernels
 import Machine
 import ModelRuntime
 import MoEModel
+import Tensors
 import Testing
 
 @testable import Inference

@@ -1,6 +1,7 @@
 import EngineAPI
 import ExpertParallelism
 import Fabric
+import JSON
 import MoEModel
 import ModelRuntime
 import TestSupport

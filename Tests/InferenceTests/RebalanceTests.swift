@@ -2,7 +2,9 @@ import EngineAPI
 import ExpertParallelism
 import Fabric
 import Foundation
+import JSON
 import ModelRuntime
+import MoEModel
 import Synchronization
 import Telemetry
 import TestSupport

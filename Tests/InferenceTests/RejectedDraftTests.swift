@@ -1,6 +1,7 @@
 import EngineAPI
 import ExpertParallelism
 import Fabric
+import JSON
 import ModelRuntime
 import Telemetry
 import Testing

@@ -1,5 +1,7 @@
 import EngineAPI
 import Fabric
+import MoEModel
+import Telemetry
 import TestSupport
 import Testing
 

@@ -1,4 +1,5 @@
 import ExpertParallelism
+import MoEModel
 import TestSupport
 
 @testable import Inference

@@ -1,7 +1,9 @@
 import EngineAPI
 import Fabric
+import Foundation
 import Inference
 import Kernels
+import ModelRuntime
 import MoEModel
 import Telemetry
 import Testing

@@ -1,6 +1,8 @@
 import Checkpoints
 import EngineAPI
+import ExpertParallelism
 import Fabric
+import Foundation
 import Inference
 import Kernels
 import MoEModel

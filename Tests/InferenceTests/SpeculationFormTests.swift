@@ -1,5 +1,6 @@
 import EngineAPI
 import Fabric
+import Telemetry
 import Testing
 
 @testable import Inference

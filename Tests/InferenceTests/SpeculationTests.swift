@@ -2,7 +2,10 @@ import Checkpoints
 import EngineAPI
 import Fabric
 import Foundation
+import JSON
+import ModelRuntime
 import MoEModel
+import Telemetry
 import Testing
 
 @testable import Inference

@@ -1,7 +1,9 @@
 import Checkpoints
 import EngineAPI
 import Fabric
+import ModelRuntime
 import MoEModel
+import Telemetry
 import Testing
 
 @testable import Inference

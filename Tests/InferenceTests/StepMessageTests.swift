@@ -1,6 +1,8 @@
 import Bytes
 import EngineAPI
 import Fabric
+import MoEModel
+import Telemetry
 import TestSupport
 import Testing
 

@@ -2,6 +2,7 @@ import Checkpoints
 import Foundation
 import Machine
 import MoEModel
+import Synchronization
 import Testing
 
 /// What a loader sums does not depend on who reads what.

@@ -1,7 +1,9 @@
 import Checkpoints
 import Foundation
+import JSON
 import Kernels
 import MoEModel
+import Tensors
 import Testing
 
 /// Settings of models with gated DeltaNet.

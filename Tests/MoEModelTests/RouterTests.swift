@@ -1,5 +1,6 @@
 import Foundation
 import Kernels
+import Machine
 import TestSupport
 import Testing
 

@@ -1,4 +1,5 @@
 import Kernels
+import Machine
 import Tensors
 import Testing
 

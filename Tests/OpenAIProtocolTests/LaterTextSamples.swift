@@ -1,3 +1,5 @@
+import OpenAIProtocol
+
 private let now = (name: "now", arguments: "{}")
 
 /// Text after calls: in each format it begins with its own line.

@@ -1,3 +1,4 @@
+import EngineAPI
 import JSON
 import Testing
 
@@ -148,7 +149,8 @@ private func messagesBody(_ members: [(String, JSONValue)] = []) -> JSONValue {
   private let answer = MessagesAnswer(header: ResponseHeader(id: "msg_1", created: 1, model: "m"), showsThinking: true)
   private let usage = Usage(promptTokens: 10, completionTokens: 4, cachedTokens: 6)
 
-  private func stream(_ replyEvents: [ReplyEvent], _ finish: FinishReason, stopText: String? = nil) throws
+  private func stream(_ replyEvents: [ReplyEvent], _ finish: OpenAIProtocol.FinishReason, stopText: String? = nil)
+    throws
     -> [JSONValue]
   {
     var stream = MessagesStream(answer)
@@ -198,8 +200,8 @@ private func messagesBody(_ members: [(String, JSONValue)] = []) -> JSONValue {
 
   @Test func anAnswerTellsWhyItEnded() throws {
     for (finish, stopText, reason) in [
-      (FinishReason.stop, nil, "end_turn"), (.stop, "x", "stop_sequence"), (.length, nil, "max_tokens"),
-    ] as [(FinishReason, String?, String)] {
+      (OpenAIProtocol.FinishReason.stop, nil, "end_turn"), (.stop, "x", "stop_sequence"), (.length, nil, "max_tokens"),
+    ] as [(OpenAIProtocol.FinishReason, String?, String)] {
       let message = answer.json(Reply(content: "a"), finish: finish, stopText: stopText, usage: usage)
       #expect(message["stop_reason"]?.string == reason && message["stop_sequence"]?.string == stopText)
       let delta = try stream([.content("a")], finish, stopText: stopText).dropLast().last?["delta"]

@@ -1,3 +1,5 @@
+import OpenAIProtocol
+
 private let weather = (name: "weather", arguments: #"{"city": "Köln ☂", "days": 2}"#)
 private let now = (name: "now", arguments: "{}")
 

@@ -1,3 +1,4 @@
+import JSON
 import Telemetry
 import Testing
 

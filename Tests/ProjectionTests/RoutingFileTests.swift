@@ -1,6 +1,7 @@
 import Checkpoints
 import Projection
 import Telemetry
+import Tensors
 import TestSupport
 import Testing
 

@@ -1,4 +1,5 @@
 import ExpertParallelism
+import JSON
 import Projection
 import Reports
 import Telemetry

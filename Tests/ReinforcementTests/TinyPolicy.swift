@@ -8,6 +8,7 @@ import ModelText
 import MoEModel
 import Rewards
 import Synchronization
+import Tensors
 import TestSupport
 import Training
 

@@ -1,5 +1,7 @@
+import Dispatch
 import Evaluation
 import Glibc
+import JSON
 import Machine
 import TestSupport
 import Testing

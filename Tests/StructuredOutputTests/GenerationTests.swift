@@ -1,6 +1,7 @@
 import JSON
 import StructuredOutput
 import Testing
+import Tokenization
 
 /// Outputs of models that know nothing but the masks, held against a plain validator.
 @Suite struct GenerationTests {

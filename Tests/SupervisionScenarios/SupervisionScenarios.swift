@@ -1,5 +1,6 @@
 import Glibc
 import Supervision
+import Synchronization
 
 /// A job as a supervisor starts it: `SupervisionScenarios NAME[=NUMBER]…`.
 @main

@@ -2,6 +2,7 @@ import Checkpoints
 import Foundation
 import JSON
 import MoEModel
+import Tensors
 import TestSupport
 import Testing
 

@@ -1,4 +1,5 @@
 import CKernels
+import Machine
 import Tensors
 
 /// This machine's limits, measured on the workers that do the real work.

@@ -1,4 +1,5 @@
 import Fabric
+import Telemetry
 
 extension TreeReduction {
   /// The most of a slice that one message brings.

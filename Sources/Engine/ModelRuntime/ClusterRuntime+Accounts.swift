@@ -1,5 +1,7 @@
 import Fabric
 import JSON
+import Kernels
+import Machine
 import Telemetry
 
 extension ClusterRuntime {

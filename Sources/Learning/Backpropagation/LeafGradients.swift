@@ -1,5 +1,7 @@
 import Fabric
 import Gradients
+import Kernels
+import Machine
 import MoEModel
 import Tensors
 import TreeReduction

@@ -1,5 +1,6 @@
 import Gradients
 import Kernels
+import Machine
 import Tensors
 
 /// The backward pass of an RMSNorm over a batch, leaf by leaf: gradients by a leaf's rows, then by the weight, while

@@ -1,9 +1,11 @@
 import DistributedTraining
 import Fabric
 import JSON
+import Kernels
 import ModelRuntime
 import MoEModel
 import Reinforcement
+import Rewards
 import Training
 
 /// Learning from a teacher what should follow each token of completions that the student samples as it is (on-policy

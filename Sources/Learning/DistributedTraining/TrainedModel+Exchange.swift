@@ -1,4 +1,5 @@
 import Backpropagation
+import Fabric
 import Kernels
 import Machine
 import MoEModel

@@ -2,6 +2,7 @@ import Backpropagation
 import Bytes
 import Fabric
 import Kernels
+import Machine
 import MoEModel
 import Telemetry
 import Tensors

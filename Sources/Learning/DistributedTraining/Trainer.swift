@@ -3,6 +3,7 @@ import ExpertParallelism
 import Fabric
 import Gradients
 import Kernels
+import Machine
 import ModelRuntime
 import MoEModel
 import Telemetry

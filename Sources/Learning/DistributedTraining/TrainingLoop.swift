@@ -1,4 +1,6 @@
+import Backpropagation
 import Checkpoints
+import ExpertParallelism
 import Fabric
 import JSON
 import ModelRuntime

@@ -1,4 +1,5 @@
 import CGradients
+import Kernels
 import Tensors
 
 /// Products of matrices that are made anew each step; definition and order of summation in `product.h`. A number of C

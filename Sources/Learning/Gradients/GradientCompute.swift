@@ -1,5 +1,6 @@
 import CGradients
 import Kernels
+import Machine
 import Tensors
 
 /// What a backward pass computes with on this rank: its `Compute`, and scratch of each worker for products and for

@@ -1,6 +1,7 @@
 import Fabric
 import ModelText
 import Rewards
+import Tokenization
 
 /// Has rank 0 say what completions are worth, and tells all ranks.
 package struct CompletionJudge {

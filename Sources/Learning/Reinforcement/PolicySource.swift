@@ -2,6 +2,7 @@ import DistributedTraining
 import Evaluation
 import Fabric
 import JSON
+import Kernels
 import ModelRuntime
 import ModelText
 import MoEModel

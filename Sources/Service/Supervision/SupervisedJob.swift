@@ -1,4 +1,5 @@
 import Glibc
+import Machine
 import Threads
 
 /// A job that keeps what it has done by itself, such as a training: it is started, watched, and started again when it

@@ -2,6 +2,7 @@ import Bytes
 import EngineAPI
 import Fabric
 import Foundation
+import Kernels
 import ModelRuntime
 import MoEModel
 import TestSupport

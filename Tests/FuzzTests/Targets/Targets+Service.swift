@@ -2,6 +2,7 @@ import ClusterCheck
 import EngineAPI
 import JSON
 import LoadGenerator
+import Machine
 import TestSupport
 
 @testable import OpenAIProtocol

@@ -1,4 +1,5 @@
 import Checkpoints
+import JSON
 import TestSupport
 
 @testable import Training

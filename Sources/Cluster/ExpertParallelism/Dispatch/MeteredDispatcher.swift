@@ -1,6 +1,7 @@
 import Kernels
 import MoEModel
 import Telemetry
+import Tensors
 
 /// A cluster's dispatcher with an account of its phases, and of tokens by host.
 package final class MeteredDispatcher: ExpertDispatcher {

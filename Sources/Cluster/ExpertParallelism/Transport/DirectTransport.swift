@@ -1,5 +1,6 @@
 import Fabric
 import Kernels
+import Machine
 import Tensors
 
 /// Every rank sends straight to every other.

@@ -1,5 +1,6 @@
 import Fabric
 import Kernels
+import Machine
 import Tensors
 
 /// Partial outputs on their way back: from the ranks of a host to gateways, added up there, and from gateways home.

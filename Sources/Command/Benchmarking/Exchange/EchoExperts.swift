@@ -1,5 +1,6 @@
 import ExpertParallelism
 import Kernels
+import Machine
 import MoEModel
 import Tensors
 

@@ -1,6 +1,7 @@
 import ExpertParallelism
 import Fabric
 import Kernels
+import Machine
 import MoEModel
 import Tensors
 

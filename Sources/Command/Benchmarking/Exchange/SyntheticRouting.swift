@@ -2,6 +2,7 @@ import ExpertParallelism
 import Fabric
 import MoEModel
 import Telemetry
+import Tensors
 
 /// How the tokens of a dispatch benchmark choose their experts.
 package enum SyntheticRouting: String, CaseIterable {

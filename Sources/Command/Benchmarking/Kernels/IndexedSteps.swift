@@ -1,4 +1,5 @@
 import Kernels
+import Machine
 import Tensors
 
 /// The stages of attention over chosen positions, as an indexer's layer has them: scores of all positions, shared among

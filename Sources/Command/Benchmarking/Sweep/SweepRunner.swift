@@ -1,3 +1,4 @@
+import ExpertParallelism
 import Foundation
 import Inference
 import JSON

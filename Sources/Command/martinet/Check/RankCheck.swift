@@ -1,3 +1,4 @@
+import ArgumentParser
 import Bytes
 import Checkpoints
 import ClusterCheck
@@ -5,6 +6,7 @@ import ExpertParallelism
 import Fabric
 import Glibc
 import Inference
+import JSON
 import Kernels
 import Machine
 import MoEModel

@@ -4,8 +4,11 @@ import ExpertParallelism
 import Fabric
 import JSON
 import Kernels
+import Machine
+import ModelRuntime
 import Projection
 import Reports
+import Telemetry
 
 /// `martinet bench dispatch`: the exchange of expert parallelism alone.
 struct BenchDispatch: ParsableCommand {

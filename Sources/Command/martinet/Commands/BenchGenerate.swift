@@ -4,6 +4,8 @@ import EngineAPI
 import Fabric
 import Inference
 import JSON
+import Kernels
+import ModelRuntime
 import MoEModel
 
 /// `martinet bench generate`: prefill and decode speed of a model.

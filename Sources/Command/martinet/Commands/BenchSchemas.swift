@@ -1,11 +1,13 @@
 import ArgumentParser
 import Checkpoints
 import Dispatch
+import Fabric
 import Foundation
 import JSON
 import ModelText
 import StructuredOutput
 import Synchronization
+import Tokenization
 
 /// `martinet bench schemas`: JSON schemas with valid and invalid instances, as MaskBench has them.
 struct BenchSchemas: ParsableCommand {

@@ -5,6 +5,7 @@ import Foundation
 import Inference
 import JSON
 import Machine
+import ModelRuntime
 
 /// `martinet check`: whether hosts are ready for a run, before it.
 struct Check: ParsableCommand {

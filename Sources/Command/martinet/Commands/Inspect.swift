@@ -6,6 +6,7 @@ import Inference
 import JSON
 import MoEModel
 import ModelRuntime
+import Tensors
 
 /// `martinet inspect`: what is in a checkpoint, from its headers.
 struct Inspect: ParsableCommand {

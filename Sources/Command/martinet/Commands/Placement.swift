@@ -1,6 +1,7 @@
 import ArgumentParser
 import Checkpoints
 import ExpertParallelism
+import Fabric
 import JSON
 import Projection
 import Reports

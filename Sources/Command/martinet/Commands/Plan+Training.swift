@@ -5,6 +5,7 @@ import Gradients
 import JSON
 import MoEModel
 import Projection
+import Telemetry
 import Training
 
 /// `martinet plan --train`.

@@ -2,11 +2,13 @@ import ArgumentParser
 import Checkpoints
 import DistributedTraining
 import ExpertParallelism
+import Fabric
 import Inference
 import JSON
 import Kernels
 import MoEModel
 import ModelRuntime
+import Telemetry
 
 /// A model that is planned with: its description, and the headers that memory is counted from, of a folder or as they
 /// would be where there is a `config.json` alone.

@@ -1,5 +1,6 @@
 import ArgumentParser
 import ExpertParallelism
+import Inference
 import JSON
 import Kernels
 import MoEModel

@@ -1,4 +1,6 @@
 import ExpertParallelism
+import Inference
+import ModelRuntime
 import MoEModel
 import Projection
 import Reports

@@ -5,6 +5,7 @@ import Inference
 import JSON
 import MoEModel
 import ModelText
+import Tokenization
 
 /// `martinet score`: how probable a model finds given text.
 struct Score: ParsableCommand {

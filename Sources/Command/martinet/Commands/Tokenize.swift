@@ -1,5 +1,6 @@
 import ArgumentParser
 import Checkpoints
+import Fabric
 import JSON
 import ModelText
 import Tokenization

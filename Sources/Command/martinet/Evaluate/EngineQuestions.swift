@@ -6,6 +6,7 @@ import JSON
 import Kernels
 import MoEModel
 import ModelText
+import Tokenization
 
 /// The calls of tasks as requests to this process's own engine.
 struct EngineQuestions {

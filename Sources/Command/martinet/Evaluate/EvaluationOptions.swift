@@ -1,5 +1,6 @@
 import ArgumentParser
 import Evaluation
+import Inference
 
 /// What `eval` and `audit` have in common beside the model: the endpoint in its place, and what is written.
 struct EvaluationOptions: ParsableArguments {

@@ -5,8 +5,10 @@ import Evaluation
 import Fabric
 import Inference
 import JSON
+import Kernels
 import Machine
 import ModelText
+import MoEModel
 import Reports
 import Telemetry
 

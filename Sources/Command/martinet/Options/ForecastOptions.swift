@@ -1,5 +1,6 @@
 import ArgumentParser
 import Checkpoints
+import Inference
 import JSON
 import ModelRuntime
 import Projection

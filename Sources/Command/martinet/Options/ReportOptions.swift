@@ -1,6 +1,8 @@
 import ArgumentParser
+import ExpertParallelism
 import Fabric
 import Inference
+import JSON
 import Projection
 import Reports
 import Telemetry

@@ -5,6 +5,7 @@ import Glibc
 import HTTPServer
 import Logging
 import Machine
+import Synchronization
 
 /// Levels of the log, as an option names them.
 enum LogLevel: String, ExpressibleByArgument, CaseIterable {

@@ -1,4 +1,5 @@
 import Dispatch
+import EngineAPI
 import Glibc
 import Inference
 import Machine

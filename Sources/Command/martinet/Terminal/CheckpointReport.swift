@@ -4,6 +4,7 @@ import Kernels
 import MoEModel
 import ModelRuntime
 import Reports
+import Tensors
 
 /// What `martinet inspect` prints of a checkpoint.
 struct CheckpointReport {

@@ -1,4 +1,6 @@
 import Inference
+import Kernels
+import ModelRuntime
 import MoEModel
 import Reports
 

@@ -1,8 +1,12 @@
+import ExpertParallelism
+import Inference
 import JSON
 import Kernels
+import ModelRuntime
 import MoEModel
 import Projection
 import Reports
+import Telemetry
 
 /// What `martinet plan` prints.
 struct PlanReport {

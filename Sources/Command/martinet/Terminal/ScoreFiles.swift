@@ -2,6 +2,7 @@ import Checkpoints
 import Glibc
 import Inference
 import MoEModel
+import Tensors
 
 /// The safetensors files that take logits and routing of one scored text.
 struct ScoreFiles {

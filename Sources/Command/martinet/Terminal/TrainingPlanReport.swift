@@ -1,4 +1,5 @@
 import DistributedTraining
+import Gradients
 import JSON
 import MoEModel
 import Reports

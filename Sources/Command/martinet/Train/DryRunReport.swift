@@ -1,5 +1,6 @@
 import DistributedTraining
 import JSON
+import MoEModel
 import Reports
 import Training
 

@@ -2,6 +2,7 @@ import Bytes
 import Checkpoints
 import DistributedTraining
 import Fabric
+import Gradients
 import JSON
 import Machine
 import ModelRuntime

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Machine
+import ModelText
 import MoEModel
 import Training
 

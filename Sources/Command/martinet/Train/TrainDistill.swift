@@ -1,5 +1,6 @@
 import ArgumentParser
 import Checkpoints
+import Distillation
 import DistributedTraining
 import Training
 

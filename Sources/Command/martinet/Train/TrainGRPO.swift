@@ -1,5 +1,6 @@
 import ArgumentParser
 import DistributedTraining
+import Reinforcement
 import Training
 
 /// `martinet train grpo`: reinforcement learning of checkable answers.

@@ -3,6 +3,7 @@ import JSON
 import MoEModel
 import Reports
 import Telemetry
+import Training
 
 extension TrainingReport {
   /// Of a training that is about to begin.

@@ -5,6 +5,7 @@ import Gradients
 import JSON
 import Checkpoints
 import Evaluation
+import Kernels
 import Machine
 import ModelRuntime
 import MoEModel

@@ -3,6 +3,7 @@ import DistributedTraining
 import Evaluation
 import Fabric
 import Inference
+import Kernels
 import ModelRuntime
 import ModelText
 import MoEModel

@@ -1,4 +1,7 @@
 import EngineAPI
+import Fabric
+import Kernels
+import ModelRuntime
 import MoEModel
 
 extension GenerationRequest {

@@ -1,5 +1,6 @@
 import Fabric
 import ModelRuntime
+import MoEModel
 import Telemetry
 
 // All of these are collective with the other ranks' `follow()`.

@@ -1,6 +1,7 @@
 import ExpertParallelism
 import Fabric
 import ModelRuntime
+import MoEModel
 import Telemetry
 
 /// What moving experts did.

@@ -1,4 +1,7 @@
 import EngineAPI
+import ExpertParallelism
+import ModelRuntime
+import MoEModel
 import Telemetry
 
 extension GenerationLoop {

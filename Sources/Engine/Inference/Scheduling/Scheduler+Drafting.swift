@@ -1,5 +1,6 @@
 import Fabric
 import MoEModel
+import Telemetry
 
 extension Scheduler {
   /// Drafts for the sequences that the plan continues, and says what may be sampled from each of their rows.

@@ -1,3 +1,4 @@
+import Fabric
 import MoEModel
 
 // What the scheduler does in models whose layers keep a recurrent state of each sequence: a slot to work in for each

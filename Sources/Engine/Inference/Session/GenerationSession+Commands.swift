@@ -1,5 +1,6 @@
 import Fabric
 import ModelRuntime
+import Telemetry
 
 extension GenerationSession {
   /// Does what rank 0 commands until it says stop. For every rank but 0. Collective.

@@ -1,5 +1,8 @@
 import Checkpoints
+import ExpertParallelism
+import Kernels
 import ModelRuntime
+import MoEModel
 import Telemetry
 
 extension GenerationSession {

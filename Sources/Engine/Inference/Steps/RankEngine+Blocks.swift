@@ -1,4 +1,7 @@
+import ExpertParallelism
+import Fabric
 import MoEModel
+import Tensors
 
 /// The blocks of a step that modules draft in, kept for the memory of its arrays.
 struct BlockRows {

@@ -1,5 +1,6 @@
 import EngineAPI
 import Kernels
+import Machine
 import MoEModel
 import ModelRuntime
 import Tensors

@@ -1,5 +1,7 @@
 import EngineAPI
+import ModelRuntime
 import MoEModel
+import Telemetry
 import Tensors
 
 /// What the prediction module is told of a step's rows, kept for the memory of its arrays.

@@ -6,6 +6,7 @@ import Machine
 import MoEModel
 import ModelRuntime
 import Telemetry
+import Tensors
 
 /// One rank's part in every step: it feeds its own sequences' tokens through the model, takes part in all expert
 /// layers, and samples or scores tokens.

@@ -1,4 +1,5 @@
 import Bytes
+import Fabric
 import MoEModel
 import Telemetry
 

@@ -3,6 +3,7 @@ import Checkpoints
 import Fabric
 import Kernels
 import Machine
+import MoEModel
 
 /// A choice of layout that the keeper of rank 0's host has for the next job, beside the weights that were packed for
 /// it: what was measured once is not measured again, and a job that is started again has the layout that it had.

@@ -2,7 +2,9 @@ import Bytes
 import Checkpoints
 import ExpertParallelism
 import Fabric
+import Kernels
 import MoEModel
+import Tensors
 
 /// Experts on their way between ranks while a model is loaded.
 extension LoadedModel {

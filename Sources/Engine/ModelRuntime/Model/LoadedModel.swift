@@ -1,6 +1,7 @@
 import Checkpoints
 import ExpertParallelism
 import Fabric
+import Kernels
 import Machine
 import MoEModel
 import Telemetry

@@ -1,4 +1,5 @@
 import JSON
+import Telemetry
 
 extension TrainingReport {
   private static let frame = text(PackageResources.training_html)

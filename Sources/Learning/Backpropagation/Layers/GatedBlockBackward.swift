@@ -1,5 +1,6 @@
 import Gradients
 import MoEModel
+import Telemetry
 import Tensors
 
 /// Of down(silu(gate(x)) · up(x)), or of another activation.

@@ -1,6 +1,8 @@
 import Gradients
 import Kernels
+import Machine
 import MoEModel
+import Telemetry
 import Tensors
 
 /// Of an MoE layer, at its tokens' home. The gradient by a token's output goes to the experts it chose and

@@ -1,3 +1,5 @@
+import Gradients
+import Kernels
 import MoEModel
 
 /// What a rank takes to sample completions with a model that is in its memory already.

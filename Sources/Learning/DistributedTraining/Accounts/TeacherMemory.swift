@@ -1,6 +1,7 @@
 import Checkpoints
 import ExpertParallelism
 import Fabric
+import Gradients
 import Kernels
 import MoEModel
 

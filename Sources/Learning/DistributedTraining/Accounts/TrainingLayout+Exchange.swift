@@ -1,5 +1,6 @@
 import Fabric
 import MoEModel
+import TreeReduction
 
 /// What ranks tell each other in a step.
 extension TrainingLayout {

@@ -1,3 +1,4 @@
+import Gradients
 import MoEModel
 
 /// What experts keep of their visits (`ExpertTape`, `ExpertBackward`, `VisitBatch`), and messages to and from them.

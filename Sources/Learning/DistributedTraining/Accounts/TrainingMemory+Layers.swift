@@ -1,5 +1,6 @@
 import Backpropagation
 import Gradients
+import Kernels
 import MoEModel
 
 /// What passes keep and use of a rank's own rows: the tape (`LayerTape`), rows of the backward pass, logits, keys and

@@ -1,3 +1,4 @@
+import ExpertParallelism
 import Fabric
 import Kernels
 import MoEModel

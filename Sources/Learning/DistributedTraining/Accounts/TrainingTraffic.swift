@@ -1,3 +1,6 @@
+import MoEModel
+import Training
+
 /// The least that ranks must send one another in reductions of a training, in bytes of all ranks together: each number
 /// that all ranks compute with comes once from every rank that adds to it, and once to every rank.
 package struct TrainingTraffic: Sendable, Equatable {

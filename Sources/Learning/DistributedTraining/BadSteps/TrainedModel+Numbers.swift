@@ -1,5 +1,6 @@
 import Fabric
 import Kernels
+import Machine
 import Synchronization
 import Tensors
 import Training

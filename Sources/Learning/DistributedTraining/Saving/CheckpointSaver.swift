@@ -2,6 +2,7 @@ import Fabric
 import Machine
 import ModelRuntime
 import MoEModel
+import Tensors
 import Training
 
 /// When a checkpoint's files are written.

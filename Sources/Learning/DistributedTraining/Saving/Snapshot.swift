@@ -1,4 +1,5 @@
 import Kernels
+import Machine
 import MoEModel
 import Tensors
 import Training

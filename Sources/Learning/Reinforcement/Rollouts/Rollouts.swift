@@ -2,6 +2,7 @@ import DistributedTraining
 import EngineAPI
 import Fabric
 import Inference
+import Kernels
 import ModelRuntime
 import MoEModel
 

@@ -1,5 +1,6 @@
 import JSON
 import ModelText
+import Tokenization
 
 /// Conversations as tokens, of which only those of answers are learnt: exactly what the model would have been asked to
 /// go on from, and what it should have said.

@@ -1,4 +1,5 @@
 import Checkpoints
+import Tensors
 
 /// Opens files of data, each as what it is.
 struct TokenFile {

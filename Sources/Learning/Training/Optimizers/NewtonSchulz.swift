@@ -26,7 +26,7 @@ package struct NewtonSchulz: Sendable, Equatable {
 
   /// The nearly orthogonal matrix of the same shape; a matrix of zeros stays one. The result lies in `scratch` or in
   /// `matrix`, whose elements are no more what they were.
-  func orthogonalize(
+  package func orthogonalize(
     _ matrix: MatrixView<Float>, products: some MatrixProducts, scratch: MuonScratch
   ) -> MatrixView<Float> {
     let (rows, columns) = (matrix.rowCount, matrix.columns)

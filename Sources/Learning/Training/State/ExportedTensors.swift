@@ -1,5 +1,6 @@
 import JSON
 import MoEModel
+import Tensors
 
 /// Puts parameters, a piece at a time, to the places that published checkpoints keep them in, rounded to bf16, but for
 /// those that are published in another type.

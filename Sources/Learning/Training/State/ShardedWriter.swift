@@ -1,5 +1,6 @@
 import Checkpoints
 import JSON
+import Tensors
 
 /// Writes tensors into files of bounded size, each opened with its first bytes and closed with its last.
 final class ShardedWriter {

@@ -1,3 +1,5 @@
+import JSON
+
 /// The tokens that end a text: `eos_token_id` of `generation_config.json` and of `config.json`, one id or a list, and
 /// `eos_token` of `tokenizer_config.json`. Published folders leave one out in this file or that, so that all three
 /// count.

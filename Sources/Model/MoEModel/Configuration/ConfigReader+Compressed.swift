@@ -1,4 +1,5 @@
 import Checkpoints
+import JSON
 
 /// Settings of compressed attention and of what else DeepSeek-V4 has.
 extension ConfigReader {

@@ -1,4 +1,5 @@
 import Checkpoints
+import JSON
 
 extension PublishedNames {
   /// These names, with the prediction module of such models, under `mtp.`.

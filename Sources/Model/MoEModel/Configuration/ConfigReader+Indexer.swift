@@ -1,4 +1,5 @@
 import Checkpoints
+import JSON
 
 /// Settings of the lightning indexer, and of layers beside it: DeepSeek-V3.2 and GLM-5.
 extension ConfigReader {

@@ -1,4 +1,5 @@
 import Checkpoints
+import JSON
 
 /// Settings of models with shared experts, and with a sigmoid router: DeepSeek and its kin.
 extension ConfigReader {

@@ -1,4 +1,5 @@
 import Checkpoints
+import Tensors
 
 extension ModelConfiguration {
   /// Reads a checkpoint's configuration and holds its tensors against it.

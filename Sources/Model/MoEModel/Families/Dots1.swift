@@ -1,4 +1,5 @@
 import Checkpoints
+import JSON
 
 extension ModelFamily {
   /// dots.llm1: Qwen3's attention, some layers with a window, and DeepSeek-V3's router.

@@ -1,4 +1,5 @@
 import Checkpoints
+import JSON
 
 extension ModelFamily {
   /// K-EXAONE: layers with a window are rotated, those without tell positions apart by nothing but what they may see.

@@ -1,4 +1,5 @@
 import Checkpoints
+import JSON
 
 extension ModelFamily {
   /// MiniMax-M2 to M2.7: grouped attention with norms over all heads, and a sigmoid router with a bias for the choice.

@@ -1,4 +1,5 @@
 import Kernels
+import Machine
 import Tensors
 
 /// Modules that draft blocks of tokens (`BlockDrafting`). While the model runs they take down what some of its layers

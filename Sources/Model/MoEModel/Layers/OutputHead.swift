@@ -1,4 +1,5 @@
 import Kernels
+import Machine
 import Tensors
 
 /// What follows the last layer: the final norm, and the product with the head, of the rows that want either.

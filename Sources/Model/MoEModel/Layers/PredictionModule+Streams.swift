@@ -1,4 +1,5 @@
 import Kernels
+import Machine
 import Tensors
 
 // A module after a model whose residual stream is several.

@@ -1,4 +1,5 @@
 import Kernels
+import Machine
 import Tensors
 
 /// A multi-token prediction module (DeepSeek-V3, section 2.2): one more layer, which guesses the token after the next

@@ -1,4 +1,5 @@
 import Kernels
+import Machine
 import Tensors
 
 /// How half a layer reads the residual stream: the weight of the norm before it, `[hidden]`, and its part in

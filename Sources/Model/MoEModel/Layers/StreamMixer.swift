@@ -1,4 +1,5 @@
 import Kernels
+import Machine
 import Tensors
 
 /// Hyper-connections between the streams of a batch (`HyperConnections`): what half a layer reads of them, and how what

@@ -1,4 +1,5 @@
 import Checkpoints
+import Kernels
 
 /// Which bytes of a read a matrix answers for, so that each byte of a tensor is summed once whoever reads it: `count`
 /// runs of `runByteCount`, `stride` apart, the first at the read's first byte.

@@ -1,3 +1,5 @@
+import Checkpoints
+
 /// What all routed experts of a model are alike in, so that one can lie where another lay.
 struct CommonExpert {
   struct Part {

@@ -1,5 +1,6 @@
 import Checkpoints
 import JSON
+import Kernels
 import Tensors
 
 /// Which tensors of a checkpoint a model reads.

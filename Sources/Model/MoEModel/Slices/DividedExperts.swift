@@ -1,4 +1,5 @@
 import Kernels
+import Machine
 import Tensors
 
 /// Routed experts of which each rank holds some rows of every matrix: every rank has all tokens, computes some columns

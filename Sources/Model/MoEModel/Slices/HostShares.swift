@@ -1,4 +1,5 @@
 import Kernels
+import Machine
 import Tensors
 
 /// How the ranks of a host share out a product that every host computes whole: each takes every n-th panel of the

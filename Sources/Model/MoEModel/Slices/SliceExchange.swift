@@ -1,4 +1,5 @@
 import Kernels
+import Machine
 import Tensors
 
 /// Bytes that one rank has and the others want: `runs` runs of `byteCount` bytes, `stride` bytes apart.

@@ -1,4 +1,6 @@
 import EngineAPI
+import JSON
+import ModelText
 import OpenAIProtocol
 import StructuredOutput
 

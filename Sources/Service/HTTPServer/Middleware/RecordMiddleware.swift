@@ -1,6 +1,7 @@
 import HTTPTypes
 import Hummingbird
 import NIOCore
+import OpenAIProtocol
 
 /// Finds what a request is for, and tells of it when it has ended: its id in the answer, a line of the log, counts.
 /// Outermost.

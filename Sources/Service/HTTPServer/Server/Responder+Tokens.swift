@@ -1,5 +1,8 @@
+import EngineAPI
 import Hummingbird
+import JSON
 import OpenAIProtocol
+import Tokenization
 
 /// The routes that turn text into tokens and back.
 extension Responder {

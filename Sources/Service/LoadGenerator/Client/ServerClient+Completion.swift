@@ -1,6 +1,7 @@
 import AsyncHTTPClient
 import JSON
 import NIOCore
+import NIOHTTP1
 
 extension ServerClient {
   /// Most bytes of an answer that is not streamed.

@@ -1,6 +1,7 @@
 import AsyncHTTPClient
 import JSON
 import NIOCore
+import NIOHTTP1
 
 /// Which of the two ways of asking is used.
 package enum Endpoint: String, Sendable, CaseIterable {

@@ -2,6 +2,7 @@ import AsyncHTTPClient
 import Glibc
 import JSON
 import NIOCore
+import NIOHTTP1
 import NIOPosix
 import NIOSSL
 

@@ -1,4 +1,5 @@
 import EngineAPI
+import JSON
 
 /// The tables of the requests.
 extension RequestMembers {

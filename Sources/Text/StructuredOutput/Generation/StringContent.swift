@@ -1,3 +1,4 @@
+import JSON
 import Synchronization
 
 /// Which tokens may follow inside of a JSON string that nothing restricts, by how many characters they hold.

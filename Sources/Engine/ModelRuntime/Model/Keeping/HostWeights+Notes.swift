@@ -1,5 +1,7 @@
 import Bytes
 import Fabric
+import Machine
+import MoEModel
 
 extension HostWeights {
   /// What a user should know of it, the same on every rank. Collective.

@@ -1,6 +1,7 @@
 import Bytes
 import Checkpoints
 import Fabric
+import Kernels
 import Machine
 import MoEModel
 

@@ -1,4 +1,5 @@
 import Kernels
+import Machine
 import Tensors
 
 // What heads attend, and the way from there to the residual stream.

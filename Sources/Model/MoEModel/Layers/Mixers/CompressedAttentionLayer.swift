@@ -1,4 +1,5 @@
 import Kernels
+import Machine
 import Tensors
 
 /// Compressed attention (`CompressedAttention`). A token attends to the entries before it, all or those that an indexer

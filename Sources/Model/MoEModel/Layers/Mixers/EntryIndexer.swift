@@ -1,4 +1,5 @@
 import Kernels
+import Machine
 import Tensors
 
 /// The indexer beside compressed attention: the lightning indexer (`Indexer`) over entries in the place of positions.

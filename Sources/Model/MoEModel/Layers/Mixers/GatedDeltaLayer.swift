@@ -1,4 +1,5 @@
 import Kernels
+import Machine
 import Tensors
 
 /// Gated DeltaNet. Each value head has a matrix S `[keyDims, valueDims]` of the sequence's state, in fp32. For a token

@@ -1,4 +1,5 @@
 import Kernels
+import Machine
 import Tensors
 
 /// Attention whose query heads share key heads in groups. The workers share it by tasks of a key head and a run of

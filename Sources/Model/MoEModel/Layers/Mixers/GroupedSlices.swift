@@ -1,4 +1,5 @@
 import Kernels
+import Machine
 import Tensors
 
 /// How ranks share out grouped attention: the columns of all heads' values and of the output, and a norm over all

@@ -1,4 +1,5 @@
 import Kernels
+import Machine
 import Tensors
 
 /// The lightning indexer beside a layer's latent attention (`LightningIndexer`). Its stages are called by all workers

@@ -1,4 +1,5 @@
 import Kernels
+import Machine
 import Tensors
 
 /// How ranks share out a lightning indexer: rows of its matrices, and the positions that are scored. A score is a sum

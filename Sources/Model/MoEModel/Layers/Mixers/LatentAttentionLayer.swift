@@ -1,4 +1,5 @@
 import Kernels
+import Machine
 import Tensors
 
 /// Multi-head latent attention in its absorbed form: queries are brought into the space of the latents, which are all

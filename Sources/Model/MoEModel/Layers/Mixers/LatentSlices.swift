@@ -1,4 +1,5 @@
 import Kernels
+import Machine
 import Tensors
 
 /// How ranks share out latent attention: the columns of latents, of all heads' values and of the output.

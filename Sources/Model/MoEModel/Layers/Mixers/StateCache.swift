@@ -1,4 +1,5 @@
 import Kernels
+import Machine
 import Tensors
 
 /// One rank's recurrent states: slots, each of which holds what all layers keep of one sequence, or of the beginning of

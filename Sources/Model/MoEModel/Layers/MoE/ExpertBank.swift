@@ -1,4 +1,5 @@
 import Kernels
+import Machine
 import Tensors
 
 /// The experts one rank holds, and their arithmetic: visits batched by expert.

@@ -1,4 +1,5 @@
 import Kernels
+import Machine
 import Tensors
 
 /// The dispatcher of a rank that holds every expert: nothing travels.
