@@ -6,6 +6,7 @@ import Gradients
 import JSON
 import Kernels
 import MoEModel
+import Tensors
 import TestSupport
 import Testing
 import Training

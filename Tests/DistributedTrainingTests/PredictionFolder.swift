@@ -1,5 +1,6 @@
 import Checkpoints
 import Foundation
+import Tensors
 import TestSupport
 
 /// Folders of a tiny checkpoint with the prediction module that `Tests/Fixtures/prediction` has for it, in the place of

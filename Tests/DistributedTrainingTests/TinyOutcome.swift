@@ -1,5 +1,7 @@
 import Fabric
+import Tensors
 import Testing
+import Training
 
 @testable import DistributedTraining
 

@@ -1,4 +1,5 @@
 import Gradients
+import Kernels
 import MoEModel
 import Tensors
 

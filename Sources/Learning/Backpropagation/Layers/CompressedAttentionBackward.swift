@@ -1,5 +1,6 @@
 import Gradients
 import Kernels
+import Machine
 import MoEModel
 import Tensors
 
