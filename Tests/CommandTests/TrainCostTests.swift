@@ -53,6 +53,7 @@ extension CommandTests {
           "vocab_size": 512,
         ], 2
       ),
+      ("deepseek_v4_saved", ["hidden_size": 256, "moe_intermediate_size": 128, "index_topk": 64], 2),
     ]
 
     @Test(.timeLimit(.minutes(20)), arguments: shapes)

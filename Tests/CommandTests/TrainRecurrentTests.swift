@@ -4,8 +4,8 @@ import TestSupport
 import Testing
 
 extension CommandTests {
-  /// Models with gated DeltaNet, which keep a state of each sequence, from a shape to a student: the same files on any
-  /// number of ranks, with and without recomputation, and after a stop.
+  /// Models with gated DeltaNet or compressed attention, which keep a state of each sequence, from a shape to a
+  /// student: the same files on any number of ranks, with and without recomputation, and after a stop.
   struct TrainRecurrentTests {
     private let folder = TemporaryFolder()
 
@@ -16,6 +16,8 @@ extension CommandTests {
       var text = config["text_config"]?.object ?? config
       text["vocab_size"] = 512
       text["eos_token_id"] = 1
+      // Whatever is read here is seen whole.
+      if text["index_topk"] != nil { text["index_topk"] = 48 }
       if config["text_config"] == nil { config = text } else { config["text_config"] = .object(text) }
       return folder.write(JSONValue.object(config).text(), as: "\(family).json")
     }
@@ -97,10 +99,10 @@ extension CommandTests {
         })
     }
 
-    @Test(.timeLimit(.minutes(20)), arguments: FamilyFixtures.deltas)
+    @Test(.timeLimit(.minutes(20)), arguments: FamilyFixtures.deltas + FamilyFixtures.compressed)
     func aNewModelLearnsText(family: String) throws {
-      // A module's layer has attention, unlike the last one here.
-      let module = family == "qwen3_5_moe" ? ["--prediction-loss", "0.3"] : []
+      // A module's layer has attention, unlike the last one here, or no entries.
+      let module = ["qwen3_5_moe", "deepseek_v4"].contains(family) ? ["--prediction-loss", "0.3"] : []
       let told = try trainAnyWay("pretrain", to: "new", try pretraining(family) + module)
       let losses = told.compactMap { $0["loss"]?.double }
       #expect(losses.count == 4 && losses[3] < losses[0], "\(losses)")
@@ -109,7 +111,7 @@ extension CommandTests {
       #expect(score.status == 0, "\(score.errors)")
     }
 
-    @Test(.timeLimit(.minutes(20)), arguments: ["qwen3_next", "qwen3_5"])
+    @Test(.timeLimit(.minutes(20)), arguments: ["qwen3_next", "qwen3_5", "deepseek_v4_saved"])
     func itLearnsConversationsAndByTrialAndError(family: String) throws {
       _ = try train("pretrain", to: "new", try pretraining(family))
       let talks = [

@@ -28,7 +28,9 @@ import TreeReduction
     return TrainingLayout(try description(golden), terms)
   }
 
-  @Test(arguments: ["deepseek_v3", "qwen3_moe", "gpt_oss", "qwen3", "llama", "qwen3_next", "qwen3_5"])
+  @Test(arguments: [
+    "deepseek_v3", "qwen3_moe", "gpt_oss", "qwen3", "llama", "qwen3_next", "qwen3_5", "deepseek_v4_saved",
+  ])
   func ranksShareWhatIsNotACopy(golden: String) throws {
     let count = ParameterTable(try description(golden)).reduce(0) { $0 + $1.elementCount }
     let alone = TrainingMemory(try layout(golden), rank: 0)

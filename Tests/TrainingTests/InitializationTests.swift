@@ -41,6 +41,21 @@ import Training
     }
   }
 
+  /// As transformers' `DeepseekV4PreTrainedModel._init_weights`: of streams' weights scales begin at 1 and bases at 0,
+  /// of entries what gates have added at 0, sinks at 0.
+  @Test(arguments: FamilyFixtures.compressed) func compressedAttentionBeginsAsTheReference(name: String) throws {
+    let description = try ModelConfiguration.read(try CheckpointFormat.open(FamilyFixtures.folder(name)))
+    let initial = try Initialization(description, seed: 5, spread: .constant(0.02))
+    for spec in ParameterTable(description) where !spec.isMatrix && spec.role != .tokenExperts {
+      let expected: Float =
+        switch spec.role {
+        case .hyper(.scale, _): 1
+        default: spec.role.isNorm ? 1 : 0
+        }
+      #expect(initial.values(of: spec).allSatisfy { $0 == expected }, "\(spec.id)")
+    }
+  }
+
   /// As transformers' `Qwen3NextPreTrainedModel._init_weights`: norms that add one begin at 0, decays at 1 and at the
   /// logarithm of a number between 0.01 and 16, convolutions like matrices.
   @Test(arguments: ["qwen3_next", "qwen3_5"]) func gatedDeltaNetBeginsAsTheReference(name: String) throws {

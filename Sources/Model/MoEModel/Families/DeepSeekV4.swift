@@ -14,7 +14,7 @@ extension ModelFamily {
        "sliding_window": 128, "o_groups": 8, "o_lora_rank": 1024, "index_n_heads": 64, "index_head_dim": 128,
        "index_topk": 512, "hidden_act": "silu", "rms_norm_eps": 1e-06, "tie_word_embeddings": false}
       """,
-    names: .deepSeekV4.predicting(.numbered).or(.deepSeekV4Saved, .deepSeekV4Held),
+    names: .deepSeekV4.beginning(.none).predicting(.numbered).or(.deepSeekV4Saved, .deepSeekV4Held),
     read: deepSeekV4Description)
 
   private static func deepSeekV4Description(_ config: ConfigReader) throws -> DecoderDescription {
@@ -43,7 +43,6 @@ extension ModelFamily {
     moe.activation = .limitedSwiGLU(limit: limit)
     moe.sharedActivation = .limitedSwiGLU(limit: limit)
     var description = try config.decoder(rotary: rotary.main, layers: layers, moe: moe)
-    description.names.prefix = .none
     description.entryRotary = rotary.entries
     description.maximumPositions = rotary.entries.scaling.context(
       of: description.maximumPositions, atMost: ConfigurationBounds.positions.upperBound)

@@ -33,6 +33,13 @@ extension PublishedNames {
     return names
   }
 
+  /// These names, which begin so where they are published.
+  func beginning(_ prefix: NamePrefix) -> PublishedNames {
+    var names = self
+    names.prefix = prefix
+    return names
+  }
+
   /// These names as published, and others that folders of the family may have in their place.
   func or(_ others: PublishedNames...) -> PublishedNames {
     var names = self
