@@ -53,7 +53,10 @@ extension CommandTests {
           "vocab_size": 512,
         ], 2
       ),
-      ("deepseek_v4_saved", ["hidden_size": 256, "moe_intermediate_size": 128, "index_topk": 64], 2),
+      (
+        "deepseek_v4_saved",
+        ["hidden_size": 256, "moe_intermediate_size": 128, "index_topk": 64, "vocab_size": 512], 2
+      ),
     ]
 
     @Test(.timeLimit(.minutes(20)), arguments: shapes)
@@ -69,9 +72,10 @@ extension CommandTests {
       let measured = numbers(told["measured"]?["memory_bytes"])
       #expect(predicted.count == ranks && measured.count == ranks)
       for (said, held) in zip(predicted, measured) {
-        // Beside what is counted a process takes some MiB, which is little of a training but not of these small ones.
+        // Beside what is counted a process takes some MiB, which is little of a training but not of these small ones. Of
+        // the 64 MiB that rank 0 may have on their way to the disk it has less where the disk is fast.
         #expect(
-          held > 0.95 * said && held < 1.05 * said + Double(20 << 20),
+          held > 0.95 * said - Double(32 << 20) && held < 1.05 * said + Double(20 << 20),
           "\(golden) on \(ranks) ranks: \(said) said, \(held) held")
       }
       let (hours, dollars) = (
