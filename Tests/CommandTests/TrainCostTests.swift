@@ -72,8 +72,8 @@ extension CommandTests {
       let measured = numbers(told["measured"]?["memory_bytes"])
       #expect(predicted.count == ranks && measured.count == ranks)
       for (said, held) in zip(predicted, measured) {
-        // Beside what is counted a process takes some MiB, which is little of a training but not of these small ones. Of
-        // the 64 MiB that rank 0 may have on their way to the disk it has less where the disk is fast.
+        // Beside what is counted a process takes some MiB, which is little of a training but not of these small ones.
+        // Of the 64 MiB that rank 0 may have on their way to the disk it has less where the disk is fast.
         #expect(
           held > 0.95 * said - Double(32 << 20) && held < 1.05 * said + Double(20 << 20),
           "\(golden) on \(ranks) ranks: \(said) said, \(held) held")
