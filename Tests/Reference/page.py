@@ -319,6 +319,17 @@ def run(browser, server, screenshots):
     browser.evaluate("[...document.querySelectorAll('#log .answer button')].find((b) => b.textContent.startsWith('Try again without')).click()")
     browser.wait("!document.getElementById('send').hidden && document.querySelectorAll('#log .unsent').length === 0")
     check("earlier turns can be left out", len(server.asked[-1]["messages"]) == 1, server.asked[-1])
+
+    # What the server says of itself is shown in sentences, each with one end.
+    for reason in ("Rank 1 was killed.", "Rank 1 was killed"):
+        server.cluster = {**server.cluster, "state": {"name": "failed", "reason": reason}}
+        shown = "Rank 1 was killed. It will not come back by itself."
+        try:
+            browser.wait(f"document.getElementById('notice-text').textContent === {json.dumps(shown)}", seconds=30)
+            found = shown
+        except RuntimeError:
+            found = browser.evaluate("document.getElementById('notice-text').textContent")
+        check(f"{reason!r} is a sentence", found == shown, found)
     serious = [one for one in browser.complaints if "exceptionThrown" in one or "Content Security Policy" in one or "TypeError" in one]
     check("the browser has nothing to complain of", serious == [], serious)
 

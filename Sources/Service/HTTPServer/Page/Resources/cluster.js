@@ -45,8 +45,10 @@ function stateWords(state) {
   }
 }
 
-/// `text` with a full stop, where there is any.
-const sentence = (text) => text ? `${text}${/ [.!?…] $ /.test(text) ? "" : "."}`: "";
+const endOfSentence = /[.!?…]$/;
+
+/// `text` with a full stop, where it has no end of its own.
+const sentence = (text) => text && !endOfSentence.test(text) ? `${text}.` : text || "";
 
 function showState(name, words) {
   byId("pill").dataset.state = name;
