@@ -20,6 +20,16 @@ import Testing
     for text in example.refused { #expect(!trial.accepts(text), "\(example.schema) must not admit \(text)") }
   }
 
+  /// Words of a schema's own must not be taken for those of an error.
+  @Test(arguments: ["a", "needs", "above"])
+  func aMemberThatNothingSatisfiesIsLeftOutWhateverItRequires(name: String) throws {
+    let impossible = "{\"type\":\"object\",\"properties\":{\"\(name)\":false},\"required\":[\"\(name)\"]}"
+    try check(
+      Case(
+        "{\"type\":\"object\",\"properties\":{\"x\":\(impossible),\"y\":{}},\"additionalProperties\":false}",
+        ["{}", "{\"y\":1}"], not: ["{\"x\":{}}", "{\"x\":{\"\(name)\":1}}"]))
+  }
+
   @Test(arguments: [
     Case(
       "true", ["null", "true", "-1.5e10", "\"x\"", "[1, [2], {}]", "{\"a\": {\"b\":[]}}"],

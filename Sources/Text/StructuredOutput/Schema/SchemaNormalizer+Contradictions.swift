@@ -1,59 +1,72 @@
 import JSON
 
 extension SchemaNormalizer {
+  /// Why no value has a shape.
+  struct Contradiction {
+    var reason: String
+    /// Bounds or counts exclude each other: whoever wrote that meant something else.
+    var isMistake = false
+
+    static func mistaken(_ reason: String) -> Contradiction { Contradiction(reason: reason, isMistake: true) }
+  }
+
   /// Takes types without values out of a shape, and values that it does not admit. Returns why nothing is left.
-  func narrow(_ shape: inout Shape) throws(StructuredOutputError) -> String? {
-    var reason = "the types demanded exclude one another"
-    func drop(_ types: TypeSet, because why: @autoclosure () -> String) {
+  func narrow(_ shape: inout Shape) throws(StructuredOutputError) -> Contradiction? {
+    var last = Contradiction(reason: "the types demanded exclude one another")
+    func drop(_ types: TypeSet, because why: @autoclosure () -> Contradiction) {
       if shape.types.isDisjoint(with: types) { return }
       shape.types.subtract(types)
-      reason = why()
+      last = why()
     }
-    if shape.number.isContradictory { drop(.number, because: "its minimum is above its maximum") }
+    if shape.number.isContradictory { drop(.number, because: .mistaken("its minimum is above its maximum")) }
     if let maximum = shape.maximumLength, maximum < shape.minimumLength {
-      drop(.string, because: "minLength \(shape.minimumLength) is above maxLength \(maximum)")
+      drop(.string, because: .mistaken("minLength \(shape.minimumLength) is above maxLength \(maximum)"))
     }
     if let problem = arrayContradiction(shape) { drop(.array, because: problem) }
     if let problem = try objectContradiction(shape) { drop(.object, because: problem) }
-    if shape.types.isEmpty { return reason }
+    if shape.types.isEmpty { return last }
     if let values = shape.values {
       var left: [JSONValue] = []
       for value in values where try admits(shape, value, depth: 0) { left.append(value) }
-      if left.isEmpty { return "no value of its enum or const satisfies what else is demanded" }
+      if left.isEmpty {
+        return Contradiction(reason: "no value of its enum or const satisfies what else is demanded")
+      }
       if left.count < values.count { shape.values = left }
     }
     return nil
   }
 
-  private func arrayContradiction(_ shape: Shape) -> String? {
+  private func arrayContradiction(_ shape: Shape) -> Contradiction? {
     guard shape.types.contains(.array) else { return nil }
     if let maximum = shape.itemCountLimit, maximum < shape.minimumItemCount {
-      return "it needs \(shape.minimumItemCount) items and may have \(maximum) only"
+      return .mistaken("it needs \(shape.minimumItemCount) items and may have \(maximum) only")
     }
     return nil
   }
 
-  private func objectContradiction(_ shape: Shape) throws(StructuredOutputError) -> String? {
+  private func objectContradiction(_ shape: Shape) throws(StructuredOutputError) -> Contradiction? {
     guard shape.types.contains(.object) else { return nil }
     try budget.spend(4 * shape.required.count * (1 + shape.members.count))
     for name in shape.required where try forbids(shape, name) {
-      return "the property \"\(name)\" is required and not allowed"
+      return Contradiction(reason: "the property \"\(name)\" is required and not allowed")
     }
     if let maximum = shape.maximumMemberCount, maximum < max(shape.minimumMemberCount, shape.required.count) {
-      return "it may have \(maximum) properties only and needs more"
+      return .mistaken("it may have \(maximum) properties only and needs more")
     }
     let isClosed = shape.members.contains { ($0.additional?.isFalse ?? false) && $0.patterns.isEmpty }
     if isClosed, shape.minimumMemberCount > 0 {
       var count = 0
       for name in shape.memberNames where try !forbids(shape, name) { count += 1 }
-      if count < shape.minimumMemberCount { return "it needs \(shape.minimumMemberCount) properties and has \(count)" }
+      if count < shape.minimumMemberCount {
+        return .mistaken("it needs \(shape.minimumMemberCount) properties and has \(count)")
+      }
     }
     // Where demands on a required member come from several schemas, they may exclude one another.
     guard nesting <= Self.lookahead else { return nil }
     for name in shape.required {
       let demands = try demands(shape, onMember: name)
       if demands.count > 1, try !isPossible(demands) {
-        return "what is demanded of the property \"\(name)\" excludes itself"
+        return Contradiction(reason: "what is demanded of the property \"\(name)\" excludes itself")
       }
     }
     return nil

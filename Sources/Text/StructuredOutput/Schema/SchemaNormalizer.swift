@@ -300,9 +300,9 @@ final class SchemaNormalizer {
   private func prune(_ selection: inout Selection) throws(StructuredOutputError) {
     var left: [Shape] = []
     for var shape in selection.shapes {
-      if let reason = try narrow(&shape) {
-        selection.reason = reason
-        selection.wasMistaken = reason.contains("above") || reason.contains("needs")
+      if let contradiction = try narrow(&shape) {
+        selection.reason = contradiction.reason
+        selection.wasMistaken = contradiction.isMistake
       } else {
         left.append(shape)
       }
