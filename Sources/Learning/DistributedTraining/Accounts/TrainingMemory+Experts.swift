@@ -26,7 +26,9 @@ extension TrainingMemory {
     let own = Self.reserved(layout.rows(of: rank))
     add(.experts, 2 * own * (8 + 28 * Double(moe.topK)))
     guard owned > 0 else { return }
-    // Gate and up of a run of visits, of which nothing is kept there.
+    // Blocks of visits on their way into the last product (`ExpertBank+Blocks.swift`), by worker.
+    if isRounded { add(.experts, Double(layout.terms.workerCount) * Double(ExpertBank.blockVisits) * 2 * width) }
+    // Gate and up of a run of visits, of which nothing is kept there, for layers with too few for blocks.
     add(.experts, Self.reserved(64 + visits / owned) * (isRounded ? 10 : 8) * width)
   }
 

@@ -26,6 +26,8 @@ extension TrainingMemory {
       }
       widest = max(widest, stages.widestNorm)
     }
+    // A prediction module has a norm over each stream.
+    if description.predicts { widest = max(widest, streams.all) }
     // The stream, a norm and its gradient; of some leaves the gradients by inputs of a norm.
     let parts = NormBackward.parts(leaves: layout.leafCount(of: rank), workers: terms.workerCount).parts
     add(.backward, floats: rows * (3 * hidden + streams.backward) + Double(parts) * layout.leafRows * widest)
@@ -80,10 +82,10 @@ extension TrainingMemory {
       add(.activations, floats: rows * ((streams.all > 0 ? streams.all : hidden) + streams.ofHalves))
     }
     guard description.predicts else { return }
-    // The module's own stream, embeddings, states, and both joined; of several streams these are no longer than the
-    // states.
-    add(.activations, floats: rows * (streams.all > 0 ? streams.step + streams.all + 5 * hidden : 7 * hidden))
-    if isRounded { add(.activations, rows * 6 * hidden) }
+    // The module's own stream, its norm and update, embeddings, states, and both joined; of several streams norms of
+    // embeddings and of states, and what embeddings were projected to.
+    add(.activations, floats: rows * (streams.all > 0 ? streams.step + streams.all + 6 * hidden : 7 * hidden))
+    if isRounded { add(.activations, rows * (streams.all > 0 ? 4 * hidden + 2 * streams.all : 6 * hidden)) }
   }
 }
 

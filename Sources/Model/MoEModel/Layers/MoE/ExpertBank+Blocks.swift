@@ -7,7 +7,7 @@ import Tensors
 extension ExpertBank {
   /// As many visits as the backward pass takes at a time: their rows are in the second-level cache for all that is made
   /// of them.
-  static let blockVisits = 256
+  package static let blockVisits = 256
 
   /// The blocks of all groups; nil where workers had better share matrices, since some would have none at the end, or
   /// weights of another node.
