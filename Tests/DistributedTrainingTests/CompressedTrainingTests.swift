@@ -34,16 +34,7 @@ struct CompressedTrainingTests {
   }
 
   @Test(arguments: models) func nothingDependsOnRanksThreadsOrRecomputation(model: String) throws {
-    var training = training(model)
-    let alone = try TinyOutcome(of: training)
-    #expect(alone.results.allSatisfy { $0.loss.isFinite && $0.gradientNorm > 0 })
-    for (ranks, threads, recomputes) in [(1, 3, false), (2, 1, false), (3, 1, true), (1, 1, true), (5, 1, false)] {
-      (training.threads, training.recomputes) = (threads, recomputes)
-      let found = try TinyOutcome(of: training, ranks: ranks)
-      #expect(found.results == alone.results, "\(ranks) ranks, \(threads) threads, \(recomputes)")
-      let other = alone.differing(from: found)
-      #expect(other.isEmpty, "\(ranks) ranks, \(threads) threads: \(other.prefix(5))")
-    }
+    try training(model).checkThatLayoutsChangeNothing()
   }
 
   @Test func aModuleAfterSeveralStreamsDependsOnNoneOfThemEither() throws {
@@ -62,11 +53,7 @@ struct CompressedTrainingTests {
   func everyInstructionSetGivesTheSame(products: ProductPrecision) throws {
     var training = training("deepseek_v4_saved")
     training.products = products
-    let best = try TinyOutcome(of: training)
-    for isa in InstructionSet.supported {
-      training.isa = isa
-      #expect(try TinyOutcome(of: training) == best, "\(isa)")
-    }
+    try training.checkThatInstructionSetsChangeNothing()
   }
 
   @Test func muonDoesNotDependOnRanks() throws {
@@ -75,43 +62,13 @@ struct CompressedTrainingTests {
     #expect(try TinyOutcome(of: training) == TinyOutcome(of: training, ranks: 2))
   }
 
-  /// The same few sequences, again and again, are learnt.
   @Test(arguments: models) func whatIsRepeatedIsLearnt(model: String) throws {
-    let training = training(model)
-    let losses = try LocalFabric.run(size: 2) { communicator in
-      let trainer = try training.trainer(communicator)
-      return try (1...30).map { number in
-        try training.step(number, trainer, training.settings(1e-2)) {
-          training.read($0, vocabulary: trainer.model.description.vocabularySize, into: &$1)
-        }.loss
-      }
-    }
-    #expect(losses[0][29] < 0.7 * losses[0][0], "\(losses[0])")
+    try training(model).checkThatWhatIsRepeatedIsLearnt()
   }
 
-  /// Sequences that lie behind each other in one leaf neither see nor change each other, with entries or without.
+  /// With entries or without.
   @Test(arguments: models) func sequencesOfALeafAreApart(model: String) throws {
-    let training = training(model)
-    let lengths = [2, 19, 9, 12]
-    let found = try LocalFabric.run(size: 1) { communicator -> [(loss: Double, norm: Double)] in
-      let trainer = try training.trainer(communicator)
-      let vocabulary = trainer.model.description.vocabularySize
-      func tokens(_ number: Int) -> [Int32] {
-        (0...lengths[number]).map { Int32((number * 7 + $0 * $0 * 3 + $0) % vocabulary) }
-      }
-      return try [[[0, 1], [2, 3]], [[0], [1], [2], [3]]].map { leaves in
-        let result = try trainer.timed {
-          try trainer.update(
-            1, rowsByLeaf: leaves.map { $0.reduce(0) { $0 + lengths[$1] } }, loss: CrossEntropyLoss(zLoss: 0),
-            settings: training.settings(0), accepted: { _ in false }
-          ) { leaf, rows in for number in leaves[leaf] { rows.append(tokens(number)) } }
-        }
-        return (result.loss, result.gradientNorm)
-      }
-    }[0]
-    // The same numbers, added up in another order.
-    #expect(abs(found[0].loss - found[1].loss) < 1e-9)
-    #expect(abs(found[0].norm - found[1].norm) < 1e-5 * found[1].norm)
+    try training(model).checkThatSequencesAreApart([2, 19, 9, 12], leaves: [[0, 1], [2, 3]])
   }
 
   /// Beyond what an indexer chooses there would be a choice, which has no gradient.
@@ -155,18 +112,7 @@ struct CompressedTrainingTests {
     let folder = TemporaryFolder()
     var whole = try TinyTextTraining(in: folder, vocabulary: 60)
     (whole.delta, whole.optimizer, whole.packing, whole.out) = (model, optimizer, .whole, "whole")
-    let told = try whole.run()
-    let digests = try whole.digests().filter { $0.key.contains("-000006/") }
-    #expect(digests.count > 4)
-    for (stop, before, after) in [(1, 1, 3), (3, 2, 1)] {
-      var part = whole
-      (part.out, part.ranks, part.stopAfter) = ("stopped-\(stop)", before, stop)
-      let first = try part.run()
-      #expect(first.steps == Array(told.steps.prefix(stop)))
-      (part.ranks, part.stopAfter, part.resumes) = (after, nil, true)
-      #expect(try part.run().steps == Array(told.steps.dropFirst(stop)), "stopped after \(stop)")
-      #expect(try part.digests().filter { $0.key.contains("-000006/") } == digests, "stopped after \(stop)")
-    }
+    try whole.checkThatStopsChangeNothing()
     let saved = try CheckpointFormat.open(whole.outPath + "/step-000006")
     let description = try ModelConfiguration.read(saved)
     let source = try CheckpointFormat.open(FamilyFixtures.folder(model))

@@ -117,18 +117,6 @@ struct RankTests {
     }
   }
 
-  /// The same few sequences, again and again, are learnt.
   @Test(arguments: ["deepseek_v3", "qwen3_moe", "llama"] + RecurrentModelTests.models)
-  func whatIsRepeatedIsLearnt(name: String) throws {
-    let training = TinyTraining(name)
-    let losses = try LocalFabric.run(size: 2) { communicator in
-      let trainer = try training.trainer(communicator)
-      return try (1...30).map { number in
-        try training.step(number, trainer, training.settings(1e-2)) {
-          training.read($0, vocabulary: trainer.model.description.vocabularySize, into: &$1)
-        }.loss
-      }
-    }
-    #expect(losses[0][29] < 0.7 * losses[0][0], "\(losses[0])")
-  }
+  func whatIsRepeatedIsLearnt(name: String) throws { try TinyTraining(name).checkThatWhatIsRepeatedIsLearnt() }
 }

@@ -48,8 +48,9 @@ struct ExpertBlockTests {
     return outcome
   }
 
-  /// 24 experts of few visits; 3 of more than a block each, and 2 of few, whose matrices several workers share.
-  @Test(arguments: [(24, 4, 300), (3, 2, 700), (2, 1, 40)])
+  /// 24 experts of few visits, and of more than a block each; 3 of more, and 2 of few, whose matrices several workers
+  /// share.
+  @Test(arguments: [(24, 4, 300), (24, 4, 1800), (3, 2, 700), (2, 1, 40)])
   func blocksGiveTheBitsOfSharedMatrices(experts: Int, topK: Int, count: Int) throws {
     var generator = SeededGenerator(31)
     let tokens = RankTokens(count, expertCount: experts, topK: topK, using: &generator)
