@@ -1,4 +1,4 @@
-/// What is read or written nowhere.
+/// Where buffers without elements begin: nothing there is read or written.
 @usableFromInline nonisolated(unsafe) let nothing = UnsafeMutableRawPointer.allocate(byteCount: 64, alignment: 64)
 
 // Where a buffer begins, for what takes an address and a count: where the count is 0 an address that stands for none,

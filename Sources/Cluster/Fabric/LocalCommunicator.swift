@@ -66,8 +66,12 @@ package final class LocalCommunicator: Communicator {
   package func allocateShared(byteCount: Int) throws(FabricError) -> [UnsafeMutableRawPointer]? {
     var addresses = [Int64](repeating: 0, count: size)
     addresses[rank.index] = Int64(Int(bitPattern: mailboxes.allocate(byteCount: byteCount)))
-    // None is at address 0.
-    return try allReduce(addresses, .sum).compactMap { UnsafeMutableRawPointer(bitPattern: Int($0)) }
+    return try allReduce(addresses, .sum).map { address in
+      guard let memory = UnsafeMutableRawPointer(bitPattern: Int(address)) else {
+        preconditionFailure("a rank that allocated nothing")
+      }
+      return memory
+    }
   }
 
   package func abort(_ message: String, status: Int32) -> Never {

@@ -85,7 +85,7 @@ package final class Backpropagation {
       }
     }
     parts.phases?.enter(.embedding)
-    streams?.join()
+    streams?.backThroughCopies()
     try embed(batch, next: next)
     return loss
   }

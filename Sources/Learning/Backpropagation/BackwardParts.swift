@@ -23,7 +23,7 @@ final class BackwardParts {
   private let normScratch = NormBackward.Scratch()
   private(set) var rowCount = 0
   private(set) var angles: RotaryTape?
-  /// Of layers that attend to entries of several tokens.
+  /// Of layers that attend to entries of several tokens: their own, or those of all layers.
   private(set) var entryAngles: RotaryTape?
 
   init(
@@ -43,7 +43,7 @@ final class BackwardParts {
   }
 
   func begin(rows: Int, _ angles: RotaryTape, entries entryAngles: RotaryTape? = nil) {
-    (rowCount, self.angles, self.entryAngles) = (rows, angles, entryAngles)
+    (rowCount, self.angles, self.entryAngles) = (rows, angles, entryAngles ?? angles)
     for storage in [streamRows, streamsRows, normedRows, normedGradientRows] { storage.reserve(rows: rows) }
     compute.reserve(tokens: gradients.longestSequence)
   }
@@ -106,8 +106,8 @@ final class BackwardParts {
     }
   }
 
-  /// stream += the gradient by `input`, of its norm from `normedGradient`, or of several streams, where that goes to
-  /// them in another way, stream := that gradient; the norm's weight gets its own.
+  /// From `normedGradient`, that by what the norm gave, the gradient by its `input`: added to `stream`, or written
+  /// there where there are several streams, which `StreamBackward` brings it to. The norm's weight gets its own.
   func endNorm(_ input: MatrixView<Float>, _ role: ParameterRole, layer: Int?) throws {
     try norm(
       ParameterID(role, layer: layer), input, normedGradient, into: stream, adding: !hasStreams, epsilon: epsilon)

@@ -82,7 +82,7 @@ final class StreamBackward {
   }
 
   /// parts.streams := the gradient by all streams, from that by their sum in `parts.stream`.
-  func open(_ tape: StreamTape, of place: ParameterRole.HyperPlace, layer: Int?) throws {
+  func backThroughSum(_ tape: StreamTape, of place: ParameterRole.HyperPlace, layer: Int?) throws {
     let rows = parts.rowCount
     guard rows > 0 else { return }
     weigh(tape, head, of: place, layer: layer)
@@ -99,7 +99,7 @@ final class StreamBackward {
   }
 
   /// parts.stream := the gradient by what all streams began as.
-  func join() {
+  func backThroughCopies() {
     let (compute, hidden, count) = (parts.compute.compute, hiddenSize, shape.streams)
     let (streams, stream) = (parts.streams, parts.stream)
     parts.forEachRow { row in
@@ -167,10 +167,9 @@ final class StreamBackward {
       precision: .float32)
     parts.forEachRow { row in
       withUnsafeTemporaryAllocation(of: Float.self, capacity: 1) { spare in
-        guard let spare = spare.baseAddress else { return }
         compute.rmsNormGradient(
           tape.streams[row], stride: width, gradient: made[row], gradientStride: width, rows: 1, count: width,
-          weight: ones, epsilon: epsilon, out: made[row], outStride: width, scales: spare)
+          weight: ones, epsilon: epsilon, out: made[row], outStride: width, scales: spare.start)
       }
       compute.add(made[row], to: streams[row], count: width)
     }

@@ -97,6 +97,7 @@ package final class TrainedModel: ParameterValues {
         if parts.contains(part) {
           try source(part, parameter.spec, parameter.own.lowerBound, numbers)
           if part == .master, parameter.spec.role == .tokenExperts, let moe = description.moe {
+            precondition(parameter.own.lowerBound % moe.topK == 0, "a rank's part of a table begins within a token")
             try TokenExpertTable(moe, tensor: parameter.name).check(
               UnsafeBufferPointer(rebasing: numbers[..<parameter.own.count]))
           }

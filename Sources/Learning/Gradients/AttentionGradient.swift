@@ -67,7 +67,8 @@ package struct AttentionGradient {
         && key.columns == query.columns && queryGradient.columns == query.columns
         && keyGradient.columns == query.columns && output.columns == value.columns
         && outputGradient.columns == value.columns && valueGradient.columns == value.columns && (window ?? 1) > 0
-        && (entries?.keys.columns ?? key.columns) == key.columns && (means?.rowCount ?? tokens) == tokens,
+        && (entries?.keys.columns ?? key.columns) == key.columns && (entries == nil || value.columns <= key.columns)
+        && (means?.rowCount ?? tokens) == tokens && (means?.columns ?? 1) == 1,
       "shapes of an attention that do not fit each other")
     (self.query, self.key, self.value) = (query, key, value)
     (self.output, self.outputGradient) = (output, outputGradient)

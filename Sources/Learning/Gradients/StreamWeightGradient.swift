@@ -63,7 +63,7 @@ package struct StreamWeightGradient: Sendable {
     let steps = 2 * max(shape.iterations, 1) - 1
     withUnsafeTemporaryAllocation(of: Float.self, capacity: (steps + 2) * size + steps * n) { memory in
       // The softmax; then the matrix before the first division, and after each; then the divisors of each.
-      guard let shares = memory.baseAddress else { return }
+      let shares = memory.start
       let (matrices, sums) = (shares + size, shares + (steps + 2) * size)
       shares.update(from: numbers, count: size)
       weights.soften(shares, base: base, scale: scale)
@@ -73,7 +73,7 @@ package struct StreamWeightGradient: Sendable {
       }
       out.update(from: gradients, count: size)
       for step in (0..<steps).reversed() {
-        undivide(matrices + (step + 1) * size, step, sums: sums + step * n, out)
+        backThroughDivision(matrices + (step + 1) * size, step, sums: sums + step * n, out)
       }
       for row in 0..<n {
         let (own, gradient) = (shares + row * n, out + row * n)
@@ -105,7 +105,7 @@ package struct StreamWeightGradient: Sendable {
   }
 
   /// gradient := that by a step's matrix, from that by its `quotients`.
-  private func undivide(
+  private func backThroughDivision(
     _ quotients: UnsafePointer<Float>, _ step: Int, sums: UnsafePointer<Float>,
     _ gradient: UnsafeMutablePointer<Float>
   ) {

@@ -54,7 +54,7 @@ final class CompressedAttentionBackward: MixerBackward {
     reserve(rows, sequences)
     parts.normalize(tape.input, .attentionNorm, layer: layer)
     try backThroughOutput(tape, hidden: hidden)
-    unturnOutputs(tape)
+    backThroughTurn(tape)
     try attend(tape, sequences)
     try unprepare(tape)
     try backThroughQuery(tape, hidden: hidden)
@@ -113,7 +113,7 @@ final class CompressedAttentionBackward: MixerBackward {
 
   /// The products of outputs and their gradients, which turning changes in neither or both; and from the gradients by
   /// outputs that were turned back to those by what heads attended.
-  private func unturnOutputs(_ tape: CompressedAttentionTape) {
+  private func backThroughTurn(_ tape: CompressedAttentionTape) {
     let (compute, dims, heads, turned) = (parts.compute.compute, shape.headDims, shape.headCount, shape.rotaryDims)
     let (outputs, means) = (outputGradientRows.view(rows: parts.rowCount), meanRows.view(rows: parts.rowCount))
     let angles = angles
@@ -129,7 +129,7 @@ final class CompressedAttentionBackward: MixerBackward {
   }
 
   /// What the layer turns by.
-  private var angles: RotaryTape? { shape.ratio == nil ? parts.angles : parts.entryAngles ?? parts.angles }
+  private var angles: RotaryTape? { shape.ratio == nil ? parts.angles : parts.entryAngles }
 
   /// From the gradients by what heads attended to those by queries, keys, entries and sinks, of every sequence.
   private func attend(_ tape: CompressedAttentionTape, _ sequences: [SequenceEntries]) throws {
@@ -195,10 +195,9 @@ final class CompressedAttentionBackward: MixerBackward {
         }
       }
       withUnsafeTemporaryAllocation(of: Float.self, capacity: heads) { scales in
-        guard let scales = scales.baseAddress else { return }
         compute.rmsNormGradient(
           tape.rawQuery[row], stride: dims, gradient: query[row], gradientStride: dims, rows: heads, count: dims,
-          weight: ones, epsilon: epsilon, out: query[row], outStride: dims, scales: scales)
+          weight: ones, epsilon: epsilon, out: query[row], outStride: dims, scales: scales.start)
       }
     }
     try parts.norm(id(.keyValueLatentNorm), tape.rawKey, key, into: key, epsilon: epsilon)

@@ -63,7 +63,7 @@ final class HeadBackward {
     }
     try parts.endNorm(decoder.output, .finalNorm, layer: nil)
     guard let streams, let tape = decoder.headTape else { return }
-    try streams.open(tape, of: .head, layer: nil)
+    try streams.backThroughSum(tape, of: .head, layer: nil)
     guard let states else { return }
     let all = parts.streams
     parts.forEachRow { compute.add(states[$0], to: all[$0], count: all.columns) }

@@ -32,7 +32,7 @@ final class PredictionBackward {
     let (stream, hidden) = (parts.stream, hiddenSize)
     parts.forEachRow { stream[$0].update(repeating: 0, count: hidden) }
     try parts.endNorm(tape.hidden, .prediction(.norm), layer: layer)
-    if let streams, let head = tape.head { try streams.open(head, of: .prediction, layer: layer) }
+    if let streams, let head = tape.head { try streams.backThroughSum(head, of: .prediction, layer: layer) }
   }
 
   /// From the gradient by the layer's input in `parts.stream`, or of several in `parts.streams`, to those by the
@@ -64,7 +64,7 @@ final class PredictionBackward {
     func apart(_ view: MatrixView<Float>) -> MatrixView<Float> {
       MatrixView(view.start, rows: rows * count, columns: hidden)
     }
-    streams.join()
+    streams.backThroughCopies()
     try parts.gradients.addProduct(id(.embeddingProjection), dy: parts.stream, x: tape.normedEmbeddings)
     parts.backThrough(weights(.embeddingProjection), dy: parts.stream, into: embeddings)
     try parts.norm(id(.embeddingNorm), tape.embeddings, embeddings, into: embeddings, epsilon: epsilon)

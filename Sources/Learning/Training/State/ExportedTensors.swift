@@ -25,7 +25,11 @@ final class ExportedTensors {
     case .float32:
       return try write(UnsafeRawBufferPointer(values), to: parameter.places, at: first * 4)
     case .int64:
-      let numbers = values.map { Int64(exactly: $0.rounded()) ?? 0 }
+      let numbers = values.map { value in
+        // Held to the model where it was read; nothing learns it.
+        guard let number = Int64(exactly: value) else { preconditionFailure("a table of experts with another number") }
+        return number
+      }
       return try numbers.withUnsafeBytes { try write($0, to: parameter.places, at: first * 8) }
     default: break
     }

@@ -50,7 +50,7 @@ struct LayerAssembly {
       return DecoderLayer(mixer: mixer(index, input), feedForward: feedForward(index), input: input)
     }
     // What is kept of a layer's input is all streams; what it reads of them follows.
-    let first = firstRecord.flatMap { kept == .all ? nil : $0.again } ?? record(shape)
+    let first = firstRecord.flatMap { kept == .all ? nil : $0.withStreamsOfItsOwn } ?? record(shape)
     let second = shared(secondRecord) ?? record(shape)
     let entry = shared(firstInput) ?? RowStorage(columns: description.hiddenSize)
     (firstRecord, secondRecord, firstInput) = (first, second, entry)

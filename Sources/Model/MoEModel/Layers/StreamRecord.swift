@@ -29,7 +29,7 @@ final class StreamRecord {
   }
 
   /// The same with streams of its own, and the memory of this one for what follows from them.
-  var again: StreamRecord {
+  var withStreamsOfItsOwn: StreamRecord {
     StreamRecord(streams: RowStorage(columns: streams.columns), weights: weights, update: update)
   }
 
