@@ -9,6 +9,7 @@
 # FILTER, a regular expression over Target.Suite/test, chooses other tests. Each sanitizer builds all tests in a folder
 # of its own (.build/address, …), which takes a quarter of an hour and more at first, and some gigabytes.
 set -euo pipefail
+shopt -s globstar
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # A crash is to fail at once: Swift's own backtrace of a test process takes minutes.
@@ -45,7 +46,7 @@ c_alone() {
   local flags=(-O1 -gline-tables-only -Wall -Werror "-fsanitize=address,undefined" -fno-sanitize-recover=all -fno-omit-frame-pointer
     -I Sources/Base/CKernels/include -I Sources/Base/CHost/include -I Sources/Model/CChecksum/include
     -I Sources/Learning/CGradients/include)
-  for file in Sources/Base/CKernels/{,Formats/,Formats/Blocks/}*.c Sources/Model/CChecksum/*.c Sources/Base/CHost/{pool,limits,digest}.c \
+  for file in Sources/Base/CKernels/**/*.c Sources/Model/CChecksum/*.c Sources/Base/CHost/{pool,limits,digest}.c \
     Sources/Learning/CGradients/*.c Tests/*/Sanitized/*.c; do
     while [ "$(jobs -r | wc -l)" -ge "$(nproc)" ]; do wait -n || status=1; done
     compile "$file" "$folder/${file//\//-}.o" &
@@ -59,7 +60,7 @@ c_alone() {
   fi
   # What is written for AMX's tiles meets tiles in C, where the processor has all else that it needs.
   if [ "$status" -eq 0 ] && grep -qw avx512_vnni /proc/cpuinfo; then
-    file=Sources/Base/CKernels/matmul_int8_amx.c program=$folder/Tests-KernelsTests-Sanitized-kernels.c.o
+    file=Sources/Base/CKernels/Matmul/Int8/matmul_int8_amx.c program=$folder/Tests-KernelsTests-Sanitized-kernels.c.o
     compile "$file" "$folder/${file//\//-}.o" -include Tests/KernelsTests/Sanitized/tiles.h || status=1
     "$clang" "${flags[@]}" "$program" "$folder"/Sources-*.o -o "$folder/program" -lm -lpthread || status=1
     [ "$status" -ne 0 ] || "$folder/program" --int8 amx || status=$?

@@ -12,6 +12,7 @@
 # Building Bochs takes some ten minutes of one core. Installs, if they are missing, Debian's isolinux, syslinux-common,
 # xorriso and cpio; of Debian's kernel the package is only unpacked. For x86-64.
 set -euo pipefail
+shopt -s globstar
 sources=$(readlink -f "${1:?usage: run_amx_in_bochs.sh SOURCES [FOLDER]}")
 [ ! -d "$sources/bochs" ] || sources=$sources/bochs
 folder=$(readlink -m "${2:-$(mktemp -d)}")
@@ -70,7 +71,7 @@ rm -rf "$objects" "$folder/image"
 mkdir -p "$objects" "$folder/image"
 flags=(-O2 -Wall -Wextra -Werror -I Sources/Base/CKernels/include -I Sources/Base/CHost/include
   -I Sources/Model/CChecksum/include)
-for file in Sources/Base/CKernels/{,Formats/,Formats/Blocks/}*.c Sources/Model/CChecksum/*.c Sources/Base/CHost/{pool,limits,digest}.c \
+for file in Sources/Base/CKernels/**/*.c Sources/Model/CChecksum/*.c Sources/Base/CHost/{pool,limits,digest}.c \
   Tests/KernelsTests/Sanitized/kernels.c; do
   nice -n 10 "$clang" "${flags[@]}" -c "$file" -o "$objects/${file//\//-}.o"
 done

@@ -3,6 +3,7 @@
 # portable reference: run_kernels_in_qemu.sh. Half a minute of compiling, two of emulation. Installs, if they are
 # missing, Debian's qemu-user, gcc-aarch64-linux-gnu and libc6-dev-arm64-cross.
 set -euo pipefail
+shopt -s globstar
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 missing=()
@@ -21,7 +22,7 @@ trap 'rm -r "$folder"' EXIT
 flags=(--target=aarch64-linux-gnu -isystem /usr/aarch64-linux-gnu/include -O1 -Wall -Wextra -Werror
   -I Sources/Base/CKernels/include -I Sources/Base/CHost/include -I Sources/Model/CChecksum/include
   -I Sources/Learning/CGradients/include)
-for file in Sources/Base/CKernels/{,Formats/,Formats/Blocks/}*.c Sources/Model/CChecksum/*.c Sources/Base/CHost/{pool,limits,digest}.c \
+for file in Sources/Base/CKernels/**/*.c Sources/Model/CChecksum/*.c Sources/Base/CHost/{pool,limits,digest}.c \
   Sources/Learning/CGradients/*.c Tests/{Kernels,Gradients}Tests/Sanitized/*.c; do
   "$clang" "${flags[@]}" -c "$file" -o "$folder/${file//\//-}.o"
 done

@@ -25,11 +25,12 @@ import Testing
       except: [
         "Formats/", "include/formats.h", "include/blocks.h",
         // The only format that meets bf16 rows.
-        "matmul.c",
+        "Matmul/matmul.c",
         // What blocks of all others are expanded to.
-        "matmul_kernel.inc", "matmul_int8_kernel.inc", "matmul_block.inc", "matmul_lines.inc",
+        "Matmul/matmul_kernel.inc", "Matmul/Int8/matmul_int8_kernel.inc", "Matmul/matmul_block.inc",
+        "Matmul/matmul_lines.inc",
         // The table of the formats that are looked up by bytes.
-        "matmul_vbmi.c",
+        "Matmul/matmul_vbmi.c",
       ])
     #expect(found.isEmpty, "\(found) name a format: let its row say what they need")
   }

@@ -1,5 +1,5 @@
 // Detection of instruction sets, from the processor and the operating system (who must save wide registers).
-#include "matmul_internal.h"
+#include "Matmul/matmul_internal.h"
 
 enum {
   KNOWN = 1,

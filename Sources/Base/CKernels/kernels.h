@@ -1,14 +1,14 @@
 // One instruction set's kernels: what every entry of this module looks up. Not part of the module's interface.
 #ifndef C_KERNELS_KERNELS_H
 #define C_KERNELS_KERNELS_H
-#include "attention_kernels.h"
-#include "delta_kernels.h"
-#include "elementwise_kernels.h"
-#include "indexer_kernels.h"
-#include "matmul_int8_internal.h"
-#include "probes_internal.h"
-#include "quantize_internal.h"
-#include "rows_internal.h"
+#include "Attention/attention_kernels.h"
+#include "Delta/delta_kernels.h"
+#include "Elementwise/elementwise_kernels.h"
+#include "Indexer/indexer_kernels.h"
+#include "Matmul/Int8/matmul_int8_internal.h"
+#include "Probes/probes_internal.h"
+#include "Quantize/quantize_internal.h"
+#include "Rows/rows_internal.h"
 
 typedef struct {
   // Products by weight format: a row for each, NULL where the format does not meet such rows.

@@ -2,8 +2,8 @@
 #if defined(__x86_64__)
 #include "kernels.h"
 
-#include "../../Base/CKernels/native_avx512.h"
-#include "../../Base/CKernels/exp_vector.h"
+#include "../../Base/CKernels/Vectors/native_avx512.h"
+#include "../../Base/CKernels/Vectors/exp_vector.h"
 #undef NATIVE
 #pragma STDC FP_CONTRACT OFF
 

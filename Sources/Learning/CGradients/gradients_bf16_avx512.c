@@ -4,7 +4,7 @@
 #include "kernels.h"
 
 #define NATIVE_TARGET "avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,fma"
-#include "../../Base/CKernels/native_avx512.h"
+#include "../../Base/CKernels/Vectors/native_avx512.h"
 #undef NATIVE
 #pragma STDC FP_CONTRACT OFF
 

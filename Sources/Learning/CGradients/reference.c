@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "../../Base/CKernels/flushed.h"
+#include "../../Base/CKernels/Vectors/flushed.h"
 #include "kernels.h"
 #pragma STDC FP_CONTRACT OFF
 

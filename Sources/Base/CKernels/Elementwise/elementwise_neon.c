@@ -1,0 +1,8 @@
+#if defined(__aarch64__)
+#include "../Vectors/native_neon.h"
+
+#include "elementwise_template.h"
+#pragma clang attribute pop
+#else
+typedef int ck_no_neon_here;
+#endif

@@ -1,0 +1,8 @@
+#if defined(__aarch64__)
+#include "../Vectors/native_neon.h"
+
+#include "indexer_template.h"
+#pragma clang attribute pop
+#else
+typedef int ck_no_neon_here;
+#endif

@@ -1,8 +1,0 @@
-#if defined(__x86_64__)
-#include "native_avx2.h"
-
-#include "attention_template.h"
-#pragma clang attribute pop
-#else
-typedef int ck_no_avx2_here;
-#endif

@@ -1,8 +1,0 @@
-#if defined(__aarch64__)
-#include "native_neon.h"
-
-#include "delta_template.h"
-#pragma clang attribute pop
-#else
-typedef int ck_no_neon_here;
-#endif

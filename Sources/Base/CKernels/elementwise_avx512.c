@@ -1,8 +1,0 @@
-#if defined(__x86_64__)
-#include "native_avx512.h"
-
-#include "elementwise_template.h"
-#pragma clang attribute pop
-#else
-typedef int ck_no_avx512_here;
-#endif
