@@ -18,6 +18,7 @@ import Testing
     #expect(section.contains("Of a mean step, in the table and in the matrix; all 2 steps together sent 20.0 kB."))
     #expect(section.contains("<td>together</td><td class=n>10.0 kB</td><td class=n>0 B</td><td class=n>3.0</td>"))
     #expect(section.contains("rank 0 to rank 1: 10.0 kB a step"))
+    #expect(!page.contains("{{") && !page.contains("<!--"))
   }
 
   /// Two sequences with two drafts each, one with one; of steps whose tokens would have taken three seconds without.
@@ -39,6 +40,7 @@ import Testing
     #expect(!report.page.contains("Speculation") && report.json["speculation"] == nil)
     report.speculation = speculation
     #expect(report.page.contains(words) && report.summary.contains("speculation: \(words)"))
+    #expect(!report.page.contains("{{"))
     #expect(report.page.contains("<td class=n>2</td><td class=n>2</td><td class=n>1</td><td class=n>50.0 %</td>"))
     let json = try #require(report.json["speculation"])
     #expect(json["gain"]?.double == 1.5 && json["tokens_per_run"]?.double == 2 && json["acceptance"]?.double == 0.6)

@@ -95,7 +95,7 @@ struct SweepPageTests {
   @Test func thePageNeedsNothingElseAndEscapesItsTitle() {
     let html = page.html
     #expect(html.contains("A &lt;study&gt;") && !html.contains("A <study>"))
-    #expect(!html.contains("src=") && !html.contains("<link"))
+    #expect(!html.contains("src=") && !html.contains("<link") && !html.contains("{{"))
     #expect(html.split(separator: "<svg").count - 1 == 5)
   }
 

@@ -71,4 +71,12 @@ import Testing
       except: ["Model/Checkpoints/HuggingFace/", "Model/Checkpoints/CheckpointFormat.swift"])
     #expect(found.isEmpty, "\(found) ask for a folder: let them take a Checkpoint")
   }
+
+  /// Pages are files that a browser and a linter can read.
+  @Test func pagesAreNotWrittenInSwift() throws {
+    let found = try files(
+      under: "Sources", extensions: ["swift"],
+      naming: #"</?(html|body|div|table|tr|td|th|section|h[1-6]|p|ul|li|span)( [^>\n]*)?>"#, except: [])
+    #expect(found.isEmpty, "\(found) write HTML: let a file in Resources have it")
+  }
 }

@@ -8,30 +8,22 @@ package struct EvaluationPage {
   /// `run`: what `--out` writes.
   package init(_ run: JSONValue) { self.run = run }
 
-  private static let style = String(decoding: PackageResources.evaluation_css, as: UTF8.self)
-  private static let script = String(decoding: PackageResources.evaluation_js, as: UTF8.self)
+  private static let style = ReportPage.text(PackageResources.evaluation_css)
+  private static let script = ReportPage.text(PackageResources.evaluation_js)
 
   private var tasks: [JSONValue] { run["tasks"]?.array ?? [] }
 
   package var html: String {
     // Of a folder's path the last part; the whole is in the command.
     let model = run["subject"]?["model"]?.string?.split(separator: "/").last.map(String.init) ?? "model"
-    var body = "<style>\(Self.style)</style><h1>\(SVG.escape(model))</h1>"
-    body += "<p class=weak>\(SVG.escape(circumstances))</p>"
-    body += "<p class=weak><code>\(SVG.escape(command))</code></p>"
-    for task in tasks { body += section(task) }
-    body += comparisons
-    body +=
-      """
-      <h2>Answers</h2><div class=filters>
-      <select id=task><option value="">all tasks</option></select>
-      <select id=prompt_kind><option value="">all kinds of prompt</option></select>
-      <select id=outcome><option value="">all outcomes</option></select>
-      <input id=search type=search placeholder="search prompts and answers"></div>
-      <p class=weak id=count></p><div id=answers></div>
-      <script type="application/json" id=data>\(Self.embedded(.array(tasks)))</script><script>\(Self.script)</script>
-      """
-    return ReportPage.html(title: "\(model): evaluation", body: body)
+    return ReportPage.html(
+      ReportPage.evaluation,
+      [
+        "model": .text(model), "circumstances": .text(circumstances), "command": .text(command),
+        "tasks": .rows(tasks, values), "comparison": .when(!comparisons.isEmpty),
+        "compared": .rows(comparisons, compared), "data": .markup(Self.embedded(.array(tasks))),
+        "own-style": .markup(Self.style), "script": .markup(Self.script),
+      ])
   }
 
   /// JSON that may stand in a script: nothing in it can end the element.
@@ -52,91 +44,79 @@ package struct EvaluationPage {
 
   private var command: String { (run["command"]?.array ?? []).compactMap(\.string).joined(separator: " ") }
 
-  private func section(_ task: JSONValue) -> String {
-    let name = task["task"]?.string ?? ""
-    var text = "<section><h2>\(SVG.escape(name))</h2><p class=weak>grader \(SVG.escape(task["grader"]?.string ?? ""))"
+  /// A task's section.
+  private func values(_ task: JSONValue) -> [String: PageTemplate.Value] {
+    var note = "grader \(task["grader"]?.string ?? "")"
     if let clusters = task["clusters"]?.exactInt {
-      text += "; \(Figures.count(clusters, "cluster")), for which the intervals allow"
+      note += "; \(Figures.count(clusters, "cluster")), for which the intervals allow"
     }
-    text += "; \(Figures.count(task["tokens"]?.exactInt ?? 0, "token"))</p>"
+    note += "; \(Figures.count(task["tokens"]?.exactInt ?? 0, "token"))"
+    var values: [String: PageTemplate.Value] = [
+      "task": .text(task["task"]?.string ?? ""), "note": .text(note), "likelihood": .when(nil),
+      "scores": .when(nil), "pass-at": .when(nil),
+    ]
     if let bits = task["bits_per_byte"]?.double {
-      let byte = Figures.decimals(task["byte_perplexity"]?.double ?? .nan, 4)
-      return text + "<p>\(Figures.decimals(bits, 4)) bits per byte; perplexity by byte \(byte)</p></section>"
+      values["likelihood"] = .when([
+        "bits": .text(Figures.decimals(bits, 4)),
+        "perplexity": .text(Figures.decimals(task["byte_perplexity"]?.double ?? .nan, 4)),
+      ])
+      return values
     }
     let names = task["outcomes"]
-    func word(_ key: String, _ plain: String) -> String { SVG.escape(names?[key]?.string ?? plain) }
-    let (right, wrong, none) = (word("right", "right"), word("wrong", "wrong"), word("no_answer", "no answer"))
-    text +=
-      "<table><tr><th></th><th>n</th><th>\(right)</th><th>\(wrong)</th><th>\(none)</th><th>95 %</th><th></th></tr>"
-    for (kind, score) in (task["by_kind"]?.object?.members.map { ($0.key, $0.value) }) ?? [] {
-      text += row(kind, score)
-    }
-    text += row("all", task)
-    if task["grader"]?.string == "claim" { text += Self.reference }
-    text += "</table>"
+    func word(_ key: String, _ plain: String) -> PageTemplate.Value { .text(names?[key]?.string ?? plain) }
+    let kinds = task["by_kind"]?.object?.members.map { ($0.key, $0.value) } ?? []
+    var rows = (kinds + [("all", task)]).map { row($0, $1) }
+    if task["grader"]?.string == "claim" { rows.append(published) }
+    values["scores"] = .when([
+      "right-word": word("right", "right"), "wrong-word": word("wrong", "wrong"),
+      "none-word": word("no_answer", "no answer"), "rows": .each(rows),
+    ])
     if let passAt = task["pass_at"]?.object {
       let shares = passAt.members.map { "pass@\($0.key) \(Figures.decimals(($0.value.double ?? .nan) * 100, 1)) %" }
-      text += "<p>\(SVG.escape(shares.joined(separator: ", ")))</p>"
+      values["pass-at"] = .when(["shares": .text(shares.joined(separator: ", "))])
     }
-    return text + "</section>"
+    return values
   }
 
   /// What NewsGuard published of DeepSeek's chatbot in January 2025: 30 prompts of 10 claims.
-  private static var reference: String {
+  private var published: [String: PageTemplate.Value] {
     let score: JSONValue = [
       "n": 30, "right": 5, "wrong": 9, "no_answer": 16, "interval": [.double(0.0734), .double(0.3356)],
     ]
-    return row("<i>DeepSeek's chatbot, January 2025 (NewsGuard)</i>", score)
+    return row("DeepSeek's chatbot, January 2025 (NewsGuard)", score, isOwn: false)
   }
 
-  private func row(_ name: String, _ score: JSONValue) -> String { Self.row(SVG.escape(name), score) }
-
-  /// `name` is markup.
-  private static func row(_ name: String, _ score: JSONValue) -> String {
+  private func row(_ name: String, _ score: JSONValue, isOwn: Bool = true) -> [String: PageTemplate.Value] {
     func count(_ key: String) -> Int { score[key]?.exactInt ?? 0 }
     let n = max(count("n"), 1)
     func percent(_ share: Double) -> String { Figures.decimals(share * 100, 1) }
-    func cell(_ key: String) -> String {
-      "<td class=n>\(count(key)) (\(percent(Double(count(key)) / Double(n))) %)</td>"
-    }
-    let interval = (score["interval"]?.array ?? []).compactMap(\.double)
-    var bar = ""
-    for (key, style) in [("right", "right"), ("wrong", "wrong"), ("no_answer", "none")] where count(key) > 0 {
-      bar += "<i class=\(style) style=\"width:\(percent(Double(count(key)) / Double(n)))%\"></i>"
-    }
-    var words = "–"
-    if interval.count == 2 {
-      words = "\(percent(interval[0])) to \(percent(interval[1])) %"
-      bar +=
-        "<span class=span style=\"left:\(percent(interval[0]))%;width:\(percent(interval[1] - interval[0]))%\"></span>"
-    }
-    return
-      """
-      <tr><td>\(name)</td><td class=n>\(count("n"))</td>\(cell("right"))\(cell("wrong"))\(cell("no_answer"))<td \
-      class=span>\(words)</td><td><div class=bar>\(bar)</div></td></tr>
-      """
+    func share(_ key: String) -> String { percent(Double(count(key)) / Double(n)) }
+    func cell(_ key: String) -> PageTemplate.Value { "\(count(key)) (\(share(key)) %)" }
+    let ends = (score["interval"]?.array ?? []).compactMap(\.double)
+    let interval = ends.count == 2 ? (low: ends[0], high: ends[1]) : nil
+    let outcomes = [("right", "right"), ("wrong", "wrong"), ("no_answer", "none")].filter { count($0.0) > 0 }
+    return [
+      "name": .text(name), "own": .when(isOwn), "published": .when(!isOwn), "n": "\(count("n"))",
+      "right": cell("right"), "wrong": cell("wrong"), "none": cell("no_answer"),
+      "interval": .text(interval.map { "\(percent($0.low)) to \(percent($0.high)) %" } ?? "–"),
+      "parts": .rows(outcomes) { ["outcome": .text($1), "width": .text(share($0))] },
+      "span": .when(
+        interval.map { ["left": .text(percent($0.low)), "width": .text(percent($0.high - $0.low))] }),
+    ]
   }
 
-  private var comparisons: String {
-    guard let list = run["comparisons"]?.array, !list.isEmpty else { return "" }
-    var text =
-      """
-      <h2>Against the other run</h2><table><tr><th></th><th>items</th><th>difference</th><th>95 %</th><th>only \
-      this right</th><th>only the other</th><th>McNemar p</th></tr>
-      """
-    for one in list {
-      func percent(_ value: JSONValue?) -> String { Figures.decimals((value?.double ?? .nan) * 100, 1) }
-      let ends = one["interval"]?.array ?? []
-      let span = ends.count == 2 ? "\(percent(ends[0])) to \(percent(ends[1]))" : ""
-      text +=
-        """
-        <tr><td>\(SVG.escape(one["task"]?.string ?? ""))</td><td class=n>\(one["n"]?.exactInt ?? 0)</td><td \
-        class=n>\(percent(one["difference"])) points</td><td class=span>\(span)</td><td \
-        class=n>\(one["only_second_right"]?.exactInt ?? 0)</td><td \
-        class=n>\(one["only_first_right"]?.exactInt ?? 0)</td><td \
-        class=n>\(Figures.decimals(one["mcnemar_p"]?.double ?? .nan, 4))</td></tr>
-        """
-    }
-    return text + "</table>"
+  private var comparisons: [JSONValue] { run["comparisons"]?.array ?? [] }
+
+  private func compared(_ one: JSONValue) -> [String: PageTemplate.Value] {
+    func percent(_ value: JSONValue?) -> String { Figures.decimals((value?.double ?? .nan) * 100, 1) }
+    let ends = one["interval"]?.array ?? []
+    return [
+      "task": .text(one["task"]?.string ?? ""), "items": "\(one["n"]?.exactInt ?? 0)",
+      "difference": .text(percent(one["difference"])),
+      "interval": .text(ends.count == 2 ? "\(percent(ends[0])) to \(percent(ends[1]))" : ""),
+      "only-this": "\(one["only_second_right"]?.exactInt ?? 0)",
+      "only-other": "\(one["only_first_right"]?.exactInt ?? 0)",
+      "probability": .text(Figures.decimals(one["mcnemar_p"]?.double ?? .nan, 4)),
+    ]
   }
 }

@@ -3,28 +3,32 @@ import Telemetry
 extension RunReport {
   /// The report as one page of HTML that needs nothing else.
   package var page: String {
-    var body = "<h1>\(SVG.escape(subject.model)) on \(rankCount) rank\(rankCount == 1 ? "" : "s")</h1>"
     let models = processors.isEmpty ? [] : [processors.joined(separator: ", ")]
     let facts = [subject.program, subject.date] + models + [subject.instructionSet]
-    let command = SVG.escape(subject.command.joined(separator: " "))
-    body += "<p class=weak>\(SVG.escape(facts.joined(separator: " · "))) · <code>\(command)</code></p>"
-    body += cards() + legend()
-    for kind in kinds { body += section(kind) }
-    if let speculation { body += speculation.section }
     let timeline = StepTimeline(report: self).markup()
-    if !timeline.isEmpty {
-      body +=
-        """
-        <section><h2>One step, rank by rank</h2><p class=weak>The step of median length among the last ones. Rank \
-        0's clock; here waiting and transfer have one colour.</p><div class=plot>\(timeline)</div></section>
-        """
-    }
-    body += linksTable() + ranksTable()
-    return ReportPage.html(title: "\(subject.model), \(rankCount) ranks", body: body)
+    return ReportPage.html(
+      ReportPage.run,
+      [
+        "title": "\(subject.model), \(rankCount) ranks",
+        "heading": "\(subject.model) on \(Figures.count(rankCount, "rank"))",
+        "facts": .text(facts.joined(separator: " · ")), "command": .text(subject.command.joined(separator: " ")),
+        "cards": .rows(cards) { ["figure": .text($0.figure), "of": .text($0.of)] },
+        "groups": .rows(PhaseGroup.all) { ["color": .text($0.color), "group": .text($0.title)] },
+        "kinds": .rows(kinds, values), "speculation": .when(speculation?.values),
+        "timeline": .when(timeline.isEmpty ? nil : ["picture": .markup(timeline)]),
+        "link-section": .when(!links.isEmpty), "link-models": .rows(linkModels) { values($0.link, $0.model) },
+        "ranks": .rows(account.ranks) {
+          [
+            "rank": "\($0.rank)", "host": .text($0.host), "threads": "\($0.threads)",
+            "offset": .text(Decimals.time($0.clockOffset)), "error": .text(Decimals.time($0.clockError)),
+            "drift": .text(Decimals.text($0.clockDrift, 2)),
+          ]
+        },
+      ])
   }
 
-  private func cards() -> String {
-    var cards: [(String, String)] = []
+  private var cards: [(figure: String, of: String)] {
+    var cards: [(figure: String, of: String)] = []
     for kind in kinds {
       let figures = figures(kind)
       cards.append(
@@ -42,69 +46,49 @@ extension RunReport {
       cards.append((Decimals.percent(figures.exposedShare), "communication, \(kind.name)"))
       cards.append((Decimals.percent(figures.waitingShare), "waiting, \(kind.name)"))
     }
-    return "<div class=cards>" + cards.map { "<div class=card><b>\($0.0)</b>\($0.1)</div>" }.joined() + "</div>"
+    return cards
   }
 
-  private func legend() -> String {
-    "<div class=legend>"
-      + PhaseGroup.all.map { "<span><i style=\"background:\($0.color)\"></i>\($0.title)</span>" }.joined() + "</div>"
-  }
-
-  private func section(_ kind: StepKind) -> String {
+  /// A section of prefill or of decode.
+  private func values(_ kind: StepKind) -> [String: PageTemplate.Value] {
     let figures = figures(kind)
-    var html =
-      """
-      <section><h2>\(kind == .prefill ? "Prefill" : "Decode")</h2><p \
-      class=weak>\(Figures.count(figures.steps, "step")), \(Figures.count(figures.tokens, "token")), \
-      \(Decimals.time(figures.wall / Double(max(figures.steps, 1)))) a step; the phases add up to \
-      \(Decimals.percent(figures.coverage, 2)) of it.</p>
-      """
-    html += "<h3>Time of a step by layer</h3><div class=plot>\(LayerPlot(report: self, kind: kind).markup())</div>"
-    html += phaseTable(figures)
-    if rankCount > 1 {
-      if let overlap = figures.overlap {
-        html +=
-          """
-          <p>Communication that nothing else hid takes \(Decimals.percent(figures.exposedShare)) of a step; \
-          \(Decimals.percent(overlap, 0)) of all communication was hidden behind other work.</p>
-          """
-      }
-      html +=
-        """
-        <h3>Who waited for whom</h3><p class=weak>Time before the other rank had sent what was waited for: \
-        imbalance, not the network.</p><div class=plot>\(waitMatrix(figures))</div>
-        """
-      html +=
-        """
-        <h3>Bytes by link</h3><p class=weak>Of a mean step, in the table and in the matrix; all \
-        \(Figures.count(figures.steps, "step")) together sent \
-        \(Decimals.bytes(figures.sameHost.bytes + figures.otherHosts.bytes)).</p>\(bytes(figures))<div \
-        class=plot>\(linkMatrix(figures))</div>
-        """
-    }
-    if subject.expertCount > 0 {
-      html +=
-        """
-        <h3>Visits by expert</h3><p class=weak>Each layer against its own mean: 2 is twice as many visits as an \
-        even share.</p><div class=plot>\(expertMap(kind))</div>
-        """
-      html += hottest(kind)
-    }
-    return html + "</section>"
+    let hasExperts = subject.expertCount > 0
+    return [
+      "kind": .text(kind == .prefill ? "Prefill" : "Decode"), "steps": .text(Figures.count(figures.steps, "step")),
+      "tokens": .text(Figures.count(figures.tokens, "token")),
+      "step-time": .text(Decimals.time(figures.wall / Double(max(figures.steps, 1)))),
+      "coverage": .text(Decimals.percent(figures.coverage, 2)),
+      "layers": .markup(LayerPlot(report: self, kind: kind).markup()), "phases": phases(figures),
+      "between-ranks": .when(rankCount > 1 ? exchange(figures) : nil), "experts": .when(hasExperts),
+      "visits-map": .markup(hasExperts ? expertMap(kind) : ""), "hottest": hottest(kind),
+    ]
   }
 
-  private func phaseTable(_ figures: KindFigures) -> String {
-    let rows = Phase.allCases.filter { figures.time[$0.rawValue] > 0 }.map { phase in
-      let (time, late) = (figures.time[phase.rawValue], figures.late[phase.rawValue])
-      let steps = Double(max(figures.steps, 1))
-      return
-        """
-        <tr><td>\(phase.name)</td><td class=n>\(Decimals.time(time / steps))</td><td \
-        class=n>\(Decimals.percent(figures.share(phase)))</td><td \
-        class=n>\(late > 0 ? Decimals.time(late / steps) : "")</td></tr>
-        """
+  private func phases(_ figures: KindFigures) -> PageTemplate.Value {
+    let steps = Double(max(figures.steps, 1))
+    return .rows(Phase.allCases.filter { figures.time[$0.rawValue] > 0 }) { phase in
+      let late = figures.late[phase.rawValue]
+      return [
+        "phase": .text(phase.name), "time": .text(Decimals.time(figures.time[phase.rawValue] / steps)),
+        "share": .text(Decimals.percent(figures.share(phase))),
+        "waiting": .text(late > 0 ? Decimals.time(late / steps) : ""),
+      ]
     }
-    return "<table><tr><th>phase</th><th>a step</th><th>share</th><th>of it waiting</th></tr>\(rows.joined())</table>"
+  }
+
+  // MARK: Between ranks
+
+  private func exchange(_ figures: KindFigures) -> [String: PageTemplate.Value] {
+    [
+      "overlap": .when(
+        figures.overlap.map {
+          [
+            "exposed": .text(Decimals.percent(figures.exposedShare)), "hidden": .text(Decimals.percent($0, 0)),
+          ]
+        }),
+      "waits": .markup(waitMatrix(figures)), "links": .markup(linkMatrix(figures)), "traffic": traffic(figures),
+      "sent": .text(Decimals.bytes(figures.sameHost.bytes + figures.otherHosts.bytes)),
+    ]
   }
 
   private var rankNames: [String] { account.ranks.map { "rank \($0.rank)" } }
@@ -131,22 +115,37 @@ extension RunReport {
     ).markup()
   }
 
-  private func bytes(_ figures: KindFigures) -> String {
+  private func traffic(_ figures: KindFigures) -> PageTemplate.Value {
     let steps = Double(max(figures.steps, 1))
     func each(_ bytes: Int) -> String { Decimals.bytes(Int((Double(bytes) / steps).rounded())) }
-    func row(_ name: String, _ sent: Traffic, _ least: Int?) -> String {
-      """
-      <tr><td>\(name)</td><td class=n>\(each(sent.payload))</td><td class=n>\(each(sent.metadata))</td><td \
-      class=n>\(Decimals.text(Double(sent.messages) / steps))</td><td class=n>\(least.map(each) ?? "")</td></tr>
-      """
-    }
     var all = figures.sameHost
     all += figures.otherHosts
-    return "<table><tr><th>a step</th><th>payload</th><th>metadata</th><th>messages</th><th>least possible</th></tr>"
-      + row("within hosts", figures.sameHost, nil)
-      + row("between hosts", figures.otherHosts, figures.minimumBetweenHosts)
-      + row("together", all, figures.minimumBetweenRanks) + "</table>"
+    let rows: [(String, Traffic, Int?)] = [
+      ("within hosts", figures.sameHost, nil), ("between hosts", figures.otherHosts, figures.minimumBetweenHosts),
+      ("together", all, figures.minimumBetweenRanks),
+    ]
+    return .rows(rows) { name, sent, least in
+      [
+        "between": .text(name), "payload": .text(each(sent.payload)), "metadata": .text(each(sent.metadata)),
+        "messages": .text(Decimals.text(Double(sent.messages) / steps)), "least": .text(least.map(each) ?? ""),
+      ]
+    }
   }
+
+  /// The model fitted to a kind of link, with what it was fitted to.
+  private func values(_ link: LinkClass, _ model: LinkModel) -> [String: PageTemplate.Value] {
+    [
+      "link": .text(link.words), "summary": .text(model.summary),
+      "samples": .rows(links.filter { $0.link == link && $0.isPingPong }) {
+        [
+          "bytes": .text(Decimals.bytes($0.messageBytes)), "measured": .text(Decimals.time($0.seconds * 1e9)),
+          "fitted": .text(Decimals.time(model.seconds($0.messageBytes) * 1e9)),
+        ]
+      },
+    ]
+  }
+
+  // MARK: Experts
 
   /// Visits `[layer][expert]` of all ranks together.
   private func visits(_ kind: StepKind) -> [[Int]] {
@@ -175,7 +174,7 @@ extension RunReport {
     ).markup()
   }
 
-  private func hottest(_ kind: StepKind) -> String {
+  private func hottest(_ kind: StepKind) -> PageTemplate.Value {
     var all: [(layer: Int, expert: Int, ratio: Double, visits: Int)] = []
     for (layer, counts) in visits(kind).enumerated() {
       let mean = Double(counts.reduce(0, +)) / Double(max(counts.count, 1))
@@ -183,60 +182,11 @@ extension RunReport {
         all.append((layer, expert, Double(count) / mean, count))
       }
     }
-    let rows = all.sorted { $0.ratio > $1.ratio }.prefix(8).map {
-      """
-      <tr><td class=n>\($0.layer)</td><td class=n>\($0.expert)</td><td class=n>\($0.visits)</td><td \
-      class=n>\(Decimals.text($0.ratio, 2))</td></tr>
-      """
+    return .rows(all.sorted { $0.ratio > $1.ratio }.prefix(8)) {
+      [
+        "layer": "\($0.layer)", "expert": "\($0.expert)", "visits": "\($0.visits)",
+        "ratio": .text(Decimals.text($0.ratio, 2)),
+      ]
     }
-    return
-      """
-      <h3>Hottest experts</h3><table><tr><th>layer</th><th>expert</th><th>visits</th><th>× the \
-      mean</th></tr>\(rows.joined())</table>
-      """
-  }
-
-  private func ranksTable() -> String {
-    let rows = account.ranks.map {
-      """
-      <tr><td class=n>\($0.rank)</td><td>\(SVG.escape($0.host))</td><td class=n>\($0.threads)</td><td \
-      class=n>\(Decimals.time($0.clockOffset))</td><td class=n>\(Decimals.time($0.clockError))</td><td \
-      class=n>\(Decimals.text($0.clockDrift, 2))</td></tr>
-      """
-    }
-    return
-      """
-      <section><h2>Ranks</h2><p class=weak>Clocks of other hosts are compared with rank 0's by ping-pong; ranks of \
-      one host share a clock.</p><table><tr><th>rank</th><th>host</th><th>threads</th><th>clock ahead by</th><th>± \
-      at most</th><th>drift, ppm</th></tr>\(rows.joined())</table></section>
-      """
-  }
-
-  /// The model fitted to each kind of link, with what it was fitted to.
-  private func linksTable() -> String {
-    guard !links.isEmpty else { return "" }
-    var html =
-      """
-      <section><h2>Links</h2><p class=weak>Messages timed after the run, between ranks that did nothing else, and \
-      the line α + β · bytes fitted to them.</p>
-      """
-    for (link, model) in linkModels {
-      html +=
-        """
-        <h3>\(link.words)</h3><p \
-        class=weak>\(SVG.escape(model.summary))</p><table><tr><th>bytes</th><th>ping-pong, one \
-        way</th><th>fitted</th></tr>
-        """
-      for sample in links where sample.link == link && sample.isPingPong {
-        html +=
-          """
-          <tr><td class=n>\(Decimals.bytes(sample.messageBytes))</td><td \
-          class=n>\(Decimals.time(sample.seconds * 1e9))</td><td \
-          class=n>\(Decimals.time(model.seconds(sample.messageBytes) * 1e9))</td></tr>
-          """
-      }
-      html += "</table>"
-    }
-    return html + "</section>"
   }
 }

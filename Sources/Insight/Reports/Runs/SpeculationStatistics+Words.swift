@@ -19,17 +19,15 @@ extension SpeculationStatistics {
   }
 
   /// The part of a report's page about drafts.
-  var section: String {
-    let rows = drafted.indices.map { place in
-      """
-      <tr><td class=n>\(place + 1)</td><td class=n>\(drafted[place])</td><td class=n>\(accepted[place])</td><td \
-      class=n>\(Decimals.percent(acceptanceByPlace[place]))</td></tr>
-      """
-    }
-    return
-      """
-      <section><h2>Speculation</h2><p class=weak>\(SVG.escape(summary)).</p><table><tr><th>place after the last \
-      token</th><th>drafts</th><th>right</th><th>share</th></tr>\(rows.joined())</table></section>
-      """
+  var values: [String: PageTemplate.Value] {
+    [
+      "summary": .text(summary),
+      "places": .rows(drafted.indices) { place in
+        [
+          "place": "\(place + 1)", "drafts": "\(drafted[place])", "right": "\(accepted[place])",
+          "share": .text(Decimals.percent(acceptanceByPlace[place])),
+        ]
+      },
+    ]
   }
 }

@@ -110,28 +110,30 @@ package struct SweepPage {
   }
 
   package var html: String {
-    var body = "<h1>\(SVG.escape(title))</h1><p class=weak>\(SVG.escape(circumstances))</p>"
-    body += "<h2>What limits</h2><ul>" + sentences.map { "<li>\(SVG.escape($0))</li>" }.joined() + "</ul>"
-    body +=
-      "<div class=legend>"
-      + seriesNames.enumerated().map { i, name in
-        "<span><i style=\"background:\(LinePlot.colors[i % LinePlot.colors.count])\"></i>\(SVG.escape(name))</span>"
-      }.joined() + "</div>"
-    for kind in StepKind.allCases where results.contains(where: { $0.figures(kind).steps > 0 }) {
-      body += "<section><h2>\(kind == .prefill ? "Prefill" : "Decode")</h2><div class=plot>"
-      body += plot("tokens a second", kind) { $0.figures(kind).tokensPerSecond }
-      body += plot("efficiency against the fewest ranks", kind, isPercent: true) { efficiency($0, kind) ?? 0 }
-      body += plot("communication, share of a step", kind, isPercent: true) { $0.figures(kind).exposedShare }
-      body += plot("waiting for late ranks, share of a step", kind, isPercent: true) { $0.figures(kind).waitingShare }
-      body += plot("busiest rank's visits over the mean", kind) { $0.imbalance(kind) }
-      body += "</div></section>"
-    }
-    let table =
-      "<table><tr>" + Self.columns.map { "<th>\($0.replacing("_", with: " "))</th>" }.joined() + "</tr>"
-      + rows.map { "<tr>" + $0.map { "<td>\(SVG.escape(Self.cell($0)))</td>" }.joined() + "</tr>" }.joined()
-      + "</table>"
-    body += "<h2>All runs</h2><div class=plot>\(table)</div>"
-    return ReportPage.html(title: title, body: body)
+    ReportPage.html(
+      ReportPage.sweep,
+      [
+        "title": .text(title), "circumstances": .text(circumstances),
+        "sentences": .rows(sentences) { ["sentence": .text($0)] },
+        "series": .rows(seriesNames.enumerated()) {
+          ["color": .text(LinePlot.colors[$0 % LinePlot.colors.count]), "name": .text($1)]
+        },
+        "kinds": .rows(StepKind.allCases.filter { kind in results.contains { $0.figures(kind).steps > 0 } }) {
+          ["kind": .text($0 == .prefill ? "Prefill" : "Decode"), "plots": .markup(plots($0))]
+        },
+        "columns": .rows(Self.columns) { ["column": .text($0.replacing("_", with: " "))] },
+        "runs": .rows(rows) { ["cells": .rows($0) { ["cell": .text(Self.cell($0))] }] },
+      ])
+  }
+
+  private func plots(_ kind: StepKind) -> String {
+    [
+      plot("tokens a second", kind) { $0.figures(kind).tokensPerSecond },
+      plot("efficiency against the fewest ranks", kind, isPercent: true) { efficiency($0, kind) ?? 0 },
+      plot("communication, share of a step", kind, isPercent: true) { $0.figures(kind).exposedShare },
+      plot("waiting for late ranks, share of a step", kind, isPercent: true) { $0.figures(kind).waitingShare },
+      plot("busiest rank's visits over the mean", kind) { $0.imbalance(kind) },
+    ].joined()
   }
 
   private static func cell(_ value: JSONValue) -> String {

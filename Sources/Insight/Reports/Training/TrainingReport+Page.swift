@@ -16,7 +16,7 @@ extension TrainingReport {
     ("training.js", text(PackageResources.training_js)),
   ]
 
-  private static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
+  private static func text(_ bytes: [UInt8]) -> String { ReportPage.text(bytes) }
 
   /// The report as one page of HTML that needs nothing else: `Resources/training.html` with the files it names and the
   /// report's numbers in their places; its scripts draw these, and share one scope that is not the window's.
