@@ -171,6 +171,12 @@ let package = Package(
         "JSON", "Machine", "Tensors", "Kernels", "Telemetry", "Checkpoints", "MoEModel", "Fabric", "ExpertParallelism",
         "Inference", "Gradients", "Reports",
       ]),
+    room(
+      "Answering", in: "Command",
+      [
+        "JSON", "Machine", "Kernels", "Tokenization", "ModelText", "Checkpoints", "MoEModel", "EngineAPI", "Inference",
+        "Evaluation", "LoadGenerator",
+      ]),
     .executableTarget(
       name: "martinet",
       dependencies: [
@@ -179,7 +185,7 @@ let package = Package(
         "ClusterCheck", "EngineAPI",
         "ModelRuntime", "Inference", "Gradients", "Evaluation", "Training", "Backpropagation", "DistributedTraining",
         "Rewards", "Reinforcement", "Distillation", "OpenAIProtocol", "Supervision", "HTTPServer", "LoadGenerator",
-        "Reports", "Projection", "Benchmarking",
+        "Reports", "Projection", "Benchmarking", "Answering",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -291,6 +297,12 @@ let package = Package(
       [
         "TestSupport", "Benchmarking", "JSON", "Machine", "Tensors", "Kernels", "Checkpoints", "MoEModel", "Fabric",
         "ExpertParallelism",
+      ]),
+    tests(
+      "AnsweringTests",
+      [
+        "TestSupport", "Answering", "Evaluation", "Checkpoints", "MoEModel", "Kernels", "ModelText", "EngineAPI",
+        "LoadGenerator",
       ]),
     tests("ClusterCheckTests", ["ClusterCheck", "JSON", "Machine", "TestSupport"]),
     tests("LoadGeneratorTests", ["LoadGenerator", "JSON"]),

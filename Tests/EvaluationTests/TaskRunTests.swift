@@ -50,6 +50,18 @@ import Testing
     #expect(result.answers[5].verdict == Verdict(.noAnswer, rule: "filter found nothing"))
   }
 
+  /// Replies of all runs come in one list; a judge hears each run's own.
+  @Test func eachRunHasItsOwnReplies() throws {
+    let runs = [try run("", items: 1), try run("", items: 2)]
+    var heard: [Int] = []
+    let results = TaskRun.results(of: runs, ["0", "5", "1"].map { reply($0) }) { run, own in
+      heard.append(own.count)
+      return run.calls.count == 1 ? [Verdict(.wrong, rule: "judge")] : []
+    }
+    #expect(heard == [1, 2])
+    #expect(results.map { $0.answers.map(\.verdict.outcome) } == [[.wrong], [.wrong, .right]])
+  }
+
   @Test func aJudgeIsAskedOnlyOfAnswers() throws {
     let run = try run(#","grader":"judge""#, items: 3)
     let replies = [reply("zero"), reply(""), reply("2", isCut: true)]

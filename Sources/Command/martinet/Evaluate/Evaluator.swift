@@ -1,3 +1,4 @@
+import Answering
 import ArgumentParser
 import Bytes
 import Checkpoints
@@ -69,7 +70,7 @@ struct Evaluator {
         guard let questions else { return }
         let start = ContinuousClock.now
         loop.goesOnWhenInterrupted = true
-        let replies = try EngineAnswers(questions, codec: codec, endsWhenInterrupted: true).run(loop)
+        let replies = try Self.replies(questions, codec, loop)
         let isStopped = loop.isInterrupted
         guard !isStopped || Self.hasAnswers(replies) else { throw InferenceError.interrupted }
         var output = try output(runs, replies, isChat: isChat, seconds: (ContinuousClock.now - start) / .seconds(1))
@@ -90,6 +91,17 @@ struct Evaluator {
     }
   }
 
+  /// With a bar that shows how far they have come.
+  private static func replies(
+    _ questions: EngineQuestions, _ codec: TextCodec, _ loop: GenerationLoop
+  ) throws -> [ModelReply] {
+    var bar = ProgressBar("evaluating")
+    defer { bar.finish() }
+    return try EngineAnswers(questions, codec: codec, endsWhenInterrupted: true).run(loop) { done, tokens in
+      bar.show(done, of: questions.parts.count, "tokens \(tokens)")
+    }
+  }
+
   // MARK: An endpoint
 
   private func ask(_ endpoint: String, _ lines: (EvaluationOutput) -> [String]) throws {
@@ -100,7 +112,7 @@ struct Evaluator {
       let runs = try prepare()
       let isChat = layout != .plain
       if isChat { try refuseScores(runs) }
-      let key = try options.apiKeyFile.map { try EndpointAnswers.key($0) }
+      let key = try options.apiKeyFile.map { try InputText.firstLine($0) }
       let (options, calls) = (options, runs.flatMap(\.calls))
       let start = ContinuousClock.now
       let (replies, name, others) = try waiting {
@@ -108,7 +120,7 @@ struct Evaluator {
           url: endpoint, model: options.endpointModel, key: key, authorities: options.caCertificate,
           concurrency: options.concurrency, timeout: options.timeout, isChat: isChat
         ) { answers in
-          let replies = await answers.replies(calls, label: "evaluating")
+          let replies = await answers.replies(calls, showing: "evaluating")
           return (replies, answers.model, answers.answered.others(than: answers.model))
         }
       }
@@ -155,19 +167,15 @@ struct Evaluator {
   private func output(
     _ runs: [TaskRun], _ replies: [ModelReply], isChat: Bool, seconds: Double
   ) throws -> EvaluationOutput {
-    var results: [TaskResult] = []
-    var rest = replies[...]
     var judges: [String] = []
     var failure: EvaluationFailure?
-    for run in runs {
-      let own = Array(rest.prefix(run.calls.count))
-      rest = rest.dropFirst(own.count)
-      let judgement = judge?.verdicts(run, own, options) ?? JudgeOptions.Judgement()
-      if let name = judgement.judge, !judges.contains(name) { judges.append(name) }
+    let results = TaskRun.results(of: runs, replies) { run, own in
+      guard let (judgement, name) = judge?.judgement(run, own, options) else { return [] }
+      if let name, !judges.contains(name) { judges.append(name) }
       if let reason = judgement.failure {
         failure = failure ?? .nothingJudged(task: run.task.description.name, reason: reason)
       }
-      results.append(run.result(own, verdicts: judgement.verdicts))
+      return judgement.verdicts
     }
     // Nothing but failures is no result.
     if case .failed(let reason)? = replies.first, !Self.hasAnswers(replies) {

@@ -14,6 +14,9 @@ enum InputText {
     return text.unicodeScalars.first == "\u{FEFF}" ? String(text.unicodeScalars.dropFirst()) : text
   }
 
+  /// Of a key's file.
+  static func firstLine(_ path: String) throws -> String { String(try read(path).prefix { !$0.isNewline }) }
+
   private static func readFile(_ path: String) throws -> [UInt8] {
     let descriptor = path.utf8.contains(0) ? -1 : open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { throw PromptError.unreadable(path: path, reason: String(cString: strerror(errno))) }

@@ -44,6 +44,14 @@ extension TrainingMaterial {
   func rollouts(_ terms: TrainingLayout.Terms) -> [RolloutMemory] { [] }
 }
 
+extension TrainingCosts.Material {
+  init(_ material: any TrainingMaterial) {
+    self.init(
+      leafCount: material.leafCount, teacherBytes: { try material.teacherBytes($0) },
+      rollouts: { material.rollouts($0) })
+  }
+}
+
 /// Text, or conversations.
 final class TextMaterial: TrainingMaterial {
   private let options: TextOptions

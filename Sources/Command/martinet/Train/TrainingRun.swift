@@ -77,7 +77,7 @@ struct TrainingRun {
       try description.checkTrainable(sequenceLength: settings.sequenceLength)
     }
     var costs = try TrainingCosts(
-      description, settings, material, companions: start.companions, runtime: runtime, rates: costOptions.rates,
+      description, settings, .init(material), companions: start.companions, runtime: runtime, rates: costOptions.rates,
       checksMemory: !costOptions.ignoreMemoryCheck)
     if costOptions.dryRun { return try tell(costs, material, on: communicator) }
     try costs.check()

@@ -1,3 +1,4 @@
+import Answering
 import ArgumentParser
 import DistributedTraining
 import Evaluation
@@ -76,13 +77,8 @@ final class TrainingTasks {
       // The step is done, and its answers are few: a training that is told to stop takes them along.
       loop.goesOnWhenInterrupted = true
       guard let questions else { return }
-      replies = try EngineAnswers(questions, codec: codec, label: nil).run(loop)
+      replies = try EngineAnswers(questions, codec: codec).run(loop)
     }
-    guard var rest = replies?[...] else { return nil }
-    return runs.map { run in
-      let own = Array(rest.prefix(run.calls.count))
-      rest = rest.dropFirst(own.count)
-      return run.result(own)
-    }
+    return replies.map { TaskRun.results(of: runs, $0) }
   }
 }

@@ -48,6 +48,19 @@ package struct TaskRun: Sendable {
     return TaskResult(task: task, answers: answers)
   }
 
+  /// Results of replies in the order of all runs' calls. `judged`: what a judge says of a run's own replies.
+  package static func results(
+    of runs: [TaskRun], _ replies: [ModelReply],
+    judged: (_ run: TaskRun, _ replies: [ModelReply]) -> [Verdict?] = { _, _ in [] }
+  ) -> [TaskResult] {
+    var rest = replies[...]
+    return runs.map { run in
+      let own = Array(rest.prefix(run.calls.count))
+      rest = rest.dropFirst(own.count)
+      return run.result(own, verdicts: judged(run, own))
+    }
+  }
+
   /// What a judge is to be asked of each reply, where the grader is one: nil where there is nothing to judge.
   package func judgements(of replies: [ModelReply]) -> [String?]? {
     guard case .judge(let rubric) = task.description.grader else { return nil }

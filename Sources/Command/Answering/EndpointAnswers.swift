@@ -4,17 +4,26 @@ import LoadGenerator
 import Machine
 
 /// Asks a server that speaks OpenAI's API what tasks ask.
-struct EndpointAnswers: Sendable {
-  let client: ServerClient
-  let model: String
-  let isChat: Bool
-  let concurrency: Int
-  let timeout: Double
+package struct EndpointAnswers: Sendable {
+  private let client: ServerClient
+  /// As it is asked for.
+  package let model: String
+  private let isChat: Bool
+  private let concurrency: Int
+  private let timeout: Double
   /// Who the server says answered.
-  let answered = AnsweringModels()
+  package let answered = AnsweringModels()
+
+  private init(client: ServerClient, model: String, isChat: Bool, concurrency: Int, timeout: Double) {
+    (self.client, self.model, self.isChat) = (client, model, isChat)
+    (self.concurrency, self.timeout) = (concurrency, timeout)
+  }
+
+  /// The server's address.
+  package var url: String { client.url }
 
   /// Finds the server's model, lets `body` ask, and closes all connections.
-  static func with<T: Sendable>(
+  package static func with<T: Sendable>(
     url: String, model: String?, key: String?, authorities: String?, concurrency: Int, timeout: Double, isChat: Bool,
     _ body: @Sendable (EndpointAnswers) async throws -> T
   ) async throws -> T {
@@ -41,8 +50,6 @@ struct EndpointAnswers: Sendable {
   /// What a token's log-probability may be: rounding may lift it a little above 0.
   private static let logprobs = -1e6...0.01
 
-  static func key(_ path: String) throws -> String { String(try InputText.read(path).prefix { !$0.isNewline }) }
-
   private enum Event: Sendable {
     case answered(Int, ModelReply)
     case interrupt
@@ -50,9 +57,8 @@ struct EndpointAnswers: Sendable {
 
   /// The replies in the order of the calls; what fails says why. Once the user wants to stop, what is asked is given
   /// up and nothing more is.
-  func replies(_ calls: [ModelCall], label: String) async -> [ModelReply] {
+  package func replies(_ calls: [ModelCall], onProgress: (_ done: Int) -> Void) async -> [ModelReply] {
     var replies = Array(repeating: ModelReply.failed(ModelReply.interruption), count: calls.count)
-    var bar = ProgressBar(label)
     await withTaskGroup(of: Event.self) { group in
       group.addTask {
         while !Task.isCancelled, !Interrupt.requested { try? await Task.sleep(for: .milliseconds(50)) }
@@ -68,11 +74,10 @@ struct EndpointAnswers: Sendable {
         guard case .answered(let index, let reply)? = await group.next() else { break }
         replies[index] = reply
         done += 1
-        bar.show(done, of: calls.count, client.url)
+        onProgress(done)
       }
       group.cancelAll()
     }
-    bar.finish()
     return replies
   }
 

@@ -9,22 +9,22 @@ import ModelText
 import Tokenization
 
 /// The calls of tasks as requests to this process's own engine.
-struct EngineQuestions {
+package struct EngineQuestions {
   /// One request; a call has one for each continuation or window.
-  struct Part {
-    var call: Int
-    var index: Int
-    var request: GenerationRequest
+  package struct Part {
+    package var call: Int
+    package var index: Int
+    package var request: GenerationRequest
     /// Of what is scored: the first position whose next token counts.
-    var firstCounted = 0
+    package var firstCounted = 0
   }
 
-  let calls: [ModelCall]
-  private(set) var parts: [Part] = []
+  package let calls: [ModelCall]
+  package private(set) var parts: [Part] = []
   /// What cannot be asked, by call.
-  private(set) var refusals: [Int: String] = [:]
+  package private(set) var refusals: [Int: String] = [:]
   /// Prompts of calls as the model reads them; empty for what is scored.
-  private(set) var prompts: [String]
+  package private(set) var prompts: [String]
 
   private let codec: TextCodec
   private let description: DecoderDescription
@@ -34,7 +34,7 @@ struct EngineQuestions {
   /// Longest window of a text that is measured.
   private static let windowLimit = 32_768
 
-  init(
+  package init(
     _ calls: [ModelCall], codec: TextCodec, checkpoint: any Checkpoint, description: DecoderDescription, isChat: Bool
   ) throws {
     (self.calls, self.codec, self.description, self.isChat) = (calls, codec, description, isChat)
@@ -51,7 +51,7 @@ struct EngineQuestions {
 
   /// Tokens of attention cache with which as many sequences as there may be at once fit, up to a gibibyte; at least
   /// what the longest needs.
-  func cacheTokens(sequences: Int, ranks: Int, type: CacheType) -> Int {
+  package func cacheTokens(sequences: Int, ranks: Int, type: CacheType) -> Int {
     let capacities = parts.map(\.request.capacity).sorted(by: >)
     let wanted = capacities.prefix(sequences).reduce(0, +) / max(ranks, 1)
     let blockBytes = max(KeyValueCache.blockByteCount(description, type: type), 1)

@@ -1,4 +1,3 @@
-import DistributedTraining
 import Fabric
 import Kernels
 import Machine
@@ -7,17 +6,33 @@ import MoEModel
 import Training
 
 /// What a training is to cost on these ranks, found before it begins.
-struct TrainingCosts {
-  let layout: TrainingLayout
-  private(set) var budget: TrainingBudget
-  let rates: TrainingCost.Rates
-  let settings: TrainingSettings
+package struct TrainingCosts {
+  /// What the material that is learnt from adds to a training's size.
+  package struct Material {
+    /// Leaves of a step, where they are not one sequence each.
+    package var leafCount: Int?
+    /// Bytes that a teacher takes, by rank.
+    package var teacherBytes: (_ terms: TrainingLayout.Terms) throws -> @Sendable (_ rank: Int) -> Int
+    /// What ranks take to sample completions, by model that samples.
+    package var rollouts: (_ terms: TrainingLayout.Terms) -> [RolloutMemory]
+
+    package init(
+      leafCount: Int?,
+      teacherBytes: @escaping (_ terms: TrainingLayout.Terms) throws -> @Sendable (_ rank: Int) -> Int,
+      rollouts: @escaping (_ terms: TrainingLayout.Terms) -> [RolloutMemory]
+    ) { (self.leafCount, self.teacherBytes, self.rollouts) = (leafCount, teacherBytes, rollouts) }
+  }
+
+  package let layout: TrainingLayout
+  package private(set) var budget: TrainingBudget
+  package let rates: TrainingCost.Rates
+  package let settings: TrainingSettings
   private let runtime: ClusterRuntime
   private let checksMemory: Bool
 
   /// Collective.
-  init(
-    _ description: DecoderDescription, _ settings: TrainingSettings, _ material: any TrainingMaterial,
+  package init(
+    _ description: DecoderDescription, _ settings: TrainingSettings, _ material: Material,
     companions: Companions, runtime: ClusterRuntime, rates: TrainingCost.Rates, checksMemory: Bool
   ) throws {
     let communicator = runtime.communicator
@@ -44,7 +59,7 @@ struct TrainingCosts {
 
   /// Throws, on all ranks, where some rank's part does not fit into its host's memory, or checkpoints not onto the
   /// disk. `dataBytes`: what data take already, and the attention cache of tasks will. Collective.
-  mutating func check(dataBytes: Int = 0) throws {
+  package mutating func check(dataBytes: Int = 0) throws {
     budget.dataBytes = dataBytes
     try agree(on: runtime.communicator) {
       if checksMemory {
@@ -57,13 +72,13 @@ struct TrainingCosts {
   }
 
   /// Of memory for rollouts beyond what must be, the part that this rank has; to be asked after `check`.
-  var rolloutShare: Double {
+  package var rolloutShare: Double {
     budget.rolloutShare(available: runtime.host.topology.availableBytes, ranksOnHost: runtime.host.ranksOnHost)
   }
 
   /// Measures what all ranks' processors do, and the part of it that this model's training is to reach; a second or
   /// less. Collective.
-  func forecast() throws -> TrainingForecast {
+  package func forecast() throws -> TrainingForecast {
     let (communicator, compute) = (runtime.communicator, runtime.compute)
     let (peak, utilization) = UtilizationProbe(compute, products: settings.products).measure(layout)
     let all = try communicator.allReduceSum(Int64(peak))
@@ -75,7 +90,7 @@ struct TrainingCosts {
   }
 
   /// The account of a run, to be begun before anything is loaded.
-  func account(_ forecast: TrainingForecast) -> TrainingAccount {
+  package func account(_ forecast: TrainingForecast) -> TrainingAccount {
     TrainingAccount(forecast, predictedBytes: budget.memory.total, resident: ProcessUsage().residentBytes)
   }
 }

@@ -4,7 +4,7 @@ import Inference
 import ModelText
 
 /// Runs rank 0's loop over all questions as one batch, and gathers the replies in the order of the calls.
-final class EngineAnswers {
+package final class EngineAnswers {
   /// A text under way.
   private struct Written {
     var stream: TextStream
@@ -36,22 +36,20 @@ final class EngineAnswers {
   /// Of parts under way, and of those to come.
   private var places: [SequenceID: Int] = [:]
   private var doneCount = 0
-  private var bar: ProgressBar?
 
   /// `endsWhenInterrupted`: a wish to stop, of which the loop only takes note, gives up what is not answered by then.
-  /// `label`: of a bar that shows how far it has come; nil for none.
-  init(
-    _ questions: EngineQuestions, codec: TextCodec, endsWhenInterrupted: Bool = false, label: String? = "evaluating"
-  ) {
+  package init(_ questions: EngineQuestions, codec: TextCodec, endsWhenInterrupted: Bool = false) {
     (self.questions, self.codec, self.endsWhenInterrupted) = (questions, codec, endsWhenInterrupted)
-    bar = label.map { ProgressBar($0) }
     written = Array(repeating: nil, count: questions.parts.count)
     scores = Array(repeating: nil, count: questions.parts.count)
     failures = questions.refusals
   }
 
-  /// The replies, in the order of the calls. Throws what ends the whole run.
-  func run(_ loop: GenerationLoop) throws -> [ModelReply] {
+  /// The replies, in the order of the calls. Throws what ends the whole run. `onProgress` hears after each step how many
+  /// of the questions' parts are answered, and how many tokens were generated.
+  package func run(
+    _ loop: GenerationLoop, onProgress: (_ done: Int, _ tokens: Int) -> Void = { _, _ in }
+  ) throws -> [ModelReply] {
     for (i, part) in questions.parts.enumerated() {
       if case .generate(_, let settings, _) = questions.calls[part.call] {
         written[i] = Written(
@@ -63,10 +61,9 @@ final class EngineAnswers {
         failures[part.call] = "\(error)"
       }
     }
-    defer { bar?.finish() }
     while loop.hasWork, !(endsWhenInterrupted && loop.isInterrupted) {
       for event in try loop.step() { take(event, loop) }
-      bar?.show(doneCount, of: questions.parts.count, "tokens \(loop.statistics.decode.tokens)")
+      onProgress(doneCount, loop.statistics.decode.tokens)
     }
     for part in places.values { failures[questions.parts[part].call] = ModelReply.interruption }
     return replies()
