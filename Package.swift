@@ -300,10 +300,7 @@ let package = Package(
       ]),
     tests(
       "AnsweringTests",
-      [
-        "TestSupport", "Answering", "Evaluation", "Checkpoints", "MoEModel", "Kernels", "ModelText", "EngineAPI",
-        "LoadGenerator",
-      ]),
+      ["TestSupport", "Answering", "Evaluation", "Checkpoints", "MoEModel", "ModelText", "EngineAPI"]),
     tests("ClusterCheckTests", ["ClusterCheck", "JSON", "Machine", "TestSupport"]),
     tests("LoadGeneratorTests", ["LoadGenerator", "JSON"]),
     tests(

@@ -1,7 +1,6 @@
 import Answering
 import ArgumentParser
 import Evaluation
-import LoadGenerator
 import Machine
 
 /// Who judges answers of tasks whose grader is `judge`.
