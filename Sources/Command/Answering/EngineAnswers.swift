@@ -45,8 +45,8 @@ package final class EngineAnswers {
     failures = questions.refusals
   }
 
-  /// The replies, in the order of the calls. Throws what ends the whole run. `onProgress` hears after each step how many
-  /// of the questions' parts are answered, and how many tokens were generated.
+  /// The replies, in the order of the calls. Throws what ends the whole run. `onProgress` hears after each step how
+  /// many of the questions' parts are answered, and how many tokens were generated.
   package func run(
     _ loop: GenerationLoop, onProgress: (_ done: Int, _ tokens: Int) -> Void = { _, _ in }
   ) throws -> [ModelReply] {
