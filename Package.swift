@@ -78,11 +78,11 @@ let package = Package(
     // Cluster: ranks, messages, experts shared out among them.
     library("COpenMPI", in: "Cluster", pkgConfig: "ompi-c", package: "libopenmpi-dev"),
     sources("CMPIShims", in: "Cluster", ["COpenMPI"]),
-    room("Fabric", in: "Cluster", ["CMPIShims", "Threads", "Telemetry"]),
+    room("Fabric", in: "Cluster", ["CMPIShims", "Threads", "Bytes", "Machine", "Telemetry"]),
     room(
       "ExpertParallelism", in: "Cluster",
       ["JSON", "Machine", "Tensors", "Kernels", "Telemetry", "MoEModel", "Fabric"]),
-    room("TreeReduction", in: "Cluster", ["Tensors", "Telemetry", "Fabric"]),
+    room("TreeReduction", in: "Cluster", ["Bytes", "Tensors", "Telemetry", "Fabric"]),
     room("ClusterCheck", in: "Cluster", ["JSON", "Machine"]),
     // Engine: requests in token ids, steps, samples.
     room("EngineAPI", in: "Engine", ["JSON"], marksUnsafe: true),
@@ -193,7 +193,8 @@ let package = Package(
     // What several of the tests use.
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
     .target(
-      name: "ForwardingCommunicator", dependencies: ["Fabric", "Telemetry"], path: "Tests/ForwardingCommunicator",
+      name: "ForwardingCommunicator", dependencies: ["Machine", "Fabric", "Telemetry"],
+      path: "Tests/ForwardingCommunicator",
       swiftSettings: strict),
     .target(
       name: "ParrotModel", dependencies: ["TestSupport", "JSON", "Tensors", "Checkpoints"], path: "Tests/ParrotModel",

@@ -1,4 +1,5 @@
 import Fabric
+import Machine
 import Telemetry
 
 /// A communicator that leaves everything to another one, but for what a conforming type says itself.
@@ -26,7 +27,7 @@ extension ForwardingCommunicator {
     get { base.sleepsWhileWaiting }
     set { base.sleepsWhileWaiting = newValue }
   }
-  package var whileWaiting: (() -> Void)? {
+  package var whileWaiting: (any Polled)? {
     get { base.whileWaiting }
     set { base.whileWaiting = newValue }
   }

@@ -268,6 +268,22 @@ struct ProductTests {
     for output in try some.outputs(a: a, b: [1, 1, 1, 1, 0x1p20]) { #expect(output.values == [some.c[0] + 1]) }
   }
 
+  /// As the sums of others are added elsewhere: what two totals leave may be subnormal, also of totals in bf16, which are
+  /// not.
+  @Test(arguments: ProductPrecision.allCases, [1, 300])
+  func whatIsAddedToAProductMayLeaveASubnormal(precision: ProductPrecision, depth: Int) throws {
+    var some = ProductCase(rows: 205, columns: 35, depth: depth, adding: true)
+    some.precision = precision
+    let a = (0..<some.rows * depth).map { $0 % depth == depth - 1 ? -0x1p-63 as Float : 0 }
+    let b = [Float](repeating: 0x1p-63, count: depth * some.columns)
+    let c = [Float](repeating: 0x1.8p-126, count: some.rows * some.columns)
+    let outputs = try results(c) { compute, out in
+      let gradients = GradientCompute(compute, precision: precision)
+      some.withViews(a: a, b: b, out: out) { gradients.multiplyAll($0, by: $1, into: $2, adding: true, worker: 0) }
+    }
+    for output in outputs { #expect(output.values.allSatisfy { $0 == 0x1p-127 }, "\(output.set)") }
+  }
+
   @Test func aSumOfNothingIsZeroOrLeavesWhatWasThere() throws {
     for adding in [false, true] {
       let some = ProductCase(rows: 3, columns: 5, depth: 0, adding: adding)

@@ -106,7 +106,7 @@ struct WeightFetchTests {
 /// An exchange that waits a while, and fails when it is told to.
 private final class PatientExchange: SliceExchange {
   struct Failure: Error {}
-  var whileWaiting: (() -> Void)?
+  var whileWaiting: (any Polled)?
   var hostRanks: [Int] { [0] }
   var fails = false
   private(set) var (count, pieces) = (0, 0)
@@ -114,7 +114,7 @@ private final class PatientExchange: SliceExchange {
   func add(_ piece: SlicePiece, from rank: Int) { pieces += 1 }
   func exchange() throws {
     count += 1
-    for _ in 0..<100 { whileWaiting?() }
+    for _ in 0..<100 { whileWaiting?.poll() }
     if fails { throw Failure() }
   }
   func exchangeWithinHost() throws {}

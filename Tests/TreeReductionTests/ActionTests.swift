@@ -22,8 +22,10 @@ import TreeReduction
   }
 
   /// A rank's leaves, each part of the numbers after the other.
-  private static func take(_ sums: LeafSums, _ values: [[Float]], parts: [Range<Int>]) throws {
-    let leaves = sums.tree.owners.indices.filter { sums.tree.owners[$0] == sums.rank }
+  private static func take(
+    _ sums: LeafSums, _ values: [[Float]], parts: [Range<Int>], of some: [Int]? = nil
+  ) throws {
+    let leaves = some ?? sums.tree.owners.indices.filter { sums.tree.owners[$0] == sums.rank }
     // All of them, or the first ones and then the others.
     for leaves in [leaves.prefix(leaves.count / 2), leaves.suffix(from: leaves.count / 2)] {
       let actions = try sums.take(Array(leaves))
@@ -84,8 +86,10 @@ import TreeReduction
     }
   }
 
-  private static func takeRows(_ sums: LeafSums, _ values: [[Float]], parts: [Range<Int>]) throws {
-    let leaves = sums.tree.owners.indices.filter { sums.tree.owners[$0] == sums.rank }
+  private static func takeRows(
+    _ sums: LeafSums, _ values: [[Float]], parts: [Range<Int>], of some: [Int]? = nil
+  ) throws {
+    let leaves = some ?? sums.tree.owners.indices.filter { sums.tree.owners[$0] == sums.rank }
     let actions = try sums.takeRows(leaves, width: width) { rows(leaves[$0]) }
     for columns in parts {
       actions.forEach { action, rows in
@@ -119,6 +123,84 @@ import TreeReduction
           try Self.takeRows(sums, values, parts: [0..<3, 3..<Self.width])
         }
         #expect(found == expected, "\(tree.owners), after \(before)")
+      }
+    }
+  }
+
+  /// Leaves of one step, some of them whole and some by rows, in every order of two and three ways.
+  @Test(arguments: [
+    ["rows", "add"], ["add", "rows"], ["take", "rows", "accumulate"], ["rows", "accumulate", "take"],
+  ])
+  func leavesAddedInSeveralWaysAreAllAddedUp(ways: [String]) throws {
+    for leafCount in [2, 3, 5, 8, 13, 32] {
+      let values = values(leafCount)
+      /// A leaf's value, which is zero but for some rows, or not.
+      func value(_ leaf: Int) -> [Float] {
+        guard ways[leaf % ways.count] == "rows" else { return values[leaf] }
+        var value = [Float](repeating: 0, count: Self.count)
+        value.withUnsafeMutableBufferPointer {
+          if let start = $0.baseAddress { Self.addRows(leaf, values, to: start, columns: 0..<Self.width) }
+        }
+        return value
+      }
+      let whole = (0..<leafCount).map(value)
+      let expected = LeafTree.reference(whole, count: Self.count)
+      for tree in trees(leafCount) {
+        let found = try total(tree) { sums in
+          // Again with the same memory.
+          for _ in 0..<2 {
+            sums.clear()
+            while let leaf = sums.nextLeaf {
+              switch ways[leaf % ways.count] {
+              case "rows": try Self.takeRows(sums, values, parts: [0..<Self.width], of: [leaf])
+              case "take": try Self.take(sums, values, parts: [0..<Self.count], of: [leaf])
+              case "add": try sums.add(leaf) { _ = $0.update(fromContentsOf: values[leaf]) }
+              default:
+                try sums.accumulate(leaf) { part, adding in
+                  for i in part.indices { part[i] = adding ? part[i] + values[leaf][i] : values[leaf][i] }
+                }
+              }
+            }
+          }
+        }
+        // A zero may have either sign.
+        #expect(found.map { Float(bitPattern: $0) } == expected, "\(ways) of \(tree.owners)")
+      }
+    }
+  }
+
+  @Test func rowsOfAnotherWidthBeginWithZeros() throws {
+    let sums = LeafSums(LeafTree(counts: [1]), rank: Rank(0), count: Self.count)
+    for width in [Self.width, 4, 6, Self.width] {
+      sums.clear()
+      let last = Self.count / width - 1
+      let actions = try sums.takeRows([0], width: width) { _ in [last] }
+      actions.forEach { action, rows in
+        switch action {
+        case .clear(let target): for row in rows { (target + row * width).update(repeating: 0, count: width) }
+        case .value(_, let target):
+          for i in 0..<Self.count { #expect(target[i] == 0, "\(width), \(i)") }
+          (target + last * width).update(repeating: 1, count: width)
+        case .add: Issue.record("one leaf is added to nothing")
+        }
+      }
+    }
+  }
+
+  /// A step that fails leaves its sums under way: the next step's are not taken for them.
+  @Test(arguments: [true, false]) func sumsOfAnotherStepAreNotTakenForThoseUnderWay(begins: Bool) throws {
+    let values = values(4)
+    #expect(throws: ReductionError.othersUnderWay) {
+      try LocalFabric.run(size: 2) { communicator in
+        let tree = LeafTree(counts: [2, 2])
+        let sums = LeafSums(tree, rank: communicator.rank, count: Self.count)
+        let reduction = try TreeReduction(communicator, tree: tree, count: Self.count)
+        try Self.take(sums, values, parts: [0..<Self.count])
+        try reduction.begin(sums)
+        sums.clear()
+        try Self.take(sums, values.reversed(), parts: [0..<Self.count])
+        if begins { try reduction.begin(sums) }
+        try reduction.allReduce(sums, into: AlignedBuffer<Float>(count: Self.count).buffer)
       }
     }
   }

@@ -1,3 +1,4 @@
+import Machine
 import Telemetry
 
 /// The ranks of one run and the messages between them. All calls on one communicator come from one thread.
@@ -19,8 +20,8 @@ package protocol Communicator: AnyObject {
   /// Whether a wait that lasts sleeps more and more, up to a millisecond at a time: for one that may take hours. False
   /// at first.
   var sleepsWhileWaiting: Bool { get set }
-  /// What a wait does between two looks at what it waits for, for a moment; nil at first.
-  var whileWaiting: (() -> Void)? { get set }
+  /// What a wait moves on between two looks at what it waits for, for a moment; nil at first.
+  var whileWaiting: (any Polled)? { get set }
   /// Where waits are noted for other threads; nil at first.
   var progress: StepProgress? { get set }
 
@@ -84,7 +85,7 @@ extension Communicator {
     get { false }
     set { _ = newValue }
   }
-  package var whileWaiting: (() -> Void)? {
+  package var whileWaiting: (any Polled)? {
     get { nil }
     set { _ = newValue }
   }

@@ -122,8 +122,7 @@ package struct LinkProbe {
     try communicator.barrier()
     var times: [Double] = []
     for _ in 0..<rounds { times.append(try time()) }
-    times.sort()
-    return Double(try communicator.allReduceMax(Int64(times[times.count / 2] * 1e9))) / 1e9
+    return Double(try communicator.allReduceMax(Int64((times.median ?? 0) * 1e9))) / 1e9
   }
 
   /// Half of the way there and back.

@@ -1,4 +1,5 @@
 internal import Glibc
+import Machine
 import Telemetry
 
 /// One rank among several of this process, or the only rank of a run that no launcher started. Uses no MPI.
@@ -12,7 +13,7 @@ package final class LocalCommunicator: Communicator {
   package var yieldsWhileWaiting = false
   /// Waiting threads sleep, but nothing is noted of a wait that may take hours.
   package var sleepsWhileWaiting = false
-  package var whileWaiting: (() -> Void)?
+  package var whileWaiting: (any Polled)?
   package var progress: StepProgress?
   package private(set) var bytesSent = 0
   package private(set) var messagesSent = 0

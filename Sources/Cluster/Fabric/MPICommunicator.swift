@@ -1,5 +1,6 @@
 internal import CMPIShims
 internal import Glibc
+import Machine
 import Telemetry
 
 /// The ranks of an MPI job. Made and used on one thread only; at most once in a process.
@@ -13,7 +14,7 @@ package final class MPICommunicator: Communicator {
   package private(set) var messagesSent = 0
   package var yieldsWhileWaiting = false
   package var sleepsWhileWaiting = false
-  package var whileWaiting: (() -> Void)?
+  package var whileWaiting: (any Polled)?
   package var progress: StepProgress?
   /// Shared memory, and the communicators of one host that it was made with.
   var windows: [(window: MPI_Win?, host: MPI_Comm?)] = []

@@ -1,3 +1,5 @@
+import Bytes
+
 /// What must be the same on all ranks of a run, in the words a user knows it by: `--weights` `q8`.
 ///
 /// Ranks that differ in one would wait for messages that never come, or compute other results without a word.
@@ -23,9 +25,7 @@ package struct RunTerms: Sendable, Equatable {
     on communicator: any Communicator, subject: (String) -> DifferentRanks.Subject = { .option($0) }
   ) throws {
     guard communicator.size > 1 else { return }
-    // FNV-1a: what it is to tell apart was typed by people.
-    let hash = Int64(
-      bitPattern: text.utf8.reduce(14_695_981_039_346_656_037) { ($0 ^ UInt64($1)) &* 1_099_511_628_211 })
+    let hash = Int64(bitPattern: FNV1a(text.utf8).value)
     let least = try communicator.allReduceMin(hash)
     guard try communicator.allReduceMax(hash) != least else { return }
     let texts = try communicator.allGather(Array("\(communicator.hostName)\n\(text)".utf8))

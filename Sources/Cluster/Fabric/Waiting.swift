@@ -1,4 +1,5 @@
 internal import Glibc
+import Machine
 import Telemetry
 
 /// One wait's patience: spin first, then offer the core to others, sleep where that is wanted, and give up at the stall
@@ -23,7 +24,7 @@ struct Waiting {
   private let sleeps: Bool
   private let progress: StepProgress?
   private let peer: Rank?
-  private let meanwhile: (() -> Void)?
+  private let meanwhile: (any Polled)?
 
   /// For a message of `peer`, or of any other rank where that is nil.
   init(on communicator: any Communicator, for peer: Rank?) {
@@ -40,7 +41,7 @@ struct Waiting {
   /// Called after each test that found nothing; true when the limit has passed.
   mutating func isOver() -> Bool {
     testCount &+= 1
-    meanwhile?()
+    meanwhile?.poll()
     if testCount == Self.silentCount { progress?.wait(for: peer?.index) }
     guard testCount >= Self.spinCount || yieldsAtOnce else { return false }
     sched_yield()

@@ -31,10 +31,10 @@ extension LeafSums {
 
     mutating func append(_ action: Action) { actions.append((action, 0..<0)) }
 
-    mutating func append(_ action: Action, rows touched: TouchedRows) {
-      guard !touched.rows.isEmpty else { return }
+    mutating func append(_ action: Action, rows touched: some Collection<Int>) {
+      guard !touched.isEmpty else { return }
       let first = rows.count
-      rows += touched.rows
+      rows += touched
       actions.append((action, first..<rows.count))
     }
 
@@ -51,6 +51,9 @@ extension LeafSums {
 final class TouchedRows {
   private(set) var rows: [Int] = []
   private var isTouched: [Bool]
+
+  /// Of the whole buffer.
+  var rowCount: Int { isTouched.count }
 
   init(rowCount: Int) { isTouched = Array(repeating: false, count: rowCount) }
 

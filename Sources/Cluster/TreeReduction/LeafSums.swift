@@ -23,7 +23,10 @@ package final class LeafSums {
   /// Subtrees of the part under way from left to right, with the height at which each parts from the one before it.
   private var open: [(sum: AlignedBuffer<Float>, height: Int)] = []
   private var free: [AlignedBuffer<Float>] = []
-  /// Of buffers that are zero but for some rows, which these are (`takeRows`).
+  /// How often leaves were forgotten.
+  private(set) var step = 0
+  /// Of buffers that are zero but for some rows, which these are (`takeRows`). Whoever writes a buffer's other rows
+  /// takes it out (`fillsWhole`).
   private var touched: [ObjectIdentifier: TouchedRows] = [:]
 
   /// For values `[count]`. `adder` adds up what is whole.
@@ -60,6 +63,7 @@ package final class LeafSums {
   ) throws {
     guard leaf == next else { throw ReductionError.leafOutOfOrder(leaf, expected: next) }
     if let twin = twin(of: leaf) {
+      fillsWhole(twin)
       try fill(UnsafeMutableBufferPointer(start: twin.pointer, count: count), true)
       return end(leaf, add)
     }
@@ -77,13 +81,19 @@ package final class LeafSums {
   /// Memory for a value, whatever is in it.
   private func buffer() -> AlignedBuffer<Float> {
     guard let found = free.popLast() else { return AlignedBuffer(count: count) }
-    if !touched.isEmpty { touched[ObjectIdentifier(found)] = nil }
+    fillsWhole(found)
     return found
+  }
+
+  /// From here on any number of a buffer may be other than zero.
+  private func fillsWhole(_ buffer: AlignedBuffer<Float>) {
+    if !touched.isEmpty { touched[ObjectIdentifier(buffer)] = nil }
   }
 
   private typealias Addition = (_ source: AlignedBuffer<Float>, _ target: AlignedBuffer<Float>) -> Void
 
   private func add(_ source: AlignedBuffer<Float>, _ target: AlignedBuffer<Float>) {
+    fillsWhole(target)
     adder(source.pointer, target.pointer, count)
   }
 
@@ -119,11 +129,13 @@ package final class LeafSums {
   package func take(_ leaves: [Int]) throws(ReductionError) -> [Action] {
     var actions: [Action] = []
     func add(_ source: AlignedBuffer<Float>, _ target: AlignedBuffer<Float>) {
+      fillsWhole(target)
       actions.append(.add(source: source.pointer, target: target.pointer))
     }
     for (place, leaf) in leaves.enumerated() {
       guard leaf == next else { throw .leafOutOfOrder(leaf, expected: next) }
       if let twin = twin(of: leaf) {
+        fillsWhole(twin)
         actions.append(.value(place: place, target: twin.pointer, adding: true))
         end(leaf, add)
       } else {
@@ -137,22 +149,27 @@ package final class LeafSums {
 
   /// The same of values of `width` columns that are zero but for some rows: `rows` tells which a leaf has, each once or
   /// more, by its place among `leaves`. A leaf's value is added to zeros, so that no number of it is −0, to which zeros
-  /// could not be left out: the bits are those of `add`.
+  /// could not be left out: the bits are those of `add`. Where it meets leaves of the step that were added whole, all
+  /// rows are added.
   package func takeRows(
     _ leaves: [Int], width: Int, rows: (_ place: Int) -> [Int]
   ) throws(ReductionError) -> RowActions {
     var actions = RowActions(width: width)
+    let rowCount = count / max(width, 1)
     func add(_ source: AlignedBuffer<Float>, _ target: AlignedBuffer<Float>) {
-      guard let theirs = touched[ObjectIdentifier(source)], let own = touched[ObjectIdentifier(target)] else { return }
-      actions.append(.add(source: source.pointer, target: target.pointer), rows: theirs)
+      let addition = RowActions.Action.add(source: source.pointer, target: target.pointer)
+      guard let theirs = rowsTouched(source, of: rowCount), let own = rowsTouched(target, of: rowCount) else {
+        fillsWhole(target)
+        return actions.append(addition, rows: 0..<rowCount)
+      }
+      actions.append(addition, rows: theirs.rows)
       for row in theirs.rows { own.insert(row) }
     }
     for (place, leaf) in leaves.enumerated() {
       guard leaf == next else { throw .leafOutOfOrder(leaf, expected: next) }
       let value = free.popLast() ?? AlignedBuffer<Float>(count: count)
-      let own = touched[ObjectIdentifier(value)] ?? TouchedRows(rowCount: count / max(width, 1))
-      if touched.updateValue(own, forKey: ObjectIdentifier(value)) == nil { value.buffer.update(repeating: 0) }
-      actions.append(.clear(value.pointer), rows: own)
+      let own = rowsTouched(value, of: rowCount) ?? zeros(value, rowCount: rowCount)
+      actions.append(.clear(value.pointer), rows: own.rows)
       own.removeAll()
       for row in rows(place) { own.insert(row) }
       actions.append(.value(place: place, target: value.pointer))
@@ -161,10 +178,24 @@ package final class LeafSums {
     return actions
   }
 
+  /// The rows of a buffer that may be other than zero; nil where that may be any, or its rows were of another width.
+  private func rowsTouched(_ buffer: AlignedBuffer<Float>, of rowCount: Int) -> TouchedRows? {
+    touched[ObjectIdentifier(buffer)].flatMap { $0.rowCount == rowCount ? $0 : nil }
+  }
+
+  /// Makes a buffer zeros, of which no row is touched.
+  private func zeros(_ buffer: AlignedBuffer<Float>, rowCount: Int) -> TouchedRows {
+    buffer.buffer.update(repeating: 0)
+    let none = TouchedRows(rowCount: rowCount)
+    touched[ObjectIdentifier(buffer)] = none
+    return none
+  }
+
   /// Forgets all leaves: the next step begins with the first.
   package func clear() {
     free += sums + open.map(\.sum)
     (sums, open) = ([], [])
+    step += 1
     next = parts.first?.leaves.lowerBound
   }
 

@@ -13,6 +13,8 @@ package enum ReductionError: Error, Equatable, CustomStringConvertible {
   case wrongCount(Int, expected: Int)
   /// The ranks have other ideas of leaves, owners or slices.
   case ranksDisagree
+  /// Sums of a step that failed were begun, and nobody knows which of their messages the other ranks have sent.
+  case othersUnderWay
 
   package var description: String {
     switch self {
@@ -33,6 +35,8 @@ package enum ReductionError: Error, Equatable, CustomStringConvertible {
       the ranks of a reduction disagree about leaves, their owners, or slices; check that all run the same program \
       and recipe
       """
+    case .othersUnderWay:
+      "sums of a step that failed are under way still: start the run again from its last checkpoint"
     }
   }
 }

@@ -1,3 +1,4 @@
+import Bytes
 import Fabric
 import Telemetry
 import Tensors
@@ -28,8 +29,8 @@ package final class TreeReduction {
   /// Own parts of others' slices, `[rank][own part][pieceCount]`.
   private let outgoing: AlignedBuffer<Float>
 
-  /// Messages of a first round that are under way.
-  private var begun: Transfers?
+  /// Messages of a first round that are under way, and whose sums they bring: which of its steps.
+  private var begun: (transfers: Transfers, sums: LeafSums, step: Int)?
 
   /// Nanoseconds that this rank has waited for messages, in all calls.
   package private(set) var waited: UInt64 = 0
@@ -81,13 +82,15 @@ package final class TreeReduction {
     outgoing = AlignedBuffer(count: size * partsByRank[communicator.rank.index].count * pieceCount)
   }
 
-  /// FNV-1a: what it is to tell apart came from people and programs, not from attackers.
+  deinit {
+    // Sums that were never finished: messages may come into this memory and leave from it as long as ranks run.
+    if begun != nil { for memory in [rows, outgoing] { _ = Unmanaged.passRetained(memory) } }
+  }
+
   private static func hash(_ numbers: [Int]) -> Int64 {
-    var hash: UInt64 = 14_695_981_039_346_656_037
-    for number in numbers {
-      for byte in 0..<8 { hash = (hash ^ UInt64(truncatingIfNeeded: number >> (8 * byte) & 255)) &* 1_099_511_628_211 }
-    }
-    return Int64(bitPattern: hash)
+    var hash = FNV1a()
+    for number in numbers { hash.add(UInt64(bitPattern: Int64(number))) }
+    return Int64(bitPattern: hash.value)
   }
 
   /// The numbers of a slice that are exchanged in one round, as a part of all.
@@ -98,11 +101,13 @@ package final class TreeReduction {
 
   /// Starts to bring sums to their owners, without waiting: until `reduceScatter` of the same ones, which must not
   /// change, messages travel while ranks compute something else. Nothing happens where that was begun already, or where
-  /// there is one rank. Collective, in one order with other messages of reductions.
+  /// there is one rank; where others are under way, as after an error in the step that began them, this one throws, and
+  /// so does `reduceScatter`. Collective, in one order with other messages of reductions.
   package func begin(_ sums: LeafSums) throws {
-    guard begun == nil, communicator.size > 1, !tree.parts.isEmpty, roundCount > 0 else { return }
+    guard communicator.size > 1, !tree.parts.isEmpty, roundCount > 0 else { return }
     try check(sums)
-    begun = try start(sums, 0, piece(slices[communicator.rank.index], 0))
+    guard begun == nil else { return }
+    begun = (try start(sums, 0, piece(slices[communicator.rank.index], 0)), sums, sums.step)
   }
 
   /// Whether it was begun, and is not finished.
@@ -119,7 +124,7 @@ package final class TreeReduction {
     }
     for round in 0..<roundCount {
       let piece = piece(slice, round)
-      let transfers = try begun ?? start(sums, round, piece)
+      let transfers = try begun?.transfers ?? start(sums, round, piece)
       begun = nil
       try finish(transfers)
       // The last piece is short: its rows are moved to where rows begin, the last first.
@@ -147,6 +152,7 @@ package final class TreeReduction {
     guard sums.count == count else { throw .wrongCount(sums.count, expected: count) }
     guard sums.tree == tree, sums.rank == communicator.rank else { throw .ranksDisagree }
     if let leaf = sums.nextLeaf { throw .leafMissing(leaf, rank: communicator.rank) }
+    if let begun, begun.sums !== sums || begun.step != sums.step { throw .othersUnderWay }
   }
 
   /// Starts to bring the pieces of one round to their owners: sums of all parts of `piece` lie in `rows` when all have

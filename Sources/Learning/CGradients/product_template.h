@@ -233,23 +233,41 @@ static void multiply_block(const cg_product *call, product_part *part, float *sc
                          .c = c,
                          .c_stride = call->c_stride,
                          .first = part->p == 0,
-                         .adds = call->add && part->p + part->depth == call->depth,
+                         .adds = call->add && !call->bf16 && part->p + part->depth == call->depth,
                          .flushes = call->bf16};
+  if (!call->bf16) return multiply_part(call, part, scratch, b_tiles);
+  FLUSH_BEGIN
   multiply_part(call, part, scratch, b_tiles);
+  FLUSH_END
 }
 
-static void product_of(const cg_product *call, float *scratch) {
+/// Adds to a part of C its totals, in fp32 as all other sums of gradients are: of subnormals, too.
+static __attribute__((noinline)) void add_totals(const cg_product *call, const product_part *part,
+                                                 const float *totals) {
+  for (size_t i = 0; i < part->rows; ++i, totals += PART_COLUMNS) {
+    float *const c = call->c + (part->row + i) * call->c_stride + part->column;
+    for (size_t j = 0; j < part->columns; j += LANES) {
+      const size_t n = smaller(part->columns - j, LANES);
+      v_store_first(c + j, v_add(v_load_first(c + j, n), v_load_first(totals + j, n)), n);
+    }
+  }
+}
+
+static void product(const cg_product *call, float *scratch) {
   product_part part = {.a_lies = !call->bf16 && call->a_row_stride == 1 && call->columns <= FEW_COLUMNS,
                        .b_lies = !call->bf16 && call->b_column_stride == 1 && call->rows <= FEW_ROWS};
-  // Where C holds what is added to, the totals of several blocks grow elsewhere, which has room for a part. Else B is
-  // packed once for all rows.
-  const bool apart = call->add && call->depth > CG_DEPTH_BLOCK;
+  // Where C holds what is added to, the totals of several blocks grow elsewhere, which has room for a part, and so do
+  // those in bf16, which is no arithmetic to add them in. Else B is packed once for all rows.
+  const bool is_block = call->depth <= CG_DEPTH_BLOCK, apart = call->add && (call->bf16 || !is_block);
+  const float *const totals = scratch + CG_SCRATCH_A + CG_SCRATCH_B;
   const size_t depth = call->depth > 0 ? call->depth : 1;
   for (part.column = 0; part.column < call->columns; part.column += PART_COLUMNS) {
     part.columns = smaller(call->columns - part.column, PART_COLUMNS);
     if (apart) {
       for (part.row = 0; part.row < call->rows; part.row += PART_ROWS) {
+        part.b_is_packed = is_block && part.row > 0;
         for (part.p = 0; part.p < depth; part.p += CG_DEPTH_BLOCK) multiply_block(call, &part, scratch, apart);
+        if (call->bf16) add_totals(call, &part, totals);
       }
     } else {
       for (part.p = 0; part.p < depth; part.p += CG_DEPTH_BLOCK) {
@@ -261,11 +279,4 @@ static void product_of(const cg_product *call, float *scratch) {
       }
     }
   }
-}
-
-static void product(const cg_product *call, float *scratch) {
-  if (!call->bf16) return product_of(call, scratch);
-  FLUSH_BEGIN
-  product_of(call, scratch);
-  FLUSH_END
 }

@@ -31,6 +31,9 @@ extension TrainedModel {
     compute.pool.polled = self
   }
 
+  /// After `reduce`, and after an error that came before it: nobody moves messages on any more.
+  func endReduction() { compute.pool.polled = nil }
+
   /// Parameters whose gradients every rank has.
   private var exchanged: [TrainedParameter] { parameters.filter { $0.spec.expert == nil && $0.rule.learns } }
 

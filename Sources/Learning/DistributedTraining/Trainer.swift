@@ -142,6 +142,7 @@ package final class Trainer {
   ) throws -> StepResult {
     let counts = (0..<communicator.size).map { leaves(of: $0, count: rowsByLeaf.count).count }
     let (gradients, backward) = try prepare(LeafTree(counts: counts))
+    defer { model.endReduction() }
     try read(rowsByLeaf, leaf)
     gradients.begin(batch.leaves)
     model.clearExpertGradients()

@@ -13,9 +13,13 @@ struct TokenizerField {
     .unexpectedValue(field: path, found: value?.kind ?? "missing", expected: expected)
   }
 
+  private func required(_ expected: String) throws(TokenizerError) -> JSONValue {
+    guard let value else { throw failure(expected: expected) }
+    return value
+  }
+
   func string() throws(TokenizerError) -> String {
-    guard let string = value?.string else { throw failure(expected: "a string") }
-    return string
+    try JSONReader<TokenizerError>.string(required("a string"), path: path)
   }
 
   /// nil when absent or null.
@@ -23,21 +27,15 @@ struct TokenizerField {
 
   func bool(default fallback: Bool? = nil) throws(TokenizerError) -> Bool {
     if isAbsent, let fallback { return fallback }
-    guard let bool = value?.bool else { throw failure(expected: "true or false") }
-    return bool
+    return try JSONReader<TokenizerError>.bool(required("a boolean"), path: path)
   }
 
   func int(in range: ClosedRange<Int>) throws(TokenizerError) -> Int {
-    guard let int = value?.exactInt, range.contains(int) else {
-      throw .unexpectedValue(
-        field: path, found: value?.number?.text ?? value?.kind ?? "missing",
-        expected: "an integer from \(range.lowerBound) to \(range.upperBound)")
-    }
-    return int
+    try JSONReader<TokenizerError>.integer(required("an integer"), path: path, in: range)
   }
 
   func elements(atMost limit: Int) throws(TokenizerError) -> [TokenizerField] {
-    guard let array = value?.array else { throw failure(expected: "an array") }
+    let array = try JSONReader<TokenizerError>.array(required("an array"), path: path)
     guard array.count <= limit else { throw .limitExceeded(field: path, value: array.count, limit: limit) }
     return array.enumerated().map { TokenizerField(value: $1, path: "\(path)[\($0)]") }
   }
@@ -56,5 +54,21 @@ struct TokenizerField {
     if let literal = value?["String"]?.string { return try TextPattern(literal: literal, field: path) }
     if let source = value?["Regex"]?.string { return .regex(try CompiledPattern(source: source, field: path)) }
     throw failure(expected: "an object with a \"String\" or a \"Regex\"")
+  }
+}
+
+extension TokenizerError: JSONReadingError {
+  package static var takesNullForAbsent: Bool { true }
+
+  package init(missing path: String) {
+    self = .unexpectedValue(field: path, found: "missing", expected: "a value")
+  }
+
+  package init(wrongKind path: String, expected: String, found: JSONValue) {
+    self = .unexpectedValue(field: path, found: found.kind, expected: expected)
+  }
+
+  package init(outOfRange path: String, expected: String, found: String) {
+    self = .unexpectedValue(field: path, found: found, expected: expected)
   }
 }

@@ -11,6 +11,20 @@ package struct MalformedAccount: Error, Equatable, CustomStringConvertible {
   }
 }
 
+extension MalformedAccount: JSONReadingError {
+  package static var takesNullForAbsent: Bool { true }
+
+  package init(missing path: String) { self.init(reason: "\"\(path)\" is missing") }
+
+  package init(wrongKind path: String, expected: String, found: JSONValue) {
+    self.init(reason: "\"\(path)\" is \(found.kind) where \(expected) should be")
+  }
+
+  package init(outOfRange path: String, expected: String, found: String) {
+    self.init(reason: "\"\(path)\" is \(found) where \(expected) should be")
+  }
+}
+
 extension RankAccount {
   package var json: JSONValue {
     var object = JSONObject([
@@ -176,23 +190,15 @@ extension JSONValue {
 
   /// A member that is a whole number from 0 to below `limit`.
   package func count(_ key: String, below limit: Int = 1 << 62) throws(MalformedAccount) -> Int {
-    guard let value = self[key]?.exactInt, (0..<limit).contains(value) else {
-      throw MalformedAccount(reason: "\"\(key)\" is not a whole number from 0")
-    }
-    return value
+    guard let value = self[key] else { throw MalformedAccount(missing: key) }
+    return try JSONReader<MalformedAccount>.integer(value, path: key, in: 0...(max(limit, 1) - 1))
   }
 
   func numbers(count: Int, of key: String) throws(MalformedAccount) -> [Int] {
-    guard let values = array, values.count == count else {
-      throw MalformedAccount(reason: "\"\(key)\" has not \(count) numbers")
+    let numbers = try JSONReader<MalformedAccount>.array(self, path: key) { value, path throws(MalformedAccount) in
+      try JSONReader<MalformedAccount>.integer(value, path: path, in: 0...((1 << 62) - 1))
     }
-    var numbers: [Int] = []
-    for value in values {
-      guard let number = value.exactInt, (0..<(1 << 62)).contains(number) else {
-        throw MalformedAccount(reason: "\"\(key)\" holds something else than whole numbers from 0")
-      }
-      numbers.append(number)
-    }
+    guard numbers.count == count else { throw MalformedAccount(reason: "\"\(key)\" has not \(count) numbers") }
     return numbers
   }
 

@@ -1,4 +1,5 @@
 import Fabric
+import Machine
 import MoEModel
 import Telemetry
 import Tensors
@@ -26,7 +27,7 @@ package final class ClusterSliceExchange: SliceExchange {
   private let clocks: PeerClocks
   private let noted = GrowingList<Noted>()
   package let hostRanks: [Int]
-  package var whileWaiting: (() -> Void)?
+  package var whileWaiting: (any Polled)?
   private let stages: [SliceRoutes.Stage]
   /// By stage: ranks that an earlier one exchanges messages with, too.
   private let knownPeers: [Set<Int>]

@@ -38,8 +38,7 @@ package struct GenerateBenchmark {
   }
 
   private func median(_ value: (LoopStatistics) -> Double) -> Double {
-    let sorted = runs.map(value).sorted()
-    return sorted.isEmpty ? 0 : sorted[sorted.count / 2]
+    runs.map(value).median ?? 0
   }
 
   /// Bytes of weights per second that the decode steps of a run read.
@@ -98,8 +97,7 @@ package struct GenerateBenchmark {
 
   /// Time with accounts over the time without, less 1; the median of all pairs of runs.
   private func accountingCost(_ pick: (LoopStatistics) -> LoopStatistics.Totals) -> Double {
-    let ratios = zip(runs, unaccounted).map { pick($0).time / pick($1).time - 1 }.sorted()
-    return ratios.isEmpty ? 0 : ratios[ratios.count / 2]
+    zip(runs, unaccounted).map { pick($0).time / pick($1).time - 1 }.median ?? 0
   }
 
   package var json: JSONValue {

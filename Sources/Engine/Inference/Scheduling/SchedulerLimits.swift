@@ -19,4 +19,11 @@ package struct SchedulerLimits: Sendable {
   /// Rows of logits of one home in a step, at most: one of each sequence that is sampled from, and as many as
   /// `scoredRows` of prompts that are scored, and again of drafts.
   var logitRows: Int { sequences + 2 * scoredRows }
+
+  /// Blocks of `size` tokens that modules draft for one home at once, of each token with logits: as many as it may feed
+  /// rows, and as there may be rows of logits where prompts are scored; but one may always be.
+  func blockCount(size: Int) -> Int {
+    guard size > 0 else { return 0 }
+    return min(batchTokens / size, max(1, scoredRows / size))
+  }
 }

@@ -151,7 +151,7 @@ package final class GenerationSession {
     }
     engine = RankEngine(
       runtime, decoder: decoder, cache: cache, states: states, dispatcher: experts?.cluster,
-      telemetry: model.telemetry, batchTokens: limits.batchTokens)
+      telemetry: model.telemetry, limits: limits)
   }
 
   /// Of messages of a step; nil where none are sent. What a rank may return for a token is known where experts stay

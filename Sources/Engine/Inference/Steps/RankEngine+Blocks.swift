@@ -13,12 +13,12 @@ struct BlockRows {
 
 extension RankEngine {
   /// Has modules draft a block of so many tokens after what each sequence sampled, and notes what they guess. Every
-  /// rank finds in the plan how many blocks each has: as many as it may feed rows, of the first items that something is
+  /// rank finds in the plan how many blocks each has: as many as there may be, of the first items that something is
   /// sampled for, whatever came of that. Collective.
   ///
   /// The experts' visits count as the step's; where somebody wants to know what tokens chose, it is of the model alone.
   func predictBlocks(_ plan: StepPlan, size: Int) throws {
-    let (most, noise) = (batchTokens / size, Int32(decoder.description.blockDrafting?.noiseToken ?? 0))
+    let (most, noise) = (limits.blockCount(size: size), Int32(decoder.description.blockDrafting?.noiseToken ?? 0))
     blocks.batch.clear()
     blocks.items.removeAll(keepingCapacity: true)
     for rank in rowsByRank.indices { rowsByRank[rank] = 0 }

@@ -43,17 +43,17 @@ package final class RankEngine {
   var ahead = RowsAhead()
   /// Of one step's blocks, where modules draft some.
   var blocks = BlockRows()
-  /// The most rows that a rank may feed at once.
-  let batchTokens: Int
+  /// The same on all ranks.
+  let limits: SchedulerLimits
   private var writer = ByteWriter()
   private var stepNumber = 0
 
   /// `dispatcher` is nil for models without experts.
   init(
     _ runtime: ClusterRuntime, decoder: Decoder, cache: KeyValueCache, states: StateCache,
-    dispatcher: ClusterDispatcher?, telemetry: RankTelemetry, batchTokens: Int
+    dispatcher: ClusterDispatcher?, telemetry: RankTelemetry, limits: SchedulerLimits
   ) {
-    (self.runtime, self.telemetry, self.batchTokens) = (runtime, telemetry, batchTokens)
+    (self.runtime, self.telemetry, self.limits) = (runtime, telemetry, limits)
     rowsByRank = Array(repeating: 0, count: runtime.communicator.size)
     (self.decoder, self.cache, self.states, self.dispatcher) = (decoder, cache, states, dispatcher)
     samplers = (0..<runtime.compute.workerCount).map { _ in

@@ -17,27 +17,29 @@ package struct RankShare: Sendable {
   /// Of the memory, what ranks on one NUMA node have in common.
   package let sharedBytes: Int
 
-  private init(_ rank: Int, experts: Int, expertsPerLayer: Int?, isSlice: Bool = false, _ budget: WeightBudget) {
+  init(_ rank: Int, experts: Int, expertsPerLayer: Int?, isSlice: Bool = false, _ budget: WeightBudget) {
     ranks = rank...rank
     (self.experts, self.expertsPerLayer, self.isSlice) = (experts, expertsPerLayer, isSlice)
     (memoryBytes, storedBytes, sharedBytes) = (budget.memoryBytes, budget.storedBytes, budget.sharedBytes)
   }
 
   /// Those of ranks that share out experts, as many to each where no placement says otherwise. Walks headers once for
-  /// each number of experts.
+  /// ranks with as many experts of each layer.
   package static func spread(
     _ description: DecoderDescription, _ checkpoint: any Checkpoint, ranks: Int, placement given: ModelPlacement?
   ) throws -> [RankShare] {
     let plain = ModelPlacement(expertCount: description.moe?.expertCount ?? 0, rankCount: ranks)
     let (placement, layers) = (given ?? plain, description.moeLayers)
-    var budgets: [Int: WeightBudget] = [:]
+    // By how many experts of each layer: layers may differ in their formats.
+    var budgets: [[Int]: WeightBudget] = [:]
     var shares: [RankShare] = []
     for rank in 0..<ranks {
-      let count = placement.expertCount(of: Rank(rank), layers: layers)
+      let counts = layers.map { placement.expertCount(of: Rank(rank), layers: [$0]) }
+      let count = counts.reduce(0, +)
       let budget =
-        try budgets[count]
+        try budgets[counts]
         ?? RankMemory.budget(description, checkpoint, workerCount: 1, placement: placement, rank: Rank(rank))
-      budgets[count] = budget
+      budgets[counts] = budget
       let perLayer = given == nil ? count / max(1, layers.count) : nil
       shares.join(RankShare(rank, experts: count, expertsPerLayer: perLayer, budget))
     }
@@ -67,7 +69,8 @@ package struct RankShare: Sendable {
 
   /// Takes in the next rank; false where it holds something else.
   fileprivate mutating func takes(_ next: RankShare) -> Bool {
-    guard experts == next.experts, memoryBytes == next.memoryBytes, storedBytes == next.storedBytes
+    guard experts == next.experts, memoryBytes == next.memoryBytes, storedBytes == next.storedBytes,
+      sharedBytes == next.sharedBytes
     else { return false }
     ranks = ranks.lowerBound...next.ranks.upperBound
     return true
@@ -76,7 +79,7 @@ package struct RankShare: Sendable {
 
 extension [RankShare] {
   /// Adds the next rank to the last of these where it holds as much.
-  fileprivate mutating func join(_ next: RankShare) {
+  mutating func join(_ next: RankShare) {
     guard !isEmpty, self[count - 1].takes(next) else { return append(next) }
   }
 }

@@ -72,7 +72,7 @@ package final class ExpertBackward: RoutedExperts {
 
   /// An expert's visits some at a time, so that their rows are in the second-level cache for all that is made of them:
   /// as many as a product sums in one chain. Sums of these are added to a gradient one after another; as it begins with
-  /// zeros, its bits are those of one product over all visits, but in bf16 for sums that are subnormal.
+  /// zeros, its bits are those of one product over all visits, but in bf16 for sums of blocks that are subnormal.
   private static func blocks(of places: Range<Int>) -> [Range<Int>] {
     stride(from: places.lowerBound, to: places.upperBound, by: GradientCompute.depthBlock).map {
       $0..<min($0 + GradientCompute.depthBlock, places.upperBound)

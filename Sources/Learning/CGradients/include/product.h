@@ -16,8 +16,8 @@
 /// ((block0 + block1) + block2) + …, +0 where depth is 0; then, with `add`, C[i, j] + total.
 ///
 /// With `bf16` both operands are rounded to bf16 first (nearest even, subnormals to zero), of each pair of p, 2q and
-/// 2q + 1, the second comes first, as in VDPBF16PS (an odd last p has a zero beside it), and no operation takes or
-/// gives a subnormal: they are zeros.
+/// 2q + 1, the second comes first, as in VDPBF16PS (an odd last p has a zero beside it), and no operation of the total
+/// takes or gives a subnormal: they are zeros. C[i, j] + total is plain fp32, as whoever adds two totals elsewhere does.
 typedef struct {
   size_t rows, columns, depth;
   const float *a;

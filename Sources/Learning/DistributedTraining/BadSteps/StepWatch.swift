@@ -1,4 +1,5 @@
 import JSON
+import Telemetry
 
 /// Looks at what comes of each step, before it changes anything: the same on every rank, on any number of ranks,
 /// stopped and resumed or not.
@@ -24,7 +25,7 @@ struct StepWatch {
       (.loss, result.loss, losses), (.gradientNorm, result.gradientNorm, gradientNorms),
     ]
     for (what, value, before) in measures {
-      let median = Self.median(before)
+      guard let median = before.median else { continue }
       if value > policy.spikeFactor * median { return .spike(what: what, value: value, median: median) }
     }
     return nil
@@ -43,12 +44,6 @@ struct StepWatch {
   mutating func noteSkipped() {
     skipped += 1
     skippedInRow += 1
-  }
-
-  private static func median(_ values: [Double]) -> Double {
-    let sorted = values.sorted()
-    let middle = sorted.count / 2
-    return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
   }
 
   // MARK: In checkpoints

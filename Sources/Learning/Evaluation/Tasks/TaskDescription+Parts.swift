@@ -5,7 +5,7 @@ extension GenerationSettings {
   init(_ task: TaskFields) throws(EvaluationError) {
     self.init()
     guard let value = task["generation_kwargs"] else { return }
-    let fields = try TaskFields(value, file: task.file, prefix: "generation_kwargs.")
+    let fields = try TaskFields(value, file: task.file, path: "generation_kwargs")
     try fields.allow(["temperature", "max_gen_toks", "until", "do_sample", "top_p", "top_k"])
     maxNewTokens = try fields.integer("max_gen_toks", in: 1...(1 << 20)) ?? maxNewTokens
     let isSampled = try fields.bool("do_sample")
@@ -32,13 +32,13 @@ extension AnswerFilter {
       guard steps.count == 1, let inner = first["filter"]?.array else {
         throw .fields(file: task.file, reason: "filter_list has \(steps.count) pipelines; give one")
       }
-      try TaskFields(first, file: task.file, prefix: "filter_list[0].").allow(["name", "filter"])
+      try TaskFields(first, file: task.file, path: "filter_list[0]").allow(["name", "filter"])
       steps = inner
     }
     var filter: AnswerFilter?
     var selection = TaskDescription.Selection.all
     for (i, step) in steps.enumerated() {
-      let fields = try TaskFields(step, file: task.file, prefix: "filter_list[\(i)].")
+      let fields = try TaskFields(step, file: task.file, path: "filter_list[\(i)]")
       let function = try fields.string("function") ?? ""
       switch function {
       case "regex":
@@ -48,7 +48,7 @@ extension AnswerFilter {
           let pattern = try AnswerPattern(source, group: try Self.group(fields))
           filter = AnswerFilter(
             pattern: pattern, selection: (try? fields.integer("group_select", in: -1000...1000)) ?? 0)
-        } catch { throw .fields(file: task.file, reason: "\(fields.prefix)regex_pattern: \(error)") }
+        } catch { throw .fields(file: task.file, reason: "\(fields.path("regex_pattern")): \(error)") }
       case "take_first":
         try fields.allow(["function"])
         selection = .first
@@ -56,7 +56,7 @@ extension AnswerFilter {
         try fields.allow(["function"])
         selection = .majority
       default:
-        throw .unknownName(file: task.file, field: "\(fields.prefix)function", name: function, known: functions)
+        throw .unknownName(file: task.file, field: fields.path("function"), name: function, known: functions)
       }
     }
     return (filter, selection)
@@ -77,7 +77,7 @@ extension Grader {
     let isChoice = outputType == .multipleChoice
     guard let value = task["grader"] else { return isChoice ? .choice : .exact }
     let object: JSONValue = value.string == nil ? value : .object(JSONObject([("name", value)]))
-    let fields = try TaskFields(object, file: task.file, prefix: "grader.")
+    let fields = try TaskFields(object, file: task.file, path: "grader")
     guard let name = try fields.string("name") else { throw .missing(file: task.file, line: nil, field: "grader.name") }
     guard (name == "choice") == isChoice || !names.contains(name) else {
       throw .fields(
@@ -125,11 +125,11 @@ extension Grader {
     guard let value = task["metric_list"] else { return }
     guard let list = value.array else { throw task.wrong("metric_list", "an array", value) }
     for (i, metric) in list.enumerated() {
-      let fields = try TaskFields(metric, file: task.file, prefix: "metric_list[\(i)].")
+      let fields = try TaskFields(metric, file: task.file, path: "metric_list[\(i)]")
       try fields.allow(["metric", "aggregation", "higher_is_better", "ignore_case", "ignore_punctuation"])
       let name = try fields.string("metric") ?? ""
       guard metricNames.contains(name) else {
-        throw .unknownName(file: task.file, field: "\(fields.prefix)metric", name: name, known: metricNames)
+        throw .unknownName(file: task.file, field: fields.path("metric"), name: name, known: metricNames)
       }
     }
   }

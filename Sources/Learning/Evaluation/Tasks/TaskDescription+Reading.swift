@@ -38,7 +38,7 @@ extension TaskDescription {
     dataset = try Self.fileName("dataset", fields) ?? "items.jsonl"
     fewShotDataset = try Self.fileName("fewshot_dataset", fields)
     generator = try fields["generator"].map { value throws(EvaluationError) in
-      try GeneratorDescription(TaskFields(value, file: file, prefix: "generator."))
+      try GeneratorDescription(TaskFields(value, file: file, path: "generator"))
     }
     prompts = try Self.prompts(fields)
     text = try Self.template("doc_to_text", fields)
@@ -99,7 +99,7 @@ extension TaskDescription {
     _ fields: TaskFields
   ) throws(EvaluationError) -> [(kind: String, template: TaskTemplate)] {
     guard let value = fields["prompts"] else { return [] }
-    let kinds = try TaskFields(value, file: fields.file, prefix: "prompts.")
+    let kinds = try TaskFields(value, file: fields.file, path: "prompts")
     guard kinds.object.count > 0 else {
       throw .fields(file: fields.file, reason: "prompts has no kinds; give a template by the name of each")
     }
@@ -132,7 +132,7 @@ extension TaskDescription {
 
   private static func outcomes(_ fields: TaskFields) throws(EvaluationError) -> [Outcome: String] {
     guard let value = fields["outcomes"] else { return [:] }
-    let names = try TaskFields(value, file: fields.file, prefix: "outcomes.")
+    let names = try TaskFields(value, file: fields.file, path: "outcomes")
     try names.allow(Outcome.allCases.map(\.rawValue))
     var found: [Outcome: String] = [:]
     for outcome in Outcome.allCases { found[outcome] = try names.string(outcome.rawValue) }

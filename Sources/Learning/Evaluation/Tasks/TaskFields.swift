@@ -5,72 +5,60 @@ struct TaskFields {
   let file: String
   /// nil for a document of its own.
   let line: Int?
-  /// Before the names of members, such as `generation_kwargs.`.
-  let prefix: String
-  let object: JSONObject
+  private let reader: JSONReader<JSONFault>
+  var object: JSONObject { reader.object }
 
-  init(_ object: JSONObject, file: String, line: Int? = nil, prefix: String = "") {
-    (self.object, self.file, self.line, self.prefix) = (object, file, line, prefix)
+  /// `path`: of the object in its document; empty for the document itself.
+  init(_ object: JSONObject, file: String, line: Int? = nil, path: String = "") {
+    (self.file, self.line, reader) = (file, line, JSONReader(object, path: path))
   }
 
-  init(_ value: JSONValue, file: String, line: Int? = nil, prefix: String) throws(EvaluationError) {
-    guard let object = value.object else {
-      throw .wrongKind(
-        file: file, line: line, field: String(prefix.dropLast()), expected: "an object", found: value.kind)
+  init(_ value: JSONValue, file: String, line: Int? = nil, path: String) throws(EvaluationError) {
+    do throws(JSONFault) { reader = try JSONReader(value, path: path) } catch {
+      throw EvaluationError(error, file: file, line: line)
     }
-    self.init(object, file: file, line: line, prefix: prefix)
+    (self.file, self.line) = (file, line)
   }
+
+  /// A member's whole name.
+  func path(_ name: String) -> String { reader.path(name) }
 
   /// Throws for the first member that is none of these.
   func allow(_ known: [String]) throws(EvaluationError) {
     for key in object.keys where !known.contains(key) {
-      throw .unknownField(file: file, field: prefix + key, known: known.map { prefix + $0 })
+      throw .unknownField(file: file, field: path(key), known: known.map { path($0) })
     }
   }
 
-  subscript(name: String) -> JSONValue? { object[name].flatMap { $0.isNull ? nil : $0 } }
-
-  func required(_ name: String) throws(EvaluationError) -> JSONValue {
-    guard let value = self[name] else { throw .missing(file: file, line: line, field: prefix + name) }
-    return value
-  }
+  subscript(name: String) -> JSONValue? { reader[name] }
 
   func wrong(_ name: String, _ expected: String, _ value: JSONValue) -> EvaluationError {
-    .wrongKind(file: file, line: line, field: prefix + name, expected: expected, found: value.kind)
+    .wrongKind(file: file, line: line, field: path(name), expected: expected, found: value.kind)
+  }
+
+  /// What `read` finds; what is wrong with it, of this file.
+  private func find<T>(_ read: (JSONReader<JSONFault>) throws(JSONFault) -> T) throws(EvaluationError) -> T {
+    do throws(JSONFault) { return try read(reader) } catch { throw EvaluationError(error, file: file, line: line) }
+  }
+
+  func required(_ name: String) throws(EvaluationError) -> JSONValue {
+    try find { fields throws(JSONFault) in try fields.required(name) }
   }
 
   func string(_ name: String) throws(EvaluationError) -> String? {
-    guard let value = self[name] else { return nil }
-    guard let string = value.string else { throw wrong(name, "a string", value) }
-    return string
+    try find { fields throws(JSONFault) in try fields.string(name) }
   }
 
   func bool(_ name: String) throws(EvaluationError) -> Bool? {
-    guard let value = self[name] else { return nil }
-    guard let bool = value.bool else { throw wrong(name, "true or false", value) }
-    return bool
+    try find { fields throws(JSONFault) in try fields.bool(name) }
   }
 
   func integer(_ name: String, in range: ClosedRange<Int>) throws(EvaluationError) -> Int? {
-    guard let value = self[name] else { return nil }
-    guard let number = value.number else { throw wrong(name, "an integer", value) }
-    guard let integer = number.exactInt, range.contains(integer) else {
-      throw .outOfRange(
-        file: file, line: line, field: prefix + name,
-        expected: "an integer from \(range.lowerBound) to \(range.upperBound)", found: number.text)
-    }
-    return integer
+    try find { fields throws(JSONFault) in try fields.integer(name, in: range) }
   }
 
   func number(_ name: String, in range: ClosedRange<Double>) throws(EvaluationError) -> Double? {
-    guard let value = self[name] else { return nil }
-    guard let number = value.number else { throw wrong(name, "a number", value) }
-    guard range.contains(number.double) else {
-      throw .outOfRange(
-        file: file, line: line, field: prefix + name,
-        expected: "a number from \(range.lowerBound) to \(range.upperBound)", found: number.text)
-    }
-    return number.double
+    try find { fields throws(JSONFault) in try fields.number(name, in: range) }
   }
 
   /// `[least, most]`, or one integer for both.
@@ -82,7 +70,7 @@ struct TaskFields {
     }
     guard range.contains(low), range.contains(high), low <= high else {
       throw .outOfRange(
-        file: file, line: line, field: prefix + name, expected: "[least, most] within \(range)", found: value.text())
+        file: file, line: line, field: path(name), expected: "[least, most] within \(range)", found: value.text())
     }
     return low...high
   }
@@ -103,8 +91,22 @@ struct TaskFields {
   func choice<T: CaseIterable & RawRepresentable<String>>(_ name: String, of _: T.Type) throws(EvaluationError) -> T? {
     guard let found = try string(name) else { return nil }
     guard let known = T(rawValue: found) else {
-      throw .unknownName(file: file, field: prefix + name, name: found, known: T.allCases.map(\.rawValue))
+      throw .unknownName(file: file, field: path(name), name: found, known: T.allCases.map(\.rawValue))
     }
     return known
+  }
+}
+
+extension EvaluationError {
+  /// What is wrong with a member of a file.
+  init(_ fault: JSONFault, file: String, line: Int?) {
+    self =
+      switch fault {
+      case .missing(let path): .missing(file: file, line: line, field: path)
+      case .wrongKind(let path, let expected, let found):
+        .wrongKind(file: file, line: line, field: path, expected: expected, found: found)
+      case .outOfRange(let path, let expected, let found):
+        .outOfRange(file: file, line: line, field: path, expected: expected, found: found)
+      }
   }
 }

@@ -1,3 +1,4 @@
+import Bytes
 import Checkpoints
 import Glibc
 import JSON
@@ -83,19 +84,18 @@ package final class RolloutLog {
       && (!completion.isCut || tokens.count == request.maxNewTokens)
   }
 
-  /// FNV-1a of all that decides about what is sampled, but for the model.
+  /// A hash of all that decides about what is sampled, but for the model.
   private static func digest(of requests: [RolloutRequest], _ stopTokens: Set<Int32>) -> String {
-    var hash: UInt64 = 14_695_981_039_346_656_037
-    func add(_ value: UInt64) { hash = (hash ^ value) &* 1_099_511_628_211 }
-    for token in stopTokens.sorted() { add(UInt64(UInt32(bitPattern: token))) }
+    var hash = FNV1a()
+    for token in stopTokens.sorted() { hash.add(UInt64(UInt32(bitPattern: token))) }
     for request in requests {
-      add(UInt64(request.prompt.count))
-      for token in request.prompt { add(UInt64(UInt32(bitPattern: token))) }
-      add(UInt64(request.maxNewTokens))
-      add(UInt64(request.temperature.bitPattern))
-      add(request.seed)
+      hash.add(UInt64(request.prompt.count))
+      for token in request.prompt { hash.add(UInt64(UInt32(bitPattern: token))) }
+      hash.add(UInt64(request.maxNewTokens))
+      hash.add(UInt64(request.temperature.bitPattern))
+      hash.add(request.seed)
     }
-    return String(hash, radix: 16)
+    return Digits.hexadecimal(hash.value)
   }
 
   func writeSometimes(_ completions: [Completion]) throws {

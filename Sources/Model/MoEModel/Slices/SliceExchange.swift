@@ -31,8 +31,8 @@ package protocol SliceExchange: AnyObject {
   /// Collective.
   func exchange() throws
 
-  /// Called again and again while messages are waited for; nil at first.
-  var whileWaiting: (() -> Void)? { get set }
+  /// Moved on again and again while messages are waited for; nil at first.
+  var whileWaiting: (any Polled)? { get set }
 
   /// The ranks of this one's host, in ascending order, this one among them.
   var hostRanks: [Int] { get }
@@ -53,7 +53,7 @@ package final class SliceGatherer {
   package init(_ slice: ModelSlice, through exchange: any SliceExchange, fetchByteCount: Int = 0) {
     (self.slice, self.exchange) = (slice, exchange)
     fetch = WeightFetch(byteLimit: fetchByteCount)
-    if let fetch { exchange.whileWaiting = { _ = fetch.step() } }
+    if let fetch { exchange.whileWaiting = fetch }
   }
 
   /// Whether anybody reads `NextWeights`.

@@ -1,4 +1,5 @@
 import Kernels
+import Machine
 import Synchronization
 
 /// Brings weights into the workers' caches while messages travel: worker 0, which exchanges them, between two looks at
@@ -67,4 +68,8 @@ package final class WeightFetch: @unchecked Sendable {
   /// Worker 0's next stretch, while it waits; returns its length, 0 where nothing is left.
   @discardableResult
   package func step() -> Int { own.step() }
+}
+
+extension WeightFetch: Polled {
+  package func poll() { step() }
 }
