@@ -82,6 +82,28 @@ struct RowExchangeTests {
     #expect(throws: MalformedAccount.self) { try ModelWork(json: .object(object)) }
   }
 
+  /// Three modules that draft blocks together read one head, and what joins the first of them to three layers.
+  @Test func modulesThatDraftTogetherMeetTheHeadOnce() throws {
+    let json = try JSONValue(parsing: deepSeek)
+    var description = try ModelConfiguration.read(try ConfigReader(json, path: "config.json"))
+    #expect(description.work.moduleHeads == 0 && description.work.moduleInput == 0)
+    let single = description.predicting().work
+    #expect(single.modules == 1 && single.moduleHeads == 1 && single.moduleInput == 2 * 7168 * 7168)
+    description.blockDrafting = BlockDrafting(blockSize: 5, noiseToken: 1, sources: [20, 40, 60], transitionRank: 256)
+    description.predictionLayerCount = 3
+    let together = description.predicting().work
+    #expect(together.modules == 3 && together.moduleHeads == 1 && together.moduleInput == 3 * 7168 * 7168)
+    #expect(try ModelWork(json: together.json) == together)
+    // Reports of before do not tell; a size that nothing has does not end whoever reads it.
+    guard case .object(var object) = single.json else { return }
+    (object["module_heads"], object["module_input"]) = (nil, nil)
+    #expect(try ModelWork(json: .object(object)) == single)
+    object["hidden_size"] = .int(1 << 49)
+    #expect(try ModelWork(json: .object(object)).moduleInput == (1 << 50) - 1)
+    object["module_heads"] = .int(1 << 10)
+    #expect(throws: MalformedAccount.self) { try ModelWork(json: .object(object)) }
+  }
+
   @Test func reportsTellExchangesAsTheyAre() throws {
     let work = try work()
     let read = try ModelWork(json: work.json)

@@ -231,6 +231,15 @@ import Testing
       let head = (2 * 8_000_000 + 2 * 1024 * 1024) / 8_000_000.0
       #expect(abs(with.head / without.head - head) < 1e-6)
       #expect(abs(with.attention / without.attention - 1.25) < 1e-9 && with.communicating > without.communicating)
+      // Three that draft together are three layers, and one head.
+      let together = try step(
+        replay(ranks: 2, sliced: sliced) {
+          $0 = $0.predicting(true)
+          ($0.layers, $0.moeLayers, $0.modules, $0.moduleInput) = (7, 6, 3, 3 * 1024 * 1024)
+        })
+      let shared = (2 * 8_000_000 + 3 * 1024 * 1024) / 8_000_000.0
+      #expect(abs(together.head / without.head - shared) < 1e-6)
+      #expect(abs(together.attention / without.attention - 1.75) < 1e-9)
     }
   }
 

@@ -7,6 +7,10 @@
 //   w64_levels(table, w)       the levels of indices, as i16_dot wants weights
 //   w64_level_bytes(w)         levels + 128 as i16_dot wants weights
 //   i16_dot_small(sum, w, x)   i16_dot for weights of 0 to 63
+//   ADDS_PAIRS                 whether sums of two products each are added up as int16 first, with
+//   pairs_of(w, x)             the products of i16_dot_small, added up by twos: two int16 for each lane
+//   pairs_add(a, b)
+//   i16_add_pairs(sum, pairs)  lane += both of its int16
 //   WIDE_BIAS                  what i16_dot wants weights to have been raised by
 //   half_row(p)                sixteen f16
 //   bfloat_row(p)              sixteen bf16
@@ -37,15 +41,22 @@ INLINE_OP w64 w64_level_bytes(w64 w) {
   const __m256i bias = _mm256_set1_epi8((char)0x80);
   return i16_of(_mm256_xor_si256(w.low, bias), _mm256_xor_si256(w.high, bias));
 }
-INLINE_OP __m256i dot_small(__m256i sum, __m256i w, __m256i x) {
-  return _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_maddubs_epi16(w, x), _mm256_set1_epi16(1)));
-}
-INLINE_OP i16 i16_dot_small(i16 sum, w64 w, const uint8_t *x) {
+#define ADDS_PAIRS 1
+INLINE_OP i16 pairs_of(w64 w, const uint8_t *x) {
   int32_t four;
   memcpy(&four, x, sizeof four);
   const __m256i broadcast = _mm256_set1_epi32(four);
-  return i16_of(dot_small(sum.low, w.low, broadcast), dot_small(sum.high, w.high, broadcast));
+  return i16_of(_mm256_maddubs_epi16(w.low, broadcast), _mm256_maddubs_epi16(w.high, broadcast));
 }
+INLINE_OP i16 pairs_add(i16 a, i16 b) {
+  return i16_of(_mm256_add_epi16(a.low, b.low), _mm256_add_epi16(a.high, b.high));
+}
+INLINE_OP i16 i16_add_pairs(i16 sum, i16 pairs) {
+  const __m256i ones = _mm256_set1_epi16(1);
+  return i16_of(_mm256_add_epi32(sum.low, _mm256_madd_epi16(pairs.low, ones)),
+                _mm256_add_epi32(sum.high, _mm256_madd_epi16(pairs.high, ones)));
+}
+INLINE_OP i16 i16_dot_small(i16 sum, w64 w, const uint8_t *x) { return i16_add_pairs(sum, pairs_of(w, x)); }
 INLINE_OP v16 half_row(const uint8_t *p) {
   return v16_of(_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p)),
                 _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(p + 16))));
@@ -93,6 +104,7 @@ INLINE_OP w64 w64_lifts(const uint8_t *p) {
 INLINE_OP w64 w64_add(w64 a, w64 b) { return i16_of(_mm256_add_epi8(a.low, b.low), _mm256_add_epi8(a.high, b.high)); }
 #elif defined(V16_AVX512)
 #define WIDE_BIAS 128
+#define ADDS_PAIRS 0
 INLINE_OP w64 w64_bits(w64 w, const int right, const int mask) {
   const __m512i moved = right < 0 ? _mm512_slli_epi16(w, (unsigned)-right) : _mm512_srli_epi16(w, (unsigned)right);
   return _mm512_and_si512(moved, _mm512_set1_epi8((char)mask));
@@ -143,6 +155,7 @@ INLINE_OP w64 w64_lifts(const uint8_t *p) {
 INLINE_OP w64 w64_add(w64 a, w64 b) { return _mm512_add_epi8(a, b); }
 #elif defined(V16_NEON)
 #define WIDE_BIAS 0
+#define ADDS_PAIRS 0
 INLINE_OP w64 w64_bits(w64 w, const int right, const int mask) {
   QUARTERS {
     const uint8x16_t moved = vshlq_u8(vreinterpretq_u8_s8(w.q[i]), vdupq_n_s8((int8_t)-right));

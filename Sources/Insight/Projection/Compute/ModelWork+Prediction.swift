@@ -19,6 +19,7 @@ extension ModelWork {
     work.layers += more
     work.moeLayers += more
     work.modules += more
+    (work.moduleHeads, work.moduleInput) = predicts ? (1, plainModuleInput) : (0, 0)
     guard !work.exchanges.isEmpty else { return work }
     // A module's layer is like the others.
     for place in work.exchanges.indices {

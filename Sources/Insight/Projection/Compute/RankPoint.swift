@@ -48,7 +48,7 @@ struct RankPoint {
         case .pack, .unpack: exchanges
         case .gate, .shared, .dispatch, .experts, .combine, .merge: moeLayers
         case .plan, .sampling, .outcome: steps
-        case .embedding, .head: steps * Double(1 + work.modules)
+        case .embedding, .head: steps * Double(1 + work.moduleHeads)
         }
       }
       func exposed(_ phase: Phase) -> Double { Double(account.total(phase) - account.totalLate(phase)) / 1e9 }

@@ -11,7 +11,7 @@ extension StepReplay {
   /// One step of so many rows; `layers` stand for all MoE layers.
   func slicedStep(_ layers: [LayerTraffic], _ kind: StepKind, rows count: Int) -> Outcome {
     let (work, size, rows) = (compute.work, layout.rankCount, Double(count))
-    let (moeLayers, modules) = (Double(work.moeLayers), Double(work.modules))
+    let (moeLayers, heads) = (Double(work.moeLayers), Double(work.moduleHeads))
     /// Those of one core take turns, whoever is first.
     let crowd = Double(
       coresOfRank.map { cores in Dictionary(grouping: cores) { $0 }.values.map(\.count).max() ?? 1 } ?? 1)
@@ -33,9 +33,9 @@ extension StepReplay {
     spend(\.attention, times: Double(work.layers), compute.attention, share(.values))
     spend(\.dense, times: Double(work.layers) - moeLayers, compute.dense, share(.denseInner))
     spend(\.shared, times: moeLayers, compute.shared, inner)
-    spend(\.head, times: 1 + modules, compute.outside, share(.logits))
+    spend(\.head, times: 1 + heads, compute.outside, share(.logits))
     spend(
-      \.head, times: modules, most: projection(share(.attentionOutput), rows: rows),
+      \.head, times: heads, most: projection(share(.attentionOutput), rows: rows),
       mean: projection(1 / Double(size), rows: rows))
     let (router, merge) = (compute.gate.seconds(rows), compute.merge.seconds(rows))
     // Every host has all of it.

@@ -92,10 +92,10 @@ package struct StepReplay: Sendable {
     return layout.rankCount > 1 ? 2 * link.seconds(1024) + link.perMessage * Double(layout.rankCount - 1) : 0
   }
 
-  /// The input of a prediction module's layer: rows of embedding and state, `[hidden, 2 · hidden]`.
+  /// What joins a prediction module to the model.
   func projection(_ share: Double, rows: Double) -> Double {
-    let (hidden, attention) = (Double(compute.work.hiddenSize), Double(max(compute.work.attention, 1)))
-    return 2 * hidden * hidden / attention * compute.attention.seconds(memory: share, arithmetic: rows * share)
+    let (input, attention) = (Double(compute.work.moduleInput), Double(max(compute.work.attention, 1)))
+    return input / attention * compute.attention.seconds(memory: share, arithmetic: rows * share)
   }
 
   /// One step; `layers` stand for all MoE layers.
@@ -118,12 +118,12 @@ package struct StepReplay: Sendable {
       outcome.busiest += layer.busiest
     }
     let denseLayers = Double(compute.work.layers - compute.work.moeLayers)
-    let modules = Double(compute.work.modules)
+    let heads = Double(compute.work.moduleHeads)
     var (busy, ends) = (Array(repeating: 0.0, count: size), clock)
     for rank in 0..<size where rows[rank] > 0 {
       let attention = denseLayers * compute.attention.seconds(rows[rank])
       let dense = denseLayers * compute.dense.seconds(rows[rank])
-      let head = (1 + modules) * compute.outside.seconds(rows[rank]) + modules * projection(1, rows: rows[rank])
+      let head = (1 + heads) * compute.outside.seconds(rows[rank]) + heads * projection(1, rows: rows[rank])
       outcome.attention += attention / Double(size)
       outcome.dense += dense / Double(size)
       outcome.head += head / Double(size)

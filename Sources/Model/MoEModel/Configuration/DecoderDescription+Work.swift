@@ -8,7 +8,11 @@ extension DecoderDescription {
     work.layers = runLayers.count
     work.moeLayers = moeLayers.count
     work.head = hiddenSize * vocabularySize
-    work.modules = predicts ? predictionLayerCount : 0
+    if predicts {
+      work.modules = predictionLayerCount
+      work.moduleHeads = blockDrafting == nil ? predictionLayerCount : 1
+      work.moduleInput = moduleInput
+    }
     work.exchanges = exchanges
     // Layers may differ in how they mix tokens: each counts as their mean.
     work.attention =
@@ -30,6 +34,16 @@ extension DecoderDescription {
       work.shared = parts[.sharedExperts] ?? 0
     }
     return work
+  }
+
+  /// Elements of what joins the first prediction module to the model.
+  private var moduleInput: Int {
+    parameters(ofLayer: layerCount, experts: 0..<0).reduce(0) { sum, spec in
+      switch spec.role {
+      case .prediction(.projection), .prediction(.embeddingProjection), .prediction(.fusion): sum + spec.elementCount
+      default: sum
+      }
+    }
   }
 
   /// Elements of a layer's matrices by part, of its routed experts one.
