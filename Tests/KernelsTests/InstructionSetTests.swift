@@ -28,6 +28,10 @@ struct InstructionSetTests {
       if set.rawValue == "amx" || set.rawValue == "i8mm" { #expect(native.contains(.int8)) }
       #expect(set.preference.contains("8-bit products are fastest") == native.contains(.int8))
       #expect(set.preference.hasSuffix("then bf16") == native.contains(.bfloat16))
+      // The integer products are AVX2's then, and fp32's are twice as wide.
+      #expect(
+        set.preference.contains("prompts are fastest as auto or f32")
+          == (set.rawValue == "avx512" && !native.contains(.int8)))
     }
   }
 
