@@ -67,6 +67,8 @@ struct ExpertScenario: Sendable {
 
   let model: TinyMoE
   let threads: Int
+  /// Of weights that each worker fetches while outputs come back.
+  var fetchByteCount = 0
   /// `[step][rank]`; each step goes through all layers.
   let steps: [[RankTokens]]
 
@@ -124,21 +126,29 @@ struct ExpertScenario: Sendable {
   }
 
   private func makeCompute() throws -> Compute {
-    Compute(pool: try WorkerPool(cores: Array(0..<threads), pin: false, oversubscribed: true))
+    Compute(
+      pool: try WorkerPool(cores: Array(0..<threads), pin: false, oversubscribed: true), fetchByteCount: fetchByteCount)
   }
 
   /// One step's output bits by layer; they start as NaN, so that none can be left out.
   private func outputs(
     _ dispatcher: some ExpertDispatcher, _ experts: any RoutedExperts, _ tokens: RankTokens, _ compute: Compute
   ) throws -> [[UInt32]] {
-    try (0..<TinyMoE.layerCount).map { layer in
+    let weights = [UInt8](repeating: 1, count: 1 << 14)
+    return try (0..<TinyMoE.layerCount).map { layer in
       var output = [Float](repeating: .nan, count: max(tokens.inputs.count, 1))
       try output.withUnsafeMutableBufferPointer { output in
         try tokens.withRows(model, compute) { rows in
           let flight = try dispatcher.dispatch(
             rows, count: tokens.count, tokens.decisions(topK: model.moe.topK), layer: layer)
           try experts.forward(flight)
-          try dispatcher.combine(flight, into: output.baseAddress!)
+          try weights.withUnsafeBytes { bytes in
+            let next = NextWeights(workerCount: threads)
+            for worker in 0..<threads {
+              next.add(MemoryRun(bytes.baseAddress!, byteCount: bytes.count), worker: worker)
+            }
+            try dispatcher.combine(flight, into: output.baseAddress!, next: fetchByteCount > 0 ? next : nil)
+          }
           dispatcher.release(flight)
         }
       }

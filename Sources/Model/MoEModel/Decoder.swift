@@ -25,6 +25,8 @@ package final class Decoder {
   private let gatherer: SliceGatherer?
   /// By rank, whose embeddings it has then.
   private let embeddingRanges: [Range<Int>]
+  /// What is multiplied with when embeddings are complete.
+  private let entry: NextWeights?
   /// The layer whose stages are there, where those of one are kept.
   private var latest = 0
 
@@ -59,6 +61,7 @@ package final class Decoder {
       description: description, weights: weights, compute: compute, cache: cache, rotary: rotary,
       entryRotary: entryRotary, experts: experts, kept: kept, gatherer: gatherer)
     layers = weights.runLayers.indices.map { assembly.layer($0) }
+    entry = gatherer == nil ? nil : assembly.entry(0)
     head = OutputHead(
       norm: weights.finalNorm, weights.head, rowFormat: weights.rowFormat, epsilon: description.normEpsilon,
       compute: compute, slices: assembly.slices(of: description.vocabularySize))
@@ -84,7 +87,7 @@ package final class Decoder {
   package func forward(_ batch: DecoderBatch, routing: RoutingTrace? = nil) throws -> DecoderOutput {
     let pass = ForwardPass(batch: batch, routing: routing)
     phases?.enter(.embedding)
-    embed(batch, into: stream)
+    try embed(batch, into: stream)
     drafter?.begin(rows: batch.tokens.count)
     for index in description.layers.indices {
       try forward(index, stream, pass)
@@ -104,7 +107,7 @@ package final class Decoder {
     phases?.enter(.embedding)
     let rows = stream.hidden.rowCount
     let embeddings = prediction.begin(rows: rows)
-    if rows > 0 { embed(UnsafeBufferPointer(start: next, count: rows), into: embeddings) }
+    if rows > 0 { try embed(UnsafeBufferPointer(start: next, count: rows), into: embeddings) }
     prediction.join(hidden: stream.hidden, finalNorm: weights.finalNorm)
     try forward(description.layerCount, prediction.stream, ForwardPass(batch: batch, routing: routing))
     prediction.end()
@@ -148,7 +151,7 @@ package final class Decoder {
   private func runBlocks(_ batch: DecoderBatch) throws {
     guard let drafter else { return }
     phases?.enter(.embedding)
-    embed(batch, into: drafter.stream)
+    try embed(batch, into: drafter.stream)
     let pass = ForwardPass(batch: batch, routing: nil)
     for index in description.layerCount..<layers.count { try forward(index, drafter.stream, pass) }
     phases?.enter(.head)
@@ -217,13 +220,13 @@ package final class Decoder {
     return prediction.logits(ofRows: Array(rows))
   }
 
-  private func embed(_ batch: DecoderBatch, into stream: ResidualStream) {
+  private func embed(_ batch: DecoderBatch, into stream: ResidualStream) throws {
     stream.begin(rows: batch.tokens.count)
     rotary.reserve(rows: batch.tokens.count)
     entryRotary?.reserve(rows: batch.tokens.count)
     guard !batch.tokens.isEmpty else { return }
-    batch.tokens.withUnsafeBufferPointer { tokens in
-      embed(tokens, into: stream.hidden) { worker in
+    try batch.tokens.withUnsafeBufferPointer { tokens in
+      try embed(tokens, into: stream.hidden, next: entry) { worker in
         for row in compute.share(of: tokens.count, worker: worker) { stream.spread(row: row) }
         rotary.prepare(batch, worker: worker)
         entryRotary?.prepare(batch, worker: worker)
@@ -234,8 +237,9 @@ package final class Decoder {
   /// Writes the tokens' embeddings to `rows`, and has each worker do `then` after its share of them. Collective where
   /// ranks share out the vocabulary.
   private func embed(
-    _ tokens: UnsafeBufferPointer<Int32>, into rows: MatrixView<Float>, then: (Int) -> Void = { _ in }
-  ) {
+    _ tokens: UnsafeBufferPointer<Int32>, into rows: MatrixView<Float>, next: NextWeights? = nil,
+    then: (Int) -> Void = { _ in }
+  ) throws {
     let embedding = weights.embedding
     let own = gatherer.map { embeddingRanges[$0.slice.rank] } ?? 0..<embedding.rows
     compute.pool.run { worker in
@@ -250,7 +254,7 @@ package final class Decoder {
       guard let owner = embeddingRanges.firstIndex(where: { $0.contains(Int(token)) }) else { continue }
       gatherer.exchange.add(SlicePiece(MatrixView(rows[row], rows: 1, columns: rows.columns)), from: owner)
     }
-    gatherer.run()
+    try gatherer.run(compute, fetching: next)
   }
 }
 

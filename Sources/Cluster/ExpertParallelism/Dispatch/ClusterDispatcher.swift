@@ -34,6 +34,11 @@ package final class ClusterDispatcher: ExpertDispatcher {
   @exclusivity(unchecked) private var idle: [Flight] = []
   /// By rank: its outputs expanded, where they travel rounded.
   @exclusivity(unchecked) private var expanded: [AlignedBuffer<Float>]
+  /// By rank: its outputs as they came.
+  @exclusivity(unchecked) private var received: [CombineMessage?]
+  /// Nil where nothing is fetched while outputs come back; and what a wait does then between two looks.
+  private let fetch: WeightFetch?
+  private let fetchStep: (() -> Void)?
   /// They move on while experts compute.
   private let messages: MessagesUnderWay
 
@@ -54,7 +59,12 @@ package final class ClusterDispatcher: ExpertDispatcher {
     returnLimit = min(topK, links.relayed == nil ? placement.rowLimit : topK)
     rowsByRank = Array(repeating: 0, count: communicator.size)
     expanded = Array(repeating: AlignedBuffer(count: 1), count: communicator.size)
+    received = Array(repeating: nil, count: communicator.size)
+    let fetch = communicator.size > 1 ? WeightFetch(byteLimit: compute.fetchByteCount) : nil
+    (self.fetch, fetchStep) = (fetch, fetch.map { fetch in { _ = fetch.step() } })
   }
+
+  package var fetches: Bool { fetch != nil }
 
   /// Tells how many tokens each rank feeds through the model in the coming step, `rowsByRank` `[ranks]`; the same on
   /// every rank.
@@ -134,7 +144,16 @@ package final class ClusterDispatcher: ExpertDispatcher {
   package func combine(_ flight: Flight, into output: UnsafeMutablePointer<Float>, next: NextWeights?) throws {
     compute.pool.polled = nil
     let (transport, outputs, owners) = (transport, transport.outputs, flight.owners)
-    for owner in owners { try receiveOutputs(of: flight, from: owner, outputs) }
+    if let fetch, let next, !owners.isEmpty {
+      try receiveOutputs(of: flight, outputs, fetch, next)
+    } else {
+      for owner in owners { try receiveOutputs(of: flight, from: owner, outputs) }
+    }
+    for owner in owners {
+      guard let message = received[owner.index] else { continue }
+      let rows = flight.plan.destination(owner.index).returnCount
+      flight.returned[owner.index] = message.floats ?? expand(message, rows: rows, from: owner)
+    }
     if flight.tokenCount > 0 { addUp(flight, into: output) }
     for owner in owners { try outputs.release(from: owner) }
     try transport.finishSends()
@@ -142,7 +161,32 @@ package final class ClusterDispatcher: ExpertDispatcher {
 
   package func release(_ flight: Flight) { idle.append(flight) }
 
-  /// Takes back one rank's partial outputs of own tokens.
+  /// Waits for all partial outputs of own tokens. Meanwhile workers fetch what is multiplied with `next`, worker 0
+  /// between two looks at messages.
+  private func receiveOutputs(
+    of flight: Flight, _ outputs: any Exchange, _ fetch: WeightFetch, _ next: NextWeights
+  ) throws {
+    communicator.whileWaiting = fetchStep
+    defer { communicator.whileWaiting = nil }
+    var failure: (any Error)?
+    fetch.begin()
+    compute.pool.run { worker in
+      guard worker == 0 else {
+        fetch.follow(next, worker: worker)
+        return
+      }
+      fetch.take(next)
+      do {
+        for owner in flight.owners { try receiveOutputs(of: flight, from: owner, outputs) }
+      } catch {
+        failure = error
+      }
+      fetch.end()
+    }
+    if let failure { throw failure }
+  }
+
+  /// Waits for one rank's partial outputs of own tokens.
   private func receiveOutputs(of flight: Flight, from owner: Rank, _ outputs: any Exchange) throws {
     let bytes = try outputs.receive(from: owner, layer: flight.layer)
     let rows = flight.plan.destination(owner.index).returnCount
@@ -151,8 +195,7 @@ package final class ClusterDispatcher: ExpertDispatcher {
       throw ExpertParallelismError.malformedCombine(
         from: owner, layer: flight.layer, bytes: bytes.count, expected: expected)
     }
-    let message = CombineMessage(base: bytes.start, wire: wire)
-    flight.returned[owner.index] = message.floats ?? expand(message, rows: rows, from: owner)
+    received[owner.index] = CombineMessage(base: bytes.start, wire: wire)
   }
 
   private func expand(_ message: CombineMessage, rows: Int, from owner: Rank) -> UnsafeMutablePointer<Float> {

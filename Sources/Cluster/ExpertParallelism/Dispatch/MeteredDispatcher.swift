@@ -10,6 +10,8 @@ package final class MeteredDispatcher: ExpertDispatcher {
 
   package init(_ base: ClusterDispatcher, telemetry: RankTelemetry) { (self.base, self.telemetry) = (base, telemetry) }
 
+  package var fetches: Bool { base.fetches }
+
   package func dispatch(_ rows: Rows, count: Int, _ decisions: RouterDecisions, layer: Int) throws -> Flight {
     telemetry.recorder.enter(.pack, layer: layer)
     let flight = try base.dispatch(rows, count: count, decisions, layer: layer)

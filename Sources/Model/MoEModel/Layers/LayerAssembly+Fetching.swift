@@ -1,10 +1,14 @@
 import Kernels
 
-// What a rank reads after each exchange of a layer; nil where nobody fetches it before.
+// What a rank reads after each exchange of a layer, or when outputs of experts are back; nil where nobody fetches it
+// before.
 
 extension LayerAssembly {
+  /// What a backward pass needs is read once for many rows: caches are left alone then.
+  private var fetches: Bool { gatherer?.fetches ?? (kept == .none && experts?.dispatcher.fetches ?? false) }
+
   func next(_ matrices: [PackedMatrix]) -> NextWeights? {
-    guard let gatherer, gatherer.fetches else { return nil }
+    guard fetches else { return nil }
     return NextWeights(matrices, workerCount: compute.workerCount)
   }
 
@@ -45,8 +49,12 @@ extension AttentionWeights {
         + latent.ofLatents
     case .grouped(let grouped): [grouped.query, grouped.key, grouped.value]
     case .delta(let delta): delta.input + [delta.gate].compactMap(\.self) + delta.beta
-    // No model with it is shared out.
-    case .compressed: []
+    case .compressed(let compressed):
+      [
+        compressed.queryDown, compressed.key, compressed.pool?.value, compressed.pool?.gate,
+        compressed.index?.pool.value, compressed.index?.pool.gate, compressed.index?.headWeights, compressed.queryUp,
+        compressed.index?.query,
+      ].compactMap(\.self)
     }
   }
 }

@@ -131,7 +131,7 @@ struct LayerAssembly {
       }
       return MoELayer(
         index, reading: reading, router: Router(moe), weights,
-        shared: weights.shared.map { block($0, moe.sharedActivation) },
+        shared: weights.shared.map { block($0, moe.sharedActivation, next: (next([$0.down]), nil)) },
         experts: experts.experts, dispatcher: experts.dispatcher, scratch: scratch(moe), input: middle(),
         hostShares: gatherer.flatMap { HostShares($0) },
         next: entry(index + 1), compute: compute)

@@ -17,7 +17,7 @@ package final class NextWeights {
   func add(_ matrix: PackedMatrix) { for worker in lists.indices { add(matrix.run(worker: worker), worker: worker) } }
 
   /// Adds what one worker reads of a matrix, if that is anything.
-  func add(_ run: MemoryRun?, worker: Int) { if let run { lists[worker].append(run) } }
+  package func add(_ run: MemoryRun?, worker: Int) { if let run { lists[worker].append(run) } }
 
   /// Adds every `step`th panel of a matrix, from panel `first` on.
   func add(_ matrix: PackedMatrix, everyPanel step: Int, from first: Int) {

@@ -8,12 +8,15 @@ import Kernels
 package protocol ExpertDispatcher: AnyObject {
   associatedtype Flight: ExpertFlight
 
+  /// Whether workers fetch weights while outputs come back.
+  var fetches: Bool { get }
+
   /// Sends the first `count` of `rows`, `[count, hidden]`, in the form the experts meet them, to the experts that
   /// `decisions` name. Rows and decisions stay as they are until `combine` returns.
   func dispatch(_ rows: Rows, count: Int, _ decisions: RouterDecisions, layer: Int) throws -> Flight
 
   /// Writes, for each row, the sum over its experts e, along `CombineTree`, of weight(e) · expert(e)(row) to `output`,
-  /// `[count, hidden]`. Where ranks exchange slices meanwhile, workers fetch what is multiplied with `next`.
+  /// `[count, hidden]`. While messages of other ranks are waited for, workers fetch what is multiplied with `next`.
   func combine(_ flight: Flight, into output: UnsafeMutablePointer<Float>, next: NextWeights?) throws
 
   /// Gives all ranks the rows that `combine` wrote, where each rank has some columns of them: what else belongs to
@@ -25,6 +28,8 @@ package protocol ExpertDispatcher: AnyObject {
 }
 
 extension ExpertDispatcher {
+  package var fetches: Bool { false }
+
   package func complete(_ flight: Flight, _ output: UnsafeMutablePointer<Float>, next: NextWeights?) throws {}
 
   /// The same where nothing is fetched.
