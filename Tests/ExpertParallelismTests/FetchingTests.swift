@@ -84,9 +84,9 @@ private final class WatchedCommunicator: ForwardingCommunicator {
 
   @discardableResult
   func wait(_ request: PendingRequest) throws(FabricError) -> Int {
-    if let step = base.whileWaiting {
+    if let meanwhile = base.whileWaiting {
       busyWaits += 1
-      for _ in 0..<4 { step() }
+      for _ in 0..<4 { meanwhile.poll() }
     }
     return try base.wait(request)
   }

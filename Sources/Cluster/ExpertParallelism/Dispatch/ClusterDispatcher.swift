@@ -36,9 +36,8 @@ package final class ClusterDispatcher: ExpertDispatcher {
   @exclusivity(unchecked) private var expanded: [AlignedBuffer<Float>]
   /// By rank: its outputs as they came.
   @exclusivity(unchecked) private var received: [CombineMessage?]
-  /// Nil where nothing is fetched while outputs come back; and what a wait does then between two looks.
+  /// Nil where nothing is fetched while outputs come back.
   private let fetch: WeightFetch?
-  private let fetchStep: (() -> Void)?
   /// They move on while experts compute.
   private let messages: MessagesUnderWay
 
@@ -60,8 +59,7 @@ package final class ClusterDispatcher: ExpertDispatcher {
     rowsByRank = Array(repeating: 0, count: communicator.size)
     expanded = Array(repeating: AlignedBuffer(count: 1), count: communicator.size)
     received = Array(repeating: nil, count: communicator.size)
-    let fetch = communicator.size > 1 ? WeightFetch(byteLimit: compute.fetchByteCount) : nil
-    (self.fetch, fetchStep) = (fetch, fetch.map { fetch in { _ = fetch.step() } })
+    fetch = communicator.size > 1 ? WeightFetch(byteLimit: compute.fetchByteCount) : nil
   }
 
   package var fetches: Bool { fetch != nil }
@@ -166,7 +164,7 @@ package final class ClusterDispatcher: ExpertDispatcher {
   private func receiveOutputs(
     of flight: Flight, _ outputs: any Exchange, _ fetch: WeightFetch, _ next: NextWeights
   ) throws {
-    communicator.whileWaiting = fetchStep
+    communicator.whileWaiting = fetch
     defer { communicator.whileWaiting = nil }
     var failure: (any Error)?
     fetch.begin()
