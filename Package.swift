@@ -78,11 +78,11 @@ let package = Package(
     // Cluster: ranks, messages, experts shared out among them.
     library("COpenMPI", in: "Cluster", pkgConfig: "ompi-c", package: "libopenmpi-dev"),
     sources("CMPIShims", in: "Cluster", ["COpenMPI"]),
-    room("Fabric", in: "Cluster", ["CMPIShims", "Threads", "Telemetry"]),
+    room("Fabric", in: "Cluster", ["CMPIShims", "Threads", "Bytes", "Telemetry"]),
     room(
       "ExpertParallelism", in: "Cluster",
       ["JSON", "Machine", "Tensors", "Kernels", "Telemetry", "MoEModel", "Fabric"]),
-    room("TreeReduction", in: "Cluster", ["Tensors", "Telemetry", "Fabric"]),
+    room("TreeReduction", in: "Cluster", ["Bytes", "Tensors", "Telemetry", "Fabric"]),
     room("ClusterCheck", in: "Cluster", ["JSON", "Machine"]),
     // Engine: requests in token ids, steps, samples.
     room("EngineAPI", in: "Engine", ["JSON"], marksUnsafe: true),
