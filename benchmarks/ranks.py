@@ -5,10 +5,10 @@ usage: ranks.py PROGRAM [--rounds N] [--minutes N] [OPTION OF BENCH GENERATE …
 
 Every round measures one rank of two threads, two ranks spread and two ranks sliced, decode at batch 1, 4 and 16, and
 begins with another of the three: memory, neighbours and clocks drift within minutes. What counts is the median of the
-rounds' ratios to one rank. Of one that is below its goal the status is 1. With --minutes a round is begun only while as
-long as the longest one is left. Before and after each run the program measures what all threads read from memory: a
-round in which that differs by more than a tenth is told, since something else used the machine. MARTINET_MPIRUN is the
-launcher, `mpirun --bind-to none` unless it is set.
+rounds' ratios to one rank; where neither layout reaches a batch's goal, the status is 1. With --minutes a round is
+begun only while as long as the longest one is left. Before and after each run the program measures what all threads
+read from memory: a round in which that differs by more than a tenth is told, since something else used the machine.
+MARTINET_MPIRUN is the launcher, `mpirun --bind-to none` unless it is set.
 """
 import argparse
 import json

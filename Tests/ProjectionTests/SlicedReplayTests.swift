@@ -139,9 +139,9 @@ import Testing
       ($0.attentionEntry, $0.attentionOutput) = (2_000_000, 2_000_000)
     }
     let base = try step(plain)
-    func outcome(room: Double, cost: Double, cores: [Int]? = nil) throws -> StepReplay.Outcome {
+    func outcome(room: Double, cost: Double, cores: [Int]? = nil, sliced: Bool = true) throws -> StepReplay.Outcome {
       var replay = plain
-      (replay.compute.ahead, replay.coresOfRank) = (.init(room: room, cost: cost), cores)
+      (replay.compute.ahead, replay.coresOfRank, replay.isSliced) = (.init(room: room, cost: cost), cores, sliced)
       return try step(replay)
     }
     let some = try outcome(room: 1, cost: 0.25)
@@ -158,36 +158,15 @@ import Testing
       #expect(all[keyPath: part] >= 0 && all[keyPath: part] <= some[keyPath: part])
     }
     #expect(all.head == base.head && all.copies == base.copies)
-    // Caches without room, weights that are as slow from there, and ranks that share cores.
+    // Caches without room, weights that are as slow from there, ranks that share cores, and ranks that share nothing.
     #expect(try outcome(room: 0, cost: 0).seconds == base.seconds)
     #expect(try outcome(room: 1, cost: 1).seconds == base.seconds)
     let crowded = try outcome(room: 1, cost: 0, cores: [0, 1, 2, 3])
     #expect(crowded.attention == base.attention)
+    var spread = plain
+    spread.isSliced = false
+    #expect(try outcome(room: 1, cost: 0, sliced: false).seconds == step(spread).seconds)
     #expect(try outcome(room: 10e-6, cost: 0).seconds > all.seconds)
-  }
-
-  /// Where sequences have homes, these read attention's first weights while experts' outputs come back.
-  @Test func homesReadAheadOfOutputs() throws {
-    let plain = try replay(ranks: 4, sliced: false) {
-      ($0.attentionEntry, $0.attentionOutput) = (2_000_000, 2_000_000)
-    }
-    let base = try step(plain)
-    func outcome(room: Double, cost: Double, cores: [Int]? = nil) throws -> StepReplay.Outcome {
-      var replay = plain
-      (replay.compute.ahead, replay.coresOfRank) = (.init(room: room, cost: cost), cores)
-      return try step(replay)
-    }
-    let some = try outcome(room: 1, cost: 0.25)
-    #expect(some.attention < base.attention && some.seconds < base.seconds)
-    #expect(some.experts == base.experts && some.shared == base.shared && some.head == base.head)
-    // No more than half of attention is what it reads first.
-    #expect(try outcome(room: 1, cost: 0).attention >= base.attention / 2)
-    // As much as caches hold, in each of three layers on the one home of four ranks.
-    let little = try outcome(room: 10e-6, cost: 0)
-    #expect(little.attention < base.attention && base.attention - little.attention <= 3 * 10e-6 / 4 + 1e-12)
-    #expect(try outcome(room: 0, cost: 0).seconds == base.seconds)
-    #expect(try outcome(room: 1, cost: 1).seconds == base.seconds)
-    #expect(try outcome(room: 1, cost: 0, cores: [0, 1, 2, 3]).attention == base.attention)
   }
 
   @Test func arithmeticIsNotSavedByReadingAhead() {

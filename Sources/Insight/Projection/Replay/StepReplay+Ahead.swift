@@ -1,8 +1,7 @@
 import MoEModel
 import Telemetry
 
-/// Weights that ranks read ahead while they wait for others: with slices for an exchange, else for outputs of experts;
-/// those of the products that follow it.
+/// Weights that ranks with slices read ahead while they wait for an exchange: those of the products that follow it.
 extension StepReplay {
   /// An exchange of each of so many layers, and what it takes.
   struct Window {
@@ -44,14 +43,6 @@ extension StepReplay {
       }
     }
     return saved
-  }
-
-  /// What is saved of attention to so many rows of a rank that waited for outputs of experts before, for `window`
-  /// seconds.
-  func savedOfAttention(rows: Double, window: Double) -> Double {
-    guard let ahead = compute.ahead, coresOfRank == nil, compute.work.attentionEntry > 0 else { return 0 }
-    let part = Double(compute.work.attentionEntry) / Double(max(compute.work.attention, 1))
-    return compute.attention.saved(memory: part, arithmetic: rows * part, window: window, ahead)
   }
 
   /// In the order of their use, for layers of which there are so many.

@@ -183,13 +183,6 @@ package struct StepReplay: Sendable {
     ])
     let combineBegan = clock
     receive(layer.returned, rowBytes: rowBytes.sum, began: combineBegan, senders: nil, &clock, &outcome)
-    for rank in clock.indices where rows[rank] > 0 {
-      // The next layer's attention is the sooner done by as much.
-      let saved = savedOfAttention(rows: rows[rank], window: clock[rank] - combineBegan[rank])
-      clock[rank] -= saved
-      outcome.attention -= saved / Double(size)
-      outcome.computing -= saved / Double(size)
-    }
     spend([(\.copies, { rows[$0] > 0 ? compute.merge.seconds(rows[$0]) : 0 })])
     outcome.neededBetweenHosts += Double(layer.hostVisits) * Double(rowBytes.token + rowBytes.sum)
   }
