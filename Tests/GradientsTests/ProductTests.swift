@@ -268,8 +268,8 @@ struct ProductTests {
     for output in try some.outputs(a: a, b: [1, 1, 1, 1, 0x1p20]) { #expect(output.values == [some.c[0] + 1]) }
   }
 
-  /// As the sums of others are added elsewhere: what two totals leave may be subnormal, also of totals in bf16, which are
-  /// not.
+  /// As the sums of others are added elsewhere: what two totals leave may be subnormal, also of totals in bf16, which
+  /// are not.
   @Test(arguments: ProductPrecision.allCases, [1, 300])
   func whatIsAddedToAProductMayLeaveASubnormal(precision: ProductPrecision, depth: Int) throws {
     var some = ProductCase(rows: 205, columns: 35, depth: depth, adding: true)

@@ -17,7 +17,7 @@
 ///
 /// With `bf16` both operands are rounded to bf16 first (nearest even, subnormals to zero), of each pair of p, 2q and
 /// 2q + 1, the second comes first, as in VDPBF16PS (an odd last p has a zero beside it), and no operation of the total
-/// takes or gives a subnormal: they are zeros. C[i, j] + total is plain fp32, as whoever adds two totals elsewhere does.
+/// takes or gives a subnormal: they are zeros. C[i, j] + total is plain fp32, as wherever two totals are added.
 typedef struct {
   size_t rows, columns, depth;
   const float *a;
