@@ -31,8 +31,13 @@ func library(_ name: String, in house: String, pkgConfig: String, package: Strin
     name: name, path: "Sources/\(house)/\(name)", pkgConfig: pkgConfig, providers: [.apt([package])])
 }
 
+/// Tests that start programs and compare texts: optimised they are no faster, and take several times as long to compile.
+let plainTests: Set = ["CommandTests", "HTTPServerTests", "OpenAIProtocolTests", "SupervisionTests"]
+
 func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
-  .testTarget(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: strict)
+  .testTarget(
+    name: name, dependencies: dependencies, exclude: exclude,
+    swiftSettings: strict + (plainTests.contains(name) ? [.unsafeFlags(["-Onone"])] : []))
 }
 
 let package = Package(
